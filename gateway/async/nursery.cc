@@ -1,0 +1,31 @@
+#include "gateway/async/nursery.h"
+
+#include <utility>
+
+namespace sallyport {
+
+Nursery::Promise::Promise(Nursery& owner, Task<>&) noexcept : nursery(owner) {
+  nursery.children_.push_back(*this);
+  ++nursery.size_;
+  nursery.empty_.reset();
+}
+
+Nursery::Promise::~Promise() {
+  unlink();
+  if (--nursery.size_ == 0) nursery.empty_.set();
+}
+
+Nursery::Child Nursery::Promise::get_return_object() noexcept { return {}; }
+
+Nursery::Child Nursery::run(Nursery&, Task<> task) { co_await task; }
+
+void Nursery::start(Task<> task) {
+  if (task.done()) return;
+  run(*this, std::move(task));
+}
+
+void Nursery::cancel_all() noexcept {
+  while (Promise* child = children_.front()) std::coroutine_handle<Promise>::from_promise(*child).destroy();
+}
+
+}  // namespace sallyport

@@ -1,0 +1,49 @@
+// Text: small pure functions over ASCII and encodings. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sallyport::text {
+
+constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+constexpr bool is_alpha(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+// The value of a hex digit, or -1.
+constexpr int hex_value(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool iequals(std::string_view a, std::string_view b) noexcept;  // ASCII, ignoring case
+std::string to_lower(std::string_view s);
+std::string_view trim(std::string_view s) noexcept;             // spaces and tabs at both ends
+
+// Decimal digits only, no sign, no overflow; nullopt otherwise.
+std::optional<uint64_t> parse_decimal(std::string_view s) noexcept;
+std::optional<uint64_t> parse_hex(std::string_view s) noexcept;
+
+std::string hex(std::string_view bytes);
+std::optional<std::string> unhex(std::string_view digits);
+
+// RFC 4648 section 5, without padding; decode refuses padding, other characters and non-zero trailing bits.
+std::string base64url(std::string_view bytes);
+std::optional<std::string> base64url_decode(std::string_view text);
+// RFC 4648 section 4, with padding.
+std::string base64(std::string_view bytes);
+std::optional<std::string> base64_decode(std::string_view text);
+
+bool is_utf8(std::string_view s) noexcept;  // RFC 3629: no surrogates, no overlong forms
+
+// For messages: control characters and bytes above 0x7e as \xNN, cut after max_bytes with "…".
+std::string printable(std::string_view s, size_t max_bytes = 80);
+
+// The entry of `known` that is most like `word`, if it is near enough for "did you mean".
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
+
+}  // namespace sallyport::text

@@ -1,0 +1,48 @@
+// Body: content as a pull stream. Nothing is read from a peer before somebody pulls: that is the back-pressure.
+//
+// One reader; one worker's thread. Owned by the connection or the exchange it belongs to.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "gateway/async/task.h"
+#include "gateway/base/bytes.h"
+#include "gateway/base/error.h"
+
+namespace sallyport::http {
+
+class Body {
+ public:
+  virtual ~Body() = default;
+
+  // The next piece, never empty before the end; an empty slice is the end. Valid until the next pull. After an
+  // error or the end, the same is given again.
+  virtual Task<Result<Slice>> pull() = 0;
+
+  // The number of bytes still to come, if that is known before they are read.
+  virtual std::optional<uint64_t> remaining() const noexcept = 0;
+};
+
+// No content.
+class EmptyBody final : public Body {
+ public:
+  Task<Result<Slice>> pull() override { return Task<Result<Slice>>::ready(Slice{}); }
+  std::optional<uint64_t> remaining() const noexcept override { return 0; }
+};
+
+// Content that is in memory; whoever makes it keeps the bytes alive.
+class MemoryBody final : public Body {
+ public:
+  MemoryBody() = default;
+  explicit MemoryBody(Slice content) noexcept : content_(content) {}
+  void reset(Slice content) noexcept { content_ = content; }
+  Task<Result<Slice>> pull() override { return Task<Result<Slice>>::ready(std::exchange(content_, Slice{})); }
+  std::optional<uint64_t> remaining() const noexcept override { return content_.size(); }
+
+ private:
+  Slice content_;
+};
+
+}  // namespace sallyport::http

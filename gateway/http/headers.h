@@ -1,0 +1,110 @@
+// Headers: the fields of one message, in the order they came. Names compare without case (RFC 9110 section 5.1).
+//
+// Names and values are slices; whoever made the Headers owns the bytes (the exchange's arena). One worker's thread.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "gateway/base/bytes.h"
+
+namespace sallyport::http {
+
+// The names that the gateway itself looks at; found once, when a header is added.
+enum class HeaderId : uint8_t {
+  other,
+  accept,
+  access_control_request_headers,
+  access_control_request_method,
+  allow,
+  authorization,
+  connection,
+  content_encoding,
+  content_length,
+  content_type,
+  cookie,
+  date,
+  expect,
+  host,
+  keep_alive,
+  location,
+  origin,
+  proxy_authenticate,
+  proxy_authorization,
+  proxy_connection,
+  ratelimit,
+  ratelimit_policy,
+  retry_after,
+  server,
+  set_cookie,
+  te,
+  traceparent,
+  tracestate,
+  trailer,
+  transfer_encoding,
+  upgrade,
+  user_agent,
+  www_authenticate,
+  x_api_key,
+  x_client_id,
+  x_client_roles,
+  x_client_scopes,
+  x_forwarded_for,
+  x_forwarded_host,
+  x_forwarded_proto,
+  x_request_id,
+};
+
+// `other` for a name that is not in the list. Constant time in the number of names.
+HeaderId header_id(Slice name) noexcept;
+// The name in the form we send ("Content-Type"); empty for `other`.
+Slice header_name(HeaderId id) noexcept;
+
+struct Header {
+  Slice name;
+  Slice value;
+  HeaderId id = HeaderId::other;
+};
+
+class Headers {
+ public:
+  // Empties it and keeps the memory.
+  void clear() noexcept { fields_.clear(); }
+  size_t size() const noexcept { return fields_.size(); }
+  auto begin() const noexcept { return fields_.begin(); }
+  auto end() const noexcept { return fields_.end(); }
+
+  void add(Slice name, Slice value) { fields_.push_back({name, value, header_id(name)}); }
+  void add(HeaderId id, Slice value) { fields_.push_back({header_name(id), value, id}); }
+  // Replaces all of that name by one.
+  void set(HeaderId id, Slice value);
+  void set(Slice name, Slice value);
+  void remove(HeaderId id) noexcept;
+  void remove(Slice name) noexcept;
+  // Removes every field for which `unwanted(const Header&)` is true.
+  template <class F>
+  void remove_if(F unwanted) {
+    std::erase_if(fields_, unwanted);
+  }
+
+  // The first of that name, or null.
+  const Header* find(HeaderId id) const noexcept;
+  const Header* find(Slice name) const noexcept;
+  // Its value, or an empty slice.
+  Slice get(HeaderId id) const noexcept;
+  Slice get(Slice name) const noexcept;
+  size_t count(HeaderId id) const noexcept;
+
+ private:
+  std::vector<Header> fields_;
+};
+
+// True if a comma-separated list (RFC 9110 section 5.6.1) has the token, ignoring case.
+bool list_has_token(Slice list, Slice token) noexcept;
+
+// RFC 9110 section 5.6.2 and 5.5: a field name; a field value without controls (HTAB is allowed).
+bool is_token(Slice s) noexcept;
+bool is_field_value(Slice s) noexcept;
+
+}  // namespace sallyport::http

@@ -1,0 +1,72 @@
+// Request and Response: a message as it was understood. Slices live in the exchange's arena. One worker's thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "gateway/base/bytes.h"
+#include "gateway/http/body.h"
+#include "gateway/http/headers.h"
+
+namespace sallyport::http {
+
+enum class Method : uint8_t { get, head, post, put, delete_, options, patch, trace, connect, other };
+inline constexpr std::array<std::string_view, 10> method_names = {"GET",     "HEAD",  "POST",  "PUT",     "DELETE",
+                                                                  "OPTIONS", "PATCH", "TRACE", "CONNECT", "other"};
+// Methods are case-sensitive (RFC 9110 section 9.1).
+Method method_from(std::string_view name) noexcept;
+inline std::string_view to_string(Method m) noexcept { return method_names[static_cast<size_t>(m)]; }
+
+enum class Version : uint8_t { http10, http11, http2 };
+inline std::string_view to_string(Version v) noexcept {
+  return v == Version::http2 ? "HTTP/2" : v == Version::http11 ? "HTTP/1.1" : "HTTP/1.0";
+}
+
+// How the end of a message's content is known (RFC 9112 section 6). Decided by framing.h, nowhere else.
+struct BodyLength {
+  enum class Kind : uint8_t { none, counted, chunked, until_close };
+  Kind kind = Kind::none;
+  uint64_t bytes = 0;  // of `counted`
+};
+
+struct Request {
+  Method method = Method::other;
+  Slice method_text;
+  Version version = Version::http11;
+  Slice target;     // the request target as sent; for nothing but messages
+  Slice authority;  // the Host header's value, checked: host[:port]
+  Slice host;       // lower case, without port
+  Slice path;       // decoded, checked and encoded once (uri.h); begins with '/', or is "*" for OPTIONS
+  Slice query;      // without '?', checked, as sent
+  Headers headers;
+  BodyLength length;
+  Body* body = nullptr;  // never null while a plugin sees it
+  bool expects_continue = false;
+  bool keep_alive = true;  // the client wants to go on with this connection
+
+  void clear() noexcept {
+    Headers kept = std::move(headers);
+    kept.clear();
+    *this = Request{};
+    headers = std::move(kept);
+  }
+};
+
+struct Response {
+  int status = 0;
+  Version version = Version::http11;
+  Headers headers;
+  BodyLength length;
+  Body* body = nullptr;
+  bool keep_alive = true;  // the upstream lets us go on with its connection
+
+  void clear() noexcept {
+    Headers kept = std::move(headers);
+    kept.clear();
+    *this = Response{};
+    headers = std::move(kept);
+  }
+};
+
+}  // namespace sallyport::http
