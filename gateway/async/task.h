@@ -84,6 +84,8 @@ class [[nodiscard]] Task {
   ~Task() { cancel(); }
 
   bool done() const noexcept { return value_.has_value() || (frame_ && frame_.done()); }
+  // The result of a task that is done, without awaiting it.
+  T take() { return await_resume(); }
 
   bool await_ready() const noexcept { return done(); }
   void await_suspend(std::coroutine_handle<> waiting) noexcept { frame_.promise().continuation = waiting; }

@@ -232,6 +232,8 @@ class Writer {
 
   // The YAML written so far.
   std::string text() const;
+  // The same as a Node; the Writer is empty afterwards.
+  Node take() { return std::exchange(root_, Node{}); }
 
   void begin_map();
   void end_map();

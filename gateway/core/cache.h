@@ -1,0 +1,37 @@
+// Cache: things made once and shared by name, whatever their type. Any thread; making happens under the lock.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace sallyport {
+
+class Cache {
+ public:
+  // The thing called `key`, made by `make` (gives std::shared_ptr<T>, null is not kept) if it is not there. One key, one type: start
+  // the key with the owner's name ("limit.memory").
+  template <class T, class Make>
+  std::shared_ptr<T> get(const std::string& key, Make make) {
+    std::lock_guard lock(mutex_);
+    if (auto found = things_.find(key); found != things_.end()) return std::static_pointer_cast<T>(found->second);
+    std::shared_ptr<T> made = make();
+    if (made) things_.emplace(key, made);
+    return made;
+  }
+  // The thing if it is there, or null.
+  template <class T>
+  std::shared_ptr<T> find(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    auto found = things_.find(key);
+    return found == things_.end() ? nullptr : std::static_pointer_cast<T>(found->second);
+  }
+
+ private:
+  std::recursive_mutex mutex_;  // one thing may be made of another
+  std::map<std::string, std::shared_ptr<void>> things_;
+};
+
+}  // namespace sallyport

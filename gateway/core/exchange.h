@@ -1,0 +1,135 @@
+// Exchange: one request and its answer, from the first byte to the last. Owns everything they are made of.
+//
+// Made by a connection, used by one serve() at a time, and used again for the next request of the connection.
+// One worker's thread. Slices in request and response live in the arena, or are static, or belong to the route's snapshot.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gateway/async/loop.h"
+#include "gateway/async/task.h"
+#include "gateway/base/arena.h"
+#include "gateway/base/error.h"
+#include "gateway/core/principal.h"
+#include "gateway/core/router.h"
+#include "gateway/http/body.h"
+#include "gateway/http/message.h"
+#include "gateway/http/responder.h"
+
+namespace sallyport {
+
+struct Refusal;
+struct World;
+
+// What the connection knows before the first request. Outlives its exchanges.
+struct ConnectionInfo {
+  std::string listener;
+  std::string client_ip;    // numeric; "unix" for a unix socket
+  bool tls = false;
+  std::string tls_version;  // "TLSv1.3"; empty without TLS
+};
+
+// Something an exchange holds until it is over, such as the connection to the backend that its answer is read from.
+class Held {
+ public:
+  virtual void exchange_over() noexcept = 0;  // give back or close; may destroy itself
+
+ protected:
+  ~Held() = default;
+};
+
+class Exchange {
+ public:
+  Exchange(Loop& loop, const ConnectionInfo& connection, http::Responder& responder);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange();
+
+  Loop& loop;
+  const ConnectionInfo& connection;
+  Arena arena;
+
+  std::shared_ptr<const World> world;  // the snapshot of the config, pinned
+  const Route* route = nullptr;        // never null once serve() has looked
+  PathParams params;
+  http::Request request;
+  http::Response response;
+  bool answered = false;               // response is there
+
+  std::shared_ptr<const Principal> principal;  // who calls, once verified; null: nobody knows
+  // True if the request carries a Bearer token: a refusal then speaks RFC 6750.
+  bool bearer = false;
+
+  Slice request_id;
+  Monotonic began;
+  Wall began_wall;
+
+  // For the access log. Slices: arena or static.
+  struct Notes {
+    Slice upstream;
+    uint64_t upstream_us = 0;
+    Slice refused_by;
+    Slice reason;
+    Slice would_refuse;  // "policy:reason,policy:reason"
+  } notes;
+
+  // Answers with the problem document of the error (RFC 9457). Nothing is sent yet; a failure is an answer like any other.
+  Task<> fail(Error error);
+  Task<> refuse(const Refusal& refusal);
+  // Answers with a status and content; content and type must live as long as the exchange (arena, static, snapshot).
+  void answer(int status, Slice content_type = {}, Slice content = {});
+
+  // A header for whichever answer is sent in the end, also a refusal. The name is static; the value is copied.
+  void add_answer_header(Slice name, Slice value);
+
+  // The request's content may have at most this many bytes from here on: more is Code::body_too_large, at once if its length is
+  // known, else while it is read.
+  Result<void> limit_body(uint64_t bytes_max);
+  // The whole content, at most bytes_max; request.body then gives it again from memory. Errors: body_too_large,
+  // request_timeout, client_gone, malformed_request (broken chunks). Valid as long as the exchange.
+  Task<Result<Slice>> read_body(size_t bytes_max);
+
+  // Keeps the holder until the exchange is over (one at a time).
+  void hold(Held& held) noexcept { held_ = &held; }
+  void release_held() noexcept { if (held_) std::exchange(held_, nullptr)->exchange_over(); }
+
+  // Sends head and body. Afterwards complete() tells whether the client got all of it.
+  Task<> send();
+  const Result<void>& sent() const noexcept { return sent_; }
+  http::Responder& responder() noexcept { return responder_; }
+  const http::Responder& responder() const noexcept { return responder_; }
+
+  // Ready for the next request of the connection.
+  void reset() noexcept;
+
+ private:
+  friend void write_problem(Exchange&, const Error&, const Refusal*);
+  // Counts what is read, and says no beyond the limit.
+  class LimitedBody final : public http::Body {
+   public:
+    void reset(http::Body& inner, uint64_t left) noexcept { inner_ = &inner; left_ = left; }
+    Task<Result<Slice>> pull() override;
+    std::optional<uint64_t> remaining() const noexcept override { return inner_->remaining(); }
+
+   private:
+    Result<Slice> count(Result<Slice> piece);
+    Task<Result<Slice>> wait(Task<Result<Slice>> pending);
+    http::Body* inner_ = nullptr;
+    uint64_t left_ = 0;
+  };
+
+  http::Responder& responder_;
+  http::MemoryBody memory_body_;        // of an answer of our own
+  http::MemoryBody read_body_;          // of a request that was read whole
+  LimitedBody limited_body_;
+  Buffer body_buffer_;
+  std::vector<std::pair<Slice, Slice>> answer_headers_;
+  Held* held_ = nullptr;
+  Result<void> sent_;
+};
+
+}  // namespace sallyport

@@ -1,0 +1,34 @@
+// World: the snapshot of the config that requests run in: routes and their chains. Immutable; one a worker and config.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/core/plugin.h"
+#include "gateway/core/router.h"
+#include "gateway/observe/access_log.h"
+#include "gateway/observe/metrics.h"
+
+namespace sallyport {
+
+// A route as a request meets it.
+struct Route {
+  Route(std::string route_name, Chain layers, observe::Metrics& metrics);
+  std::string name;
+  Chain chain;
+  // Counted when an exchange is over: by the worker only.
+  mutable observe::CounterSet requests;
+  observe::Histogram& duration;
+};
+
+struct World {
+  Router routes;
+  std::vector<std::unique_ptr<Route>> all;
+  std::unique_ptr<Route> none;   // what a request without a route is counted under
+  observe::AccessLog* access_log = nullptr;
+  size_t worker = 0;             // whose ring of the access log
+  std::shared_ptr<void> keeps_alive;  // the config's generation
+};
+
+}  // namespace sallyport

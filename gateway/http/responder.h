@@ -1,0 +1,27 @@
+// Responder: where an answer goes; the same for every version of HTTP. Owned by the connection; one worker's thread.
+#pragma once
+
+#include <cstdint>
+
+#include "gateway/async/task.h"
+#include "gateway/base/error.h"
+#include "gateway/http/message.h"
+
+namespace sallyport::http {
+
+class Responder {
+ public:
+  // Sends the head, then the body as fast as the client takes it. Once only for each request. An error means that
+  // the client did not get the whole answer, and that the connection is of no more use. client_gone: it left;
+  // another code: response.body failed, the client sees the answer cut off.
+  virtual Task<Result<void>> respond(const Request& request, Response& response) = 0;
+
+  // Of this exchange: content bytes received and sent so far.
+  virtual uint64_t content_received() const noexcept = 0;
+  virtual uint64_t content_sent() const noexcept = 0;
+
+ protected:
+  ~Responder() = default;
+};
+
+}  // namespace sallyport::http

@@ -1,0 +1,128 @@
+// Stream: a connection as a pair of byte streams; all that http, store and the upstreams see of a network.
+//
+// Bytes that arrive are put into input(); whoever reads consumes them there, without a copy. Reading stops by itself
+// when input_max bytes wait: that is the back-pressure. At most one task reads and one writes at a time. Belongs to
+// one worker; destroying it closes the connection at once (what is queued is lost: co_await drained() first).
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "gateway/async/loop.h"
+#include "gateway/async/timer.h"
+#include "gateway/base/bytes.h"
+#include "gateway/base/error.h"
+
+namespace sallyport::net {
+
+// What an owner wants to hear of a connection while nobody waits for it.
+class StreamOwner {
+ public:
+  // The connection broke (reset, TLS error). Called at most once, on the loop, from no coroutine of the stream; the
+  // stream may be destroyed in it. An orderly end of the peer's sending is not that: more() tells it.
+  virtual void stream_broke() = 0;
+
+ protected:
+  ~StreamOwner() = default;
+};
+
+class Stream {
+ public:
+  static constexpr size_t input_max = 64 * 1024;
+
+  virtual ~Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  Loop& loop() noexcept { return loop_; }
+  // What has arrived and is not consumed.
+  Buffer& input() noexcept { return input_; }
+
+  class Waiter;
+  // co_await more(deadline) → Result<bool>: waits until input() has grown: true; false once the peer has ended its
+  // sending in order. Errors: timed_out, connection_reset, tls_failed, io. Ready at once if the end is known.
+  // If input() is full (input_max), the caller must consume first (Error internal).
+  Waiter more(Monotonic deadline);
+
+  // Takes all the bytes: the socket first (one system call), what it refuses is queued. Errors as above.
+  // The pieces go out in one write. Await drained() before the next big write: that bounds the queue.
+  virtual Result<void> write(std::span<const Slice> pieces) = 0;
+  Result<void> write(Slice piece) { return write(std::span<const Slice>(&piece, 1)); }
+  // co_await drained(deadline) → Result<void>: until nothing is queued; ready at once if so.
+  class Drained;
+  Drained drained(Monotonic deadline);
+  virtual size_t queued() const noexcept = 0;
+
+  // Ends our sending in order (close_notify, FIN) behind what is queued. Input goes on.
+  virtual void close_output() = 0;
+  // Gives the buffers of an idle connection back to the worker's pool.
+  virtual void rest() noexcept { if (input_.empty()) input_.release(); }
+
+  bool ended() const noexcept { return ended_; }                // the peer has ended its sending
+  bool broken() const noexcept { return !status_.has_value(); }  // nothing more can be sent or received
+  void set_owner(StreamOwner* owner) noexcept { owner_ = owner; }
+
+ protected:
+  explicit Stream(Loop& loop) : loop_(loop), input_(loop.blocks()) {}
+
+  // For the transports. Each resumes whoever waits, and may therefore destroy the stream: return at once after it.
+  void input_grew();
+  void input_ended();
+  void failed(Error error);
+  void output_drained();
+  virtual void want_input() = 0;  // start reading again
+
+  Loop& loop_;
+  Buffer input_;
+  Result<void> status_;
+  bool ended_ = false;
+
+ private:
+  friend class Waiter;
+  friend class Drained;
+  StreamOwner* owner_ = nullptr;
+  Waiter* reader_ = nullptr;
+  Drained* writer_ = nullptr;
+};
+
+class Stream::Waiter {
+ public:
+  Waiter(Stream& stream, Monotonic deadline) noexcept;
+  Waiter(const Waiter&) = delete;
+  ~Waiter();
+  bool await_ready();
+  void await_suspend(std::coroutine_handle<> handle);
+  Result<bool> await_resume();
+
+ private:
+  friend class Stream;
+  static void late(void* self);
+  Stream& stream_;
+  Timer timer_;
+  Monotonic deadline_;
+  std::coroutine_handle<> handle_ = nullptr;
+  bool late_ = false;
+};
+
+class Stream::Drained {
+ public:
+  Drained(Stream& stream, Monotonic deadline) noexcept;
+  Drained(const Drained&) = delete;
+  ~Drained();
+  bool await_ready() const;
+  void await_suspend(std::coroutine_handle<> handle);
+  Result<void> await_resume();
+
+ private:
+  friend class Stream;
+  static void late(void* self);
+  Stream& stream_;
+  Timer timer_;
+  Monotonic deadline_;
+  std::coroutine_handle<> handle_ = nullptr;
+  bool late_ = false;
+};
+
+}  // namespace sallyport::net

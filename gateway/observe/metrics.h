@@ -1,0 +1,106 @@
+// Metrics: counters that a worker adds to without a lock or an atomic read-modify-write, summed at the scrape.
+//
+// Each worker (and the main thread) has a Metrics of its own; only its thread adds. Series live as long as the
+// Metrics, so that the references stay good across reloads; callers look them up once and keep them. The number of series
+// depends on the config and on fixed slugs, never on what clients send.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/base/clock.h"
+
+namespace sallyport::observe {
+
+class Counter {
+ public:
+  void add(uint64_t n = 1) noexcept { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  uint64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// A level; the scrape sums the workers' levels.
+class Gauge {
+ public:
+  void add(int64_t n) noexcept { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void set(int64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
+  int64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> value_{0};
+};
+
+// Durations in fixed buckets from 100 µs to 30 s.
+class Histogram {
+ public:
+  static constexpr size_t buckets = 18;
+  static const double bounds_s[buckets];  // upper bounds in seconds; one more, +Inf, is kept behind them
+  void observe(Duration d) noexcept;
+  uint64_t count_in(size_t bucket) const noexcept { return counts_[bucket].load(std::memory_order_relaxed); }
+  uint64_t sum_ns() const noexcept { return sum_ns_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> counts_[buckets + 1] = {};
+  std::atomic<uint64_t> sum_ns_{0};
+};
+
+struct Label {
+  std::string_view name;
+  std::string_view value;
+};
+using Labels = std::initializer_list<Label>;
+
+class Metrics {
+ public:
+  Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+  ~Metrics();
+
+  // Finds or makes a series; takes a lock that only a scrape contends for. The family's help text is in metrics.cc; an
+  // unknown family is a bug. The order of the labels is the caller's; the same labels give the same series.
+  Counter& counter(std::string_view family, Labels labels);
+  Gauge& gauge(std::string_view family, Labels labels);
+  Histogram& histogram(std::string_view family, Labels labels);
+
+  struct Impl;
+  Impl& impl() noexcept { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+// Counters of one family that differ in one or two small values found at run time (status, reason), looked up without a lock or
+// an allocation once they exist. One worker's thread. Bounded: beyond series_max all else counts as "other".
+class CounterSet {
+ public:
+  // fixed: the labels that do not vary (copied); varying: the names of the two that do; the second may be empty.
+  CounterSet(Metrics& metrics, std::string_view family, std::vector<std::pair<std::string, std::string>> fixed,
+             std::string_view varying1, std::string_view varying2 = {});
+  // v1 and v2 must have static storage.
+  void add(std::string_view v1, std::string_view v2 = {});
+  static constexpr size_t series_max = 64;
+
+ private:
+  struct Entry {
+    std::string_view v1, v2;
+    Counter* counter;
+  };
+  Metrics& metrics_;
+  std::string family_;
+  std::vector<std::pair<std::string, std::string>> fixed_;
+  std::string varying1_, varying2_;
+  std::vector<Entry> entries_;
+};
+
+// The sum over all of them, in the Prometheus text format. Any thread; the Metrics must outlive the call.
+std::string scrape(const std::vector<Metrics*>& all);
+
+}  // namespace sallyport::observe
