@@ -49,6 +49,11 @@ class List {
     ListNode* next = static_cast<ListNode&>(item).next_;
     return next == &head_ ? nullptr : static_cast<T*>(next);
   }
+  // The one before `item`, or null.
+  T* before(T& item) noexcept {
+    ListNode* previous = static_cast<ListNode&>(item).previous_;
+    return previous == &head_ ? nullptr : static_cast<T*>(previous);
+  }
 
  private:
   ListNode head_;

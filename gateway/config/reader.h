@@ -16,7 +16,8 @@
 // A key that `fields` does not name is an error with a "did you mean". If a struct may also be written in a short
 // form (`limit: [a, b]`, `authenticate: public`), it has `bool shorthand(Reader&)`: called first when the node is
 // not a map; it returns true if it has read the node. After `fields`, an optional `void check(Reader&)` may add
-// problems that concern several keys. Writer calls `fields` only. Main thread only.
+// problems that concern several keys. Writer calls `fields` only, unless a `bool shorthand(Writer&)` has written the
+// value. Main thread only.
 #pragma once
 
 #include <array>
@@ -43,6 +44,8 @@ template <class T>
 concept Described = requires(T& t, Reader& r) { t.fields(r); };
 template <class T>
 concept HasShorthand = requires(T& t, Reader& r) { { t.shorthand(r) } -> std::same_as<bool>; };
+template <class T>
+concept WritesShorthand = requires(T& t, Writer& w) { { t.shorthand(w) } -> std::same_as<bool>; };
 template <class T>
 concept HasCheck = requires(T& t, Reader& r) { t.check(r); };
 
@@ -225,6 +228,9 @@ class Writer {
   }
   template <Described T>
   void value(T& v) {
+    if constexpr (WritesShorthand<T>) {
+      if (v.shorthand(*this)) return;
+    }
     begin_map();
     v.fields(*this);
     end_map();

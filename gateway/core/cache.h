@@ -28,6 +28,15 @@ class Cache {
     auto found = things_.find(key);
     return found == things_.end() ? nullptr : std::static_pointer_cast<T>(found->second);
   }
+  // Lets go of what nobody else holds any more. Things made of others may take two calls.
+  void drop_unused() {
+    std::lock_guard lock(mutex_);
+    std::erase_if(things_, [](const auto& thing) { return thing.second.use_count() == 1; });
+  }
+  void clear() {
+    std::lock_guard lock(mutex_);
+    things_.clear();
+  }
 
  private:
   std::recursive_mutex mutex_;  // one thing may be made of another

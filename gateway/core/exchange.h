@@ -63,6 +63,9 @@ class Exchange {
   std::shared_ptr<const Principal> principal;  // who calls, once verified; null: nobody knows
   // True if the request carries a Bearer token: a refusal then speaks RFC 6750.
   bool bearer = false;
+  // The header names that carry credentials on this route (names with the life of the snapshot); forward removes them.
+  std::vector<Slice> credential_headers;
+  void note_credential_header(Slice name) { credential_headers.push_back(name); }
 
   Slice request_id;
   Monotonic began;
@@ -93,6 +96,9 @@ class Exchange {
   // request_timeout, client_gone, malformed_request (broken chunks). Valid as long as the exchange.
   Task<Result<Slice>> read_body(size_t bytes_max);
 
+  // True if request.body can be given once more from its start (there is none, or it was read whole); it then is.
+  bool rewind_body() noexcept;
+
   // Keeps the holder until the exchange is over (one at a time).
   void hold(Held& held) noexcept { held_ = &held; }
   void release_held() noexcept { if (held_) std::exchange(held_, nullptr)->exchange_over(); }
@@ -103,15 +109,22 @@ class Exchange {
   http::Responder& responder() noexcept { return responder_; }
   const http::Responder& responder() const noexcept { return responder_; }
 
-  // Ready for the next request of the connection.
-  void reset() noexcept;
+  // A new request begins now: fresh id, clocks read, nothing left of the one before.
+  void begin(std::shared_ptr<const World> in);
+  // Lets go of all memory; for a connection that is idle.
+  void clear() noexcept;
 
  private:
   friend void write_problem(Exchange&, const Error&, const Refusal*);
   // Counts what is read, and says no beyond the limit.
   class LimitedBody final : public http::Body {
    public:
-    void reset(http::Body& inner, uint64_t left) noexcept { inner_ = &inner; left_ = left; }
+    void reset(http::Body& inner, uint64_t left) noexcept {
+      inner_ = &inner;
+      left_ = left;
+    }
+    bool wraps(const http::Body* body) const noexcept { return body == this; }
+    void lower(uint64_t left) noexcept { left_ = left < left_ ? left : left_; }
     Task<Result<Slice>> pull() override;
     std::optional<uint64_t> remaining() const noexcept override { return inner_->remaining(); }
 
@@ -121,12 +134,17 @@ class Exchange {
     http::Body* inner_ = nullptr;
     uint64_t left_ = 0;
   };
+  Task<Result<Slice>> read_rest(size_t bytes_max);
+  Slice keep_read(Slice content);
+  void finish_headers();
 
   http::Responder& responder_;
   http::MemoryBody memory_body_;        // of an answer of our own
   http::MemoryBody read_body_;          // of a request that was read whole
   LimitedBody limited_body_;
   Buffer body_buffer_;
+  Slice body_;              // what read_body gave
+  bool body_read_ = false;
   std::vector<std::pair<Slice, Slice>> answer_headers_;
   Held* held_ = nullptr;
   Result<void> sent_;

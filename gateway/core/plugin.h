@@ -14,6 +14,7 @@
 #include "gateway/base/error.h"
 #include "gateway/config/reader.h"
 #include "gateway/core/exchange.h"
+#include "gateway/observe/metrics.h"
 
 namespace sallyport {
 

@@ -23,12 +23,12 @@ struct Route {
 };
 
 struct World {
+  std::shared_ptr<const void> generation;  // the config this was made of; first, so that it outlives the rest
   Router routes;
   std::vector<std::unique_ptr<Route>> all;
   std::unique_ptr<Route> none;   // what a request without a route is counted under
   observe::AccessLog* access_log = nullptr;
   size_t worker = 0;             // whose ring of the access log
-  std::shared_ptr<void> keeps_alive;  // the config's generation
 };
 
 }  // namespace sallyport

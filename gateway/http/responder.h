@@ -11,11 +11,13 @@ namespace sallyport::http {
 
 class Responder {
  public:
-  // Sends the head, then the body as fast as the client takes it. Once only for each request. An error means that
+  // Sends the head, then the body as fast as the client takes it. Once for each request, or again while !head_sent(). An error means that
   // the client did not get the whole answer, and that the connection is of no more use. client_gone: it left;
   // another code: response.body failed, the client sees the answer cut off.
   virtual Task<Result<void>> respond(const Request& request, Response& response) = 0;
 
+  // False: nothing of an answer has left yet, so another one may still be sent.
+  virtual bool head_sent() const noexcept = 0;
   // Of this exchange: content bytes received and sent so far.
   virtual uint64_t content_received() const noexcept = 0;
   virtual uint64_t content_sent() const noexcept = 0;

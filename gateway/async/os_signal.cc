@@ -1,0 +1,27 @@
+#include "gateway/async/os_signal.h"
+
+#include <uv.h>
+
+#include <utility>
+
+namespace sallyport {
+
+struct OsSignal::Impl {
+  uv_signal_t handle;
+  std::move_only_function<void()> caught;
+};
+
+OsSignal::OsSignal(Loop& loop, int number, std::move_only_function<void()> caught)
+    : impl_(new Impl{{}, std::move(caught)}) {
+  uv_signal_init(loop.raw(), &impl_->handle);
+  impl_->handle.data = impl_;
+  uv_signal_start(
+      &impl_->handle, [](uv_signal_t* handle, int) { static_cast<Impl*>(handle->data)->caught(); }, number);
+}
+
+OsSignal::~OsSignal() {
+  uv_close(reinterpret_cast<uv_handle_t*>(&impl_->handle),
+           [](uv_handle_t* handle) { delete static_cast<Impl*>(handle->data); });
+}
+
+}  // namespace sallyport

@@ -1,0 +1,29 @@
+// Address: where a listener listens: "0.0.0.0:8443", "[::]:8443", "localhost:8080", "unix:/run/sallyport.sock".
+//
+// A value; any thread. No name is resolved here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "gateway/base/error.h"
+
+namespace sallyport::config {
+
+struct Address {
+  enum class Kind : uint8_t { ip, unix_path };
+  Kind kind = Kind::ip;
+  std::string host;   // ip: a numeric address without brackets, or a host name; lower case
+  uint16_t port = 0;  // ip; 0: one that the system chooses
+  std::string path;   // unix_path: absolute, at most 107 bytes
+  bool operator==(const Address&) const = default;
+};
+
+// Errors: invalid_data, with a detail that shows what is expected.
+Result<Address> parse_address(std::string_view text);
+
+// The form that parse_address reads.
+std::string to_string(const Address& address);
+
+}  // namespace sallyport::config

@@ -1,0 +1,174 @@
+#include "gateway/core/exchange.h"
+
+#include <algorithm>
+
+#include "gateway/core/plugin.h"
+#include "gateway/core/problem.h"
+#include "gateway/core/request_id.h"
+#include "gateway/core/world.h"
+#include "gateway/observe/log.h"
+
+namespace sallyport {
+namespace {
+
+http::EmptyBody no_content;  // has no state
+
+std::unexpected<Error> too_large() {
+  return sallyport::fail(Code::body_too_large, "body_too_large", "the content is larger than this route takes");
+}
+
+}  // namespace
+
+Exchange::Exchange(Loop& on, const ConnectionInfo& from, http::Responder& responder)
+    : loop(on), connection(from), arena(on.blocks()), responder_(responder), body_buffer_(on.blocks()) {}
+
+Exchange::~Exchange() { release_held(); }
+
+void Exchange::begin(std::shared_ptr<const World> in) {
+  clear();
+  world = std::move(in);
+  route = world->none.get();
+  request.body = &no_content;
+  began = loop.now();
+  began_wall = loop.wall();
+  request_id = IdGenerator::here().request_id(arena);
+}
+
+void Exchange::clear() noexcept {
+  release_held();
+  request.clear();
+  response.clear();
+  route = nullptr;
+  world.reset();
+  params.size = 0;
+  answered = false;
+  principal.reset();
+  bearer = false;
+  credential_headers.clear();
+  notes = {};
+  answer_headers_.clear();
+  body_buffer_.release();
+  body_ = {};
+  body_read_ = false;
+  sent_ = {};
+  request_id = {};
+  arena.clear();
+}
+
+Task<> Exchange::fail(Error error) {
+  if (notes.reason.empty()) notes.reason = error.reason;
+  if (side_of(error.code) != Side::client) {
+    observe::log(observe::Level::warn, "request_failed",
+                 {{"route", route->name}, {"reason", error.reason}, {"detail", error.detail}, {"request_id", request_id}});
+  }
+  write_problem(*this, error, nullptr);
+  return Task<>::ready();
+}
+
+Task<> Exchange::refuse(const Refusal& refusal) {
+  notes.reason = refusal.error.reason;
+  write_problem(*this, refusal.error, &refusal);
+  return Task<>::ready();
+}
+
+void Exchange::answer(int status, Slice content_type, Slice content) {
+  response.clear();
+  response.status = status;
+  if (!content_type.empty()) response.headers.add(http::HeaderId::content_type, content_type);
+  memory_body_.reset(content);
+  response.body = &memory_body_;
+  const bool may_have_content = status != 204 && status != 304;
+  response.length = {may_have_content ? http::BodyLength::Kind::counted : http::BodyLength::Kind::none, content.size()};
+  answered = true;
+}
+
+void Exchange::add_answer_header(Slice name, Slice value) { answer_headers_.emplace_back(name, arena.copy(value)); }
+
+Result<void> Exchange::limit_body(uint64_t bytes_max) {
+  using Kind = http::BodyLength::Kind;
+  if (request.length.kind == Kind::counted && request.length.bytes > bytes_max) return too_large();
+  if (request.length.kind != Kind::chunked) return {};
+  if (limited_body_.wraps(request.body)) {
+    limited_body_.lower(bytes_max);
+  } else {
+    limited_body_.reset(*request.body, bytes_max);
+    request.body = &limited_body_;
+  }
+  return {};
+}
+
+Task<Result<Slice>> Exchange::read_body(size_t bytes_max) {
+  if (!body_read_) {
+    if (Result<void> fits = limit_body(bytes_max); !fits) {
+      return Task<Result<Slice>>::ready(std::unexpected(std::move(fits.error())));
+    }
+    return read_rest(bytes_max);
+  }
+  if (body_.size() > bytes_max) return Task<Result<Slice>>::ready(too_large());
+  return Task<Result<Slice>>::ready(body_);
+}
+
+Task<Result<Slice>> Exchange::read_rest(size_t bytes_max) {
+  for (;;) {
+    Result<Slice> piece = co_await request.body->pull();
+    if (!piece) co_return std::unexpected(std::move(piece.error()));
+    if (piece->empty()) co_return keep_read(body_buffer_.readable());
+    if (body_buffer_.size() + piece->size() > bytes_max) co_return too_large();
+    body_buffer_.append(*piece);
+  }
+}
+
+Slice Exchange::keep_read(Slice content) {
+  body_ = content;
+  body_read_ = true;
+  if (request.length.kind != http::BodyLength::Kind::none) {
+    request.length = {http::BodyLength::Kind::counted, content.size()};
+  }
+  read_body_.reset(body_);
+  request.body = &read_body_;
+  return body_;
+}
+
+bool Exchange::rewind_body() noexcept {
+  if (request.length.kind == http::BodyLength::Kind::none) return true;
+  if (!body_read_) return false;
+  read_body_.reset(body_);
+  return true;
+}
+
+Result<Slice> Exchange::LimitedBody::count(Result<Slice> piece) {
+  if (!piece) return piece;
+  if (piece->size() > left_) return too_large();
+  left_ -= piece->size();
+  return piece;
+}
+
+Task<Result<Slice>> Exchange::LimitedBody::pull() {
+  Task<Result<Slice>> pending = inner_->pull();
+  if (pending.done()) return Task<Result<Slice>>::ready(count(pending.take()));
+  return wait(std::move(pending));
+}
+
+Task<Result<Slice>> Exchange::LimitedBody::wait(Task<Result<Slice>> pending) {
+  Result<Slice> piece = co_await pending;
+  co_return count(std::move(piece));
+}
+
+Task<> Exchange::send() {
+  finish_headers();
+  sent_ = co_await responder_.respond(request, response);
+  if (!sent_ && sent_.error().code != Code::client_gone && answered && !responder_.head_sent()) {
+    co_await fail(sent_.error());  // the upstream's content broke off before a byte of the answer had left
+    finish_headers();
+    sent_ = co_await responder_.respond(request, response);
+  }
+  if (!sent_ && notes.reason.empty()) notes.reason = sent_.error().reason;
+}
+
+void Exchange::finish_headers() {
+  response.headers.remove(http::HeaderId::x_request_id);
+  response.headers.add(http::HeaderId::x_request_id, request_id);
+  for (const auto& [name, value] : answer_headers_) response.headers.add(name, value);
+}
+
+}  // namespace sallyport

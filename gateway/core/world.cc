@@ -1,0 +1,13 @@
+#include "gateway/core/world.h"
+
+#include <utility>
+
+namespace sallyport {
+
+Route::Route(std::string route_name, Chain layers, observe::Metrics& metrics)
+    : name(std::move(route_name)),
+      chain(std::move(layers)),
+      requests(metrics, "sallyport_requests_total", {{"route", name}}, "method", "status"),
+      duration(metrics.histogram("sallyport_request_duration_seconds", {{"route", name}})) {}
+
+}  // namespace sallyport

@@ -1,0 +1,111 @@
+#include "gateway/http/h1_body.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace sallyport::http::h1 {
+
+void ReceivedBody::begin(BodyLength length, Duration silence) noexcept {
+  length_ = length;
+  left_ = length.kind == BodyLength::Kind::counted ? length.bytes : 0;
+  const bool empty = length.kind == BodyLength::Kind::none || (length.kind == BodyLength::Kind::counted && left_ == 0);
+  state_ = empty ? State::end : State::reading;
+  received_ = 0;
+  silence_ = silence;
+  invitation_ = {};
+  chunks_.reset();
+}
+
+std::optional<uint64_t> ReceivedBody::remaining() const noexcept {
+  if (state_ == State::end) return 0;
+  if (length_.kind == BodyLength::Kind::counted) return left_;
+  return std::nullopt;
+}
+
+std::unexpected<Error> ReceivedBody::failed(Error error) {
+  state_ = State::failed;
+  error_ = error;
+  return std::unexpected(std::move(error));
+}
+
+Task<Result<Slice>> ReceivedBody::pull() {
+  if (state_ == State::end) return Task<Result<Slice>>::ready(Slice{});
+  if (state_ == State::failed) return Task<Result<Slice>>::ready(std::unexpected(error_));
+  Result<Slice> piece = take();
+  if (!piece || !piece->empty() || state_ == State::end) return Task<Result<Slice>>::ready(std::move(piece));
+  return wait();
+}
+
+Result<Slice> ReceivedBody::take() {
+  if (length_.kind == BodyLength::Kind::chunked) return take_chunked();
+  Buffer& input = stream_.input();
+  Slice piece = input.readable();
+  if (length_.kind == BodyLength::Kind::counted) {
+    piece = piece.substr(0, std::min<uint64_t>(left_, piece.size()));
+    left_ -= piece.size();
+    if (left_ == 0) state_ = State::end;
+  }
+  input.consume(piece.size());
+  received_ += piece.size();
+  return piece;
+}
+
+Result<Slice> ReceivedBody::take_chunked() {
+  Buffer& input = stream_.input();
+  while (!input.empty()) {
+    Result<ChunkedReader::Step> step = chunks_.read(input.readable());
+    if (!step) return failed({faults_.malformed, step.error().reason, std::move(step.error().detail)});
+    if (step->consumed == 0 && !step->finished) break;
+    input.consume(step->consumed);
+    received_ += step->content.size();
+    if (step->finished) state_ = State::end;
+    if (!step->content.empty() || step->finished) return step->content;
+  }
+  return Slice{};
+}
+
+Task<Result<Slice>> ReceivedBody::wait() {
+  if (!invitation_.empty()) {
+    const Slice invitation = std::exchange(invitation_, Slice{});
+    if (Result<void> sent = stream_.write(invitation); !sent) {
+      co_return failed({faults_.broken, sent.error().reason, std::move(sent.error().detail)});
+    }
+  }
+  for (;;) {
+    Result<bool> more = co_await stream_.more(stream_.loop().now() + silence_);
+    if (!more) {
+      const bool late = more.error().code == Code::timed_out;
+      co_return failed({late ? faults_.timed_out : faults_.broken, late ? "body_timeout" : more.error().reason,
+                        late ? "no content came for too long" : std::move(more.error().detail)});
+    }
+    Result<Slice> piece = take();
+    if (!piece || !piece->empty() || state_ == State::end) co_return piece;
+    if (!*more) {
+      if (length_.kind == BodyLength::Kind::until_close) {
+        state_ = State::end;
+        co_return Slice{};
+      }
+      co_return failed({faults_.broken, "ended_in_body", "the connection ended in the middle of the content"});
+    }
+  }
+}
+
+Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head, Slice piece, bool last) {
+  if (framing != BodyLength::Kind::chunked) {
+    const std::array<Slice, 2> pieces = {head, piece};
+    return to.write(pieces);
+  }
+  std::array<char, 20> line;
+  Slice size;
+  if (!piece.empty()) {
+    char* end = fmt::format_to(line.data(), "{:x}\r\n", piece.size());
+    size = {line.data(), static_cast<size_t>(end - line.data())};
+  }
+  const std::array<Slice, 5> pieces = {head, size, piece, piece.empty() ? "" : "\r\n", last ? "0\r\n\r\n" : ""};
+  return to.write(pieces);
+}
+
+}  // namespace sallyport::http::h1

@@ -1,0 +1,64 @@
+// ReceivedBody: the content of an HTTP/1.1 message, read from its connection as it is pulled. Both sides use it.
+//
+// Owned by the connection's codec; one worker's thread. A piece lies in the stream's input buffer: it is good until the
+// reader next waits for anything.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "gateway/http/body.h"
+#include "gateway/http/framing.h"
+#include "gateway/http/message.h"
+#include "gateway/net/stream.h"
+
+namespace sallyport::http::h1 {
+
+class ReceivedBody final : public Body {
+ public:
+  // How transport failures are called on this side of the gateway.
+  struct Faults {
+    Code timed_out;
+    Code broken;     // reset, or ended in the middle
+    Code malformed;  // a broken chunk
+  };
+  ReceivedBody(net::Stream& stream, const Faults& faults) noexcept : stream_(stream), faults_(faults) {}
+
+  // Gets ready for a message of that length; `silence` is how long one wait for more bytes may take.
+  void begin(BodyLength length, Duration silence) noexcept;
+  // If set, these bytes are sent before the first wait for content ("HTTP/1.1 100 Continue").
+  void invite(Slice bytes) noexcept { invitation_ = bytes; }
+
+  Task<Result<Slice>> pull() override;
+  std::optional<uint64_t> remaining() const noexcept override;
+
+  bool finished() const noexcept { return state_ == State::end; }
+  bool invitation_pending() const noexcept { return !invitation_.empty(); }
+  uint64_t received() const noexcept { return received_; }
+
+ private:
+  enum class State : uint8_t { reading, end, failed };
+
+  // A piece out of what has arrived; empty while there is none and the end is not reached.
+  Result<Slice> take();
+  Result<Slice> take_chunked();
+  Task<Result<Slice>> wait();
+  std::unexpected<Error> failed(Error error);
+
+  net::Stream& stream_;
+  Faults faults_;
+  State state_ = State::end;
+  BodyLength length_;
+  uint64_t left_ = 0;
+  uint64_t received_ = 0;
+  Duration silence_{};
+  Slice invitation_;
+  ChunkedReader chunks_;
+  Error error_;
+};
+
+// Writes a piece of content, in chunked coding if that is its framing, behind a head that may be empty; all in one write.
+// `last` ends the content.
+Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head, Slice piece, bool last);
+
+}  // namespace sallyport::http::h1

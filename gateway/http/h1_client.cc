@@ -1,0 +1,108 @@
+#include "gateway/http/h1_client.h"
+
+#include <utility>
+
+#include "gateway/http/h1_message.h"
+
+namespace sallyport::http::h1 {
+namespace {
+
+constexpr int interim_max = 8;
+constexpr HeadLimits head_limits = {64 * 1024 - 1, 0, 200};
+constexpr ReceivedBody::Faults faults = {Code::upstream_timeout, Code::upstream_bad_answer, Code::upstream_bad_answer};
+
+// A failure of the backend's connection while we send.
+std::unexpected<Error> send_failure(Error&& error) {
+  if (error.code == Code::timed_out) {
+    return fail(Code::upstream_timeout, "upstream_write_timeout", "the upstream does not take the request");
+  }
+  return fail(Code::upstream_unreachable, "upstream_reset", std::move(error.detail));
+}
+
+}  // namespace
+
+ClientConnection::ClientConnection(std::unique_ptr<net::Stream> stream) noexcept
+    : stream_(std::move(stream)), body_(*stream_, faults) {}
+
+bool ClientConnection::reusable() const noexcept {
+  return request_whole_ && keep_alive_ && body_.finished() && alive();
+}
+
+Task<Result<void>> ClientConnection::send(const Request& request, Slice host, const Timeouts& timeouts) {
+  request_whole_ = keep_alive_ = answered_ = false;
+  Buffer head(stream_->loop().blocks());
+  write_request_head(request, host, head);
+  // Content that is there already goes out with the head in one write.
+  Task<Result<Slice>> pending = request.body->pull();
+  Result<void> written;
+  if (!pending.done()) {
+    written = stream_->write(head.readable());
+    head.release();
+    if (!written) co_return send_failure(std::move(written.error()));
+  }
+  Result<Slice> piece = co_await pending;
+  if (!piece) co_return std::unexpected(std::move(piece.error()));
+  const bool last = piece->empty() || request.body->remaining() == 0;
+  written = write_content(*stream_, request.length.kind, head.readable(), *piece, last);
+  head.release();
+  if (!written) co_return send_failure(std::move(written.error()));
+  if (!last) co_return co_await send_content(request, timeouts);
+  request_whole_ = true;
+  co_return Result<void>{};
+}
+
+Task<Result<void>> ClientConnection::send_content(const Request& request, const Timeouts& timeouts) {
+  for (bool last = false; !last;) {
+    Result<void> taken = co_await stream_->drained(stream_->loop().now() + timeouts.body);
+    if (!taken) co_return send_failure(std::move(taken.error()));
+    if (!stream_->input().empty() || stream_->ended()) co_return Result<void>{};  // it answers already
+    Result<Slice> piece = co_await request.body->pull();
+    if (!piece) co_return std::unexpected(std::move(piece.error()));
+    last = piece->empty() || request.body->remaining() == 0;
+    Result<void> written = write_content(*stream_, request.length.kind, {}, *piece, last);
+    if (!written && !stream_->input().empty()) co_return Result<void>{};  // its answer is here, though it has closed
+    if (!written) co_return send_failure(std::move(written.error()));
+  }
+  request_whole_ = true;
+  co_return Result<void>{};
+}
+
+Task<Result<size_t>> ClientConnection::find_head(Monotonic deadline) {
+  size_t scanned = 0;
+  for (;;) {
+    Buffer& input = stream_->input();
+    Result<size_t> size = find_head_end(input.readable(), scanned, head_limits);
+    if (!size) co_return fail(Code::upstream_bad_answer, "upstream_head_too_large", "the response's header block is too large");
+    if (*size > 0) co_return *size;
+    Result<bool> more = co_await stream_->more(deadline);
+    answered_ = answered_ || !stream_->input().empty();
+    if (!more && more.error().code == Code::timed_out) {
+      co_return fail(Code::upstream_timeout, "upstream_timeout", "the upstream did not answer in time");
+    }
+    if (!more) co_return fail(Code::upstream_bad_answer, "upstream_reset", std::move(more.error().detail));
+    if (!*more) co_return fail(Code::upstream_bad_answer, "upstream_closed", "the upstream closed without an answer");
+  }
+}
+
+Task<Result<void>> ClientConnection::read_response(Method method, const Timeouts& timeouts, Arena& arena,
+                                                   Response& response) {
+  const Monotonic deadline = stream_->loop().now() + timeouts.response;
+  for (int interim = 0; interim <= interim_max; ++interim) {
+    Result<size_t> size = co_await find_head(deadline);
+    if (!size) co_return std::unexpected(std::move(size.error()));
+    answered_ = true;
+    const Slice head = arena.copy(stream_->input().readable().substr(0, *size));
+    stream_->input().consume(*size);
+    response.clear();
+    Result<void> read = read_response_head(head, method, head_limits, response);
+    if (!read) co_return read;
+    if (response.status < 200) continue;
+    body_.begin(response.length, timeouts.body);
+    response.body = &body_;
+    keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;
+    co_return Result<void>{};
+  }
+  co_return fail(Code::upstream_bad_answer, "too_many_interim", "the upstream sent too many interim responses");
+}
+
+}  // namespace sallyport::http::h1

@@ -1,0 +1,52 @@
+// ClientConnection: HTTP/1.1 towards a backend: one request at a time over a stream that is kept alive.
+//
+// Owned by the pool or by the exchange that has leased it; one worker's thread.
+#pragma once
+
+#include <memory>
+
+#include "gateway/base/arena.h"
+#include "gateway/http/framing.h"
+#include "gateway/http/h1_body.h"
+#include "gateway/http/message.h"
+#include "gateway/net/stream.h"
+
+namespace sallyport::http::h1 {
+
+class ClientConnection {
+ public:
+  struct Timeouts {
+    Duration response;  // from the end of the request to the end of the response's head
+    Duration body;      // silence in either direction while content is sent or read
+  };
+  explicit ClientConnection(std::unique_ptr<net::Stream> stream) noexcept;
+
+  // Sends the head and the content, pulled from request.body. Stops early, without error, if the backend already answers.
+  // Errors: those of request.body as they are; upstream_unreachable if the backend broke off (then `answered_nothing()` tells
+  // whether it may be tried elsewhere); upstream_timeout if it does not take the content.
+  Task<Result<void>> send(const Request& request, Slice host, const Timeouts& timeouts);
+
+  // Reads the response's head into the arena; interim ones (1xx) are skipped, at most 8. response.body is then the stream of its
+  // content. Errors: upstream_timeout, upstream_bad_answer.
+  Task<Result<void>> read_response(Method method, const Timeouts& timeouts, Arena& arena, Response& response);
+
+  // True if not a byte of an answer has arrived to the present request.
+  bool answered_nothing() const noexcept { return !answered_; }
+  // True after a whole exchange over a connection that both sides keep: it may go back to the pool.
+  bool reusable() const noexcept;
+  // For one that rests in the pool: false once the backend has closed it, or sent something unasked.
+  bool alive() const noexcept { return !stream_->ended() && !stream_->broken() && stream_->input().empty(); }
+  net::Stream& stream() noexcept { return *stream_; }
+
+ private:
+  Task<Result<void>> send_content(const Request& request, const Timeouts& timeouts);
+  Task<Result<size_t>> find_head(Monotonic deadline);
+
+  std::unique_ptr<net::Stream> stream_;
+  ReceivedBody body_;
+  bool request_whole_ = false;
+  bool keep_alive_ = false;
+  bool answered_ = false;
+};
+
+}  // namespace sallyport::http::h1

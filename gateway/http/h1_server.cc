@@ -1,0 +1,182 @@
+#include "gateway/http/h1_server.h"
+
+#include <optional>
+
+#include "gateway/http/h1_message.h"
+
+namespace sallyport::http::h1 {
+namespace {
+
+constexpr uint64_t drain_max = 64 * 1024;        // content that is read off to keep a connection
+constexpr uint64_t linger_bytes_max = 1 << 20;
+constexpr Duration linger_time = seconds(2);
+constexpr Slice continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr ReceivedBody::Faults faults = {Code::request_timeout, Code::client_gone, Code::malformed_request};
+
+bool has_content(const Request& request, const Response& response) noexcept {
+  return request.method != Method::head && response.status != 204 && response.status != 304;
+}
+
+}  // namespace
+
+ServerConnection::ServerConnection(net::Stream& stream, const ServerLimits& limits) noexcept
+    : stream_(stream), limits_(limits), body_(stream, faults), head_(stream.loop().blocks()) {}
+
+Task<bool> ServerConnection::wait_for_request() {
+  const Duration patience = first_ ? limits_.header_timeout : limits_.idle_timeout;
+  first_ = false;
+  Buffer& input = stream_.input();
+  if (input.empty()) stream_.rest();
+  const Monotonic deadline = stream_.loop().now() + patience;
+  bool skipped = false;
+  for (;;) {
+    // One empty line before a request line is skipped (RFC 9112 section 2.2).
+    if (!skipped && input.readable().starts_with("\r\n")) {
+      input.consume(2);
+      skipped = true;
+    }
+    const bool half_line = !skipped && input.readable() == "\r";
+    if (!input.empty() && !half_line) co_return true;
+    Result<bool> more = co_await stream_.more(deadline);
+    if (!more || !*more) co_return false;
+  }
+}
+
+Task<Result<void>> ServerConnection::read_request(Arena& arena, Request& request) {
+  Buffer& input = stream_.input();
+  sent_ = 0;
+  head_sent_ = false;
+  keep_alive_ = false;
+  body_.begin({}, limits_.body_timeout);
+  size_t scanned = 0;
+  const Monotonic deadline = stream_.loop().now() + limits_.header_timeout;
+  Result<size_t> size = find_head_end(input.readable(), scanned, limits_.head);
+  while (size && *size == 0) {
+    Result<bool> more = co_await stream_.more(deadline);
+    if (!more && more.error().code == Code::timed_out) {
+      co_return fail(Code::request_timeout, "header_timeout", "the header did not arrive in time");
+    }
+    if (!more) co_return fail(Code::client_gone, more.error().reason);
+    if (!*more) co_return fail(Code::client_gone, "ended_in_head");
+    size = find_head_end(input.readable(), scanned, limits_.head);
+  }
+  if (!size) co_return std::unexpected(std::move(size.error()));
+  const Slice head = arena.copy(input.readable().substr(0, *size));
+  input.consume(*size);
+  Result<void> read = read_request_head(head, limits_.head, arena, request);
+  if (!read) co_return read;
+  body_.begin(request.length, limits_.body_timeout);
+  if (request.expects_continue && !body_.finished()) body_.invite(continue_line);
+  request.body = &body_;
+  keep_alive_ = request.keep_alive;
+  co_return Result<void>{};
+}
+
+// Decided when the answer's head is written: a client that still sends a lot, or waits for a 100 that will not come, cannot be
+// understood any more after this answer.
+bool ServerConnection::may_go_on(const Request& request) const noexcept {
+  if (!keep_alive_ || !request.keep_alive || closing_ || stream_.ended()) return false;
+  if (body_.finished()) return true;
+  if (body_.invitation_pending()) return false;
+  const std::optional<uint64_t> left = body_.remaining();
+  return left && *left <= drain_max;
+}
+
+Result<void> ServerConnection::write_piece(const Response& response, Slice piece, bool last) {
+  sent_ += piece.size();
+  const Slice head = head_sent_ ? Slice{} : head_.readable();
+  head_sent_ = true;
+  Result<void> written = write_content(stream_, response.length.kind, head, piece, last);
+  if (!head_.empty()) head_.release();
+  if (!written) return fail(Code::client_gone, written.error().reason);
+  return {};
+}
+
+Task<Result<void>> ServerConnection::respond(const Request& request, Response& response) {
+  if (response.status == 0) co_return fail(Code::client_gone, "client_gone");
+  const bool content = has_content(request, response);
+  using Kind = BodyLength::Kind;
+  if (content && (response.length.kind == Kind::until_close || response.length.kind == Kind::chunked)) {
+    response.length = {request.version == Version::http10 ? Kind::until_close : Kind::chunked, 0};
+  }
+  keep_alive_ = may_go_on(request) && !(content && response.length.kind == Kind::until_close);
+  head_.release();
+  write_response_head(response, request.method, request.version, keep_alive_, head_);
+  if (!content || response.body == nullptr) {
+    Result<void> written = flush_head();
+    if (!written) co_return written;
+  } else {
+    Result<void> streamed = co_await send_content(response);
+    if (!streamed) {
+      keep_alive_ = false;
+      co_return streamed;
+    }
+  }
+  co_return co_await taken();
+}
+
+Task<Result<void>> ServerConnection::send_content(Response& response) {
+  const bool counted = response.length.kind == BodyLength::Kind::counted;
+  uint64_t left = response.length.bytes;
+  for (bool done = false; !done;) {
+    Task<Result<Slice>> pending = response.body->pull();
+    if (!pending.done()) {  // the head does not wait for content that may be long in coming
+      Result<void> written = flush_head();
+      if (!written) co_return written;
+    }
+    Result<Slice> piece = co_await pending;
+    if (!piece) co_return std::unexpected(std::move(piece.error()));
+    done = piece->empty();
+    if (counted) {
+      if (piece->size() > left || (done && left > 0)) co_return fail(Code::internal, "wrong_length");
+      left -= piece->size();
+      done = left == 0;
+    }
+    Result<void> written = write_piece(response, *piece, done);
+    if (!written) co_return written;
+    if (stream_.queued() == 0) continue;
+    Result<void> gone_out = co_await taken();
+    if (!gone_out) co_return gone_out;
+  }
+  co_return Result<void>{};
+}
+
+Result<void> ServerConnection::flush_head() {
+  if (head_sent_) return {};
+  head_sent_ = true;
+  Result<void> written = stream_.write(head_.readable());
+  head_.release();
+  if (!written) return fail(Code::client_gone, written.error().reason);
+  return {};
+}
+
+Task<Result<void>> ServerConnection::taken() {
+  Result<void> out = co_await stream_.drained(stream_.loop().now() + limits_.write_timeout);
+  if (!out) co_return fail(Code::client_gone, out.error().code == Code::timed_out ? "slow_reader" : out.error().reason);
+  co_return out;
+}
+
+Task<bool> ServerConnection::finish() {
+  if (!keep_alive_ || stream_.broken()) co_return false;
+  while (!body_.finished()) {
+    Result<Slice> piece = co_await body_.pull();
+    if (!piece) co_return false;
+  }
+  co_return true;
+}
+
+Task<> ServerConnection::linger() {
+  if (stream_.broken()) co_return;
+  const Monotonic deadline = stream_.loop().now() + linger_time;
+  stream_.close_output();
+  Buffer& input = stream_.input();
+  uint64_t dropped = 0;
+  while (dropped < linger_bytes_max) {
+    dropped += input.size();
+    input.consume(input.size());
+    Result<bool> more = co_await stream_.more(deadline);
+    if (!more || !*more) co_return;
+  }
+}
+
+}  // namespace sallyport::http::h1

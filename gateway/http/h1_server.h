@@ -1,0 +1,66 @@
+// ServerConnection: HTTP/1.1 towards a client: reads requests off a stream one after the other and answers them.
+//
+// Owned by the connection, which outlives nothing of it; one worker's thread. Pipelined requests wait in the stream's
+// input until their turn.
+#pragma once
+
+#include <cstdint>
+
+#include "gateway/base/arena.h"
+#include "gateway/http/framing.h"
+#include "gateway/http/h1_body.h"
+#include "gateway/http/responder.h"
+#include "gateway/net/stream.h"
+
+namespace sallyport::http::h1 {
+
+struct ServerLimits {
+  HeadLimits head;
+  Duration header_timeout = seconds(10);  // from the first byte of a head to its last; and for a connection's first byte
+  Duration idle_timeout = seconds(60);    // between two requests
+  Duration body_timeout = seconds(30);    // silence while content is read
+  Duration write_timeout = seconds(30);   // for the client to take what is queued
+};
+
+class ServerConnection final : public Responder {
+ public:
+  ServerConnection(net::Stream& stream, const ServerLimits& limits) noexcept;
+
+  // Waits until a request begins to arrive: false if the client ended, left or stayed silent (just close).
+  Task<bool> wait_for_request();
+  // Reads the head (all of it is copied to the arena) and gets request.body ready. An error is to be answered, but for
+  // client_gone. Afterwards the connection may be used for one respond().
+  Task<Result<void>> read_request(Arena& arena, Request& request);
+
+  Task<Result<void>> respond(const Request& request, Response& response) override;
+  uint64_t content_received() const noexcept override { return body_.received(); }
+  uint64_t content_sent() const noexcept override { return sent_; }
+  bool head_sent() const noexcept override { return head_sent_; }
+
+  // After respond(): reads off what little content the answer did not wait for. True if another request may follow.
+  Task<bool> finish();
+  // Ends our sending and reads on for a short while, so that the client gets the answer before its bytes meet a closed port
+  // (RFC 9112 section 9.6).
+  Task<> linger();
+  // The present answer is the last one of this connection.
+  void close_after_this() noexcept { closing_ = true; }
+
+ private:
+  bool may_go_on(const Request& request) const noexcept;
+  Task<Result<void>> send_content(Response& response);
+  Task<Result<void>> taken();
+  Result<void> flush_head();
+  Result<void> write_piece(const Response& response, Slice piece, bool last);
+
+  net::Stream& stream_;
+  const ServerLimits& limits_;
+  ReceivedBody body_;
+  Buffer head_;
+  uint64_t sent_ = 0;
+  bool first_ = true;
+  bool head_sent_ = false;
+  bool keep_alive_ = false;
+  bool closing_ = false;
+};
+
+}  // namespace sallyport::http::h1

@@ -1,0 +1,58 @@
+// The command line: what the program can be told to do.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <optional>
+#include <string>
+
+#include "gateway/server/harden.h"
+#include "gateway/server/server.h"
+#include "gateway/server/version.h"
+#include "plugins/authenticate/key_commands.h"
+
+namespace {
+
+constexpr int exit_usage = 2;
+
+void add_config(CLI::App& command, std::string& path) { command.add_option("CONFIG", path, "the config file")->required(); }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace sallyport;
+  CLI::App app("Sallyport: a TLS-terminating API gateway.", "sallyport");
+  app.require_subcommand(1);
+  int status = 0;
+
+  std::string config;
+  std::optional<size_t> workers;
+  CLI::App& run = *app.add_subcommand("run", "serve until SIGTERM; SIGHUP reads the config again");
+  add_config(run, config);
+  run.add_option("--workers", workers, "threads that serve, instead of what the config says")->check(CLI::Range(1, 256));
+  run.callback([&] {
+    server::harden_process();
+    status = server::Server(config, workers).run();
+  });
+
+  CLI::App& check = *app.add_subcommand("check", "check the config and every file it names; opens no port");
+  add_config(check, config);
+  check.callback([&] { status = server::check_config(config); });
+
+  CLI::App& show = *app.add_subcommand("show", "print the config in effect, defaults filled in, secrets hidden");
+  add_config(show, config);
+  show.callback([&] { status = server::show_config(config); });
+
+  CLI::App& keys = *app.add_subcommand("keys", "make, list, rotate and revoke API keys");
+  add_key_commands(keys, status);
+
+  CLI::App& version = *app.add_subcommand("version", "print the versions of Sallyport and of its libraries");
+  version.callback([] {
+    std::printf("sallyport %s\n%s", server::version().c_str(), server::library_versions().c_str());
+  });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : exit_usage;
+  }
+  return status;
+}

@@ -1,0 +1,79 @@
+#include "gateway/server/admin.h"
+
+#include <utility>
+
+#include "gateway/http/h1_server.h"
+#include "gateway/net/tcp.h"
+
+namespace sallyport::server {
+namespace {
+
+struct Page {
+  int status = 200;
+  Slice type = "text/plain; charset=utf-8";
+  std::string content;
+};
+
+Page ready_page(AdminSource& source) {
+  const std::vector<std::string> reasons = source.not_ready_reasons();
+  if (reasons.empty()) return {200, "text/plain; charset=utf-8", "ready\n"};
+  Page page{503, "text/plain; charset=utf-8", "not ready:\n"};
+  for (const std::string& reason : reasons) page.content += "  " + reason + "\n";
+  return page;
+}
+
+Page page_for(const http::Request& request, AdminSource& source) {
+  if (request.method != http::Method::get && request.method != http::Method::head) {
+    return {405, "text/plain; charset=utf-8", "only GET and HEAD\n"};
+  }
+  if (request.path == "/metrics") return {200, "text/plain; version=0.0.4; charset=utf-8", source.metrics()};
+  if (request.path == "/healthz") return {200, "text/plain; charset=utf-8", "alive\n"};
+  if (request.path == "/readyz") return ready_page(source);
+  if (request.path == "/config") return {200, "application/yaml", source.config_text()};
+  if (request.path == "/routes") return {200, "application/json", source.routes_text()};
+  return {404, "text/plain; charset=utf-8", "there are /metrics /healthz /readyz /config /routes\n"};
+}
+
+const http::h1::ServerLimits limits = {};
+
+}  // namespace
+
+Admin::Admin(Loop& loop, int socket, AdminSource& source) : loop_(loop), source_(source), listener_(loop, socket) {
+  listener_.on_accept([this](net::AcceptedSocket accepted) {
+    if (connections_.size() < connections_max) connections_.start(serve_connection(std::move(accepted)));
+  });
+}
+Admin::~Admin() = default;
+
+Task<> Admin::serve_connection(net::AcceptedSocket socket) {
+  std::unique_ptr<net::Stream> stream = net::TcpStream::accepted(loop_, std::move(socket));
+  http::h1::ServerConnection http(*stream, limits);
+  Arena arena(loop_.blocks());
+  http::Request request;
+  http::Response response;
+  http::MemoryBody body;
+  bool go_on = true;
+  while (go_on) {
+    const bool asked = co_await http.wait_for_request();
+    if (!asked) break;
+    request.clear();
+    response.clear();
+    Result<void> read = co_await http.read_request(arena, request);
+    if (!read && read.error().code == Code::client_gone) co_return;
+    Page page = read ? page_for(request, source_) : Page{400, "text/plain; charset=utf-8", read.error().detail + "\n"};
+    if (!read) http.close_after_this();
+    response.status = page.status;
+    response.headers.add(http::HeaderId::content_type, page.type);
+    if (page.status == 405) response.headers.add(http::HeaderId::allow, "GET, HEAD");
+    response.length = {http::BodyLength::Kind::counted, page.content.size()};
+    body.reset(page.content);
+    response.body = &body;
+    Result<void> sent = co_await http.respond(request, response);
+    if (!sent) co_return;
+    go_on = co_await http.finish();
+    arena.clear();
+  }
+  co_await http.linger();
+}
+
+}  // namespace sallyport::server

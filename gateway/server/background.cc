@@ -1,0 +1,123 @@
+#include "gateway/server/background.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/observe/log.h"
+#include "gateway/server/fetch.h"
+
+namespace sallyport::server {
+namespace {
+
+constexpr Duration look_every = milliseconds(250);
+
+// What tells one state of a file from the next, a replaced symlink (a Kubernetes Secret) included.
+struct FileState {
+  uint64_t device = 0, inode = 0, size = 0;
+  int64_t seconds = 0, nanoseconds = 0;
+  bool operator==(const FileState&) const = default;
+};
+
+FileState state_of(const std::string& path) {
+  struct stat s{};
+  if (stat(path.c_str(), &s) != 0) return {};
+  return {s.st_dev, s.st_ino, static_cast<uint64_t>(s.st_size), s.st_mtim.tv_sec, s.st_mtim.tv_nsec};
+}
+
+}  // namespace
+
+class MainBackground::Watch final : public Handle {
+ public:
+  Watch(MainBackground& owner, std::string path, std::move_only_function<void()> changed)
+      : owner_(owner), path_(std::move(path)), changed_(std::move(changed)), seen_(state_of(path_)) {
+    owner_.watches_.push_back(this);
+  }
+  ~Watch() override { owner_.watches_.remove(this); }
+  // True if the file is another one than before; a file that is gone for a moment while it is replaced is waited for.
+  bool moved() {
+    const FileState now = state_of(path_);
+    if (now == seen_ || now == FileState{}) return false;
+    seen_ = now;
+    return true;
+  }
+  void tell() { changed_(); }
+
+ private:
+  MainBackground& owner_;
+  std::string path_;
+  std::move_only_function<void()> changed_;
+  FileState seen_;
+};
+
+class MainBackground::NotReady final : public Handle {
+ public:
+  NotReady(MainBackground& owner, std::string reason)
+      : owner_(owner), at_(owner.waiting_for_.insert(std::move(reason))) {}
+  ~NotReady() override { owner_.waiting_for_.erase(at_); }
+
+ private:
+  MainBackground& owner_;
+  std::multiset<std::string>::iterator at_;
+};
+
+class MainBackground::Fetching final : public Handle {
+ public:
+  Fetching(Loop& loop, Fetch what, std::move_only_function<void(Result<std::string>)> got)
+      : loop_(loop), what_(std::move(what)), got_(std::move(got)), task_(run()) {}
+
+ private:
+  Task<> run() {
+    Duration retry = what_.retry_after;
+    for (;;) {
+      Result<std::string> document = co_await fetch_document(loop_, what_);
+      const bool good = document.has_value();
+      if (!good) {
+        observe::log(observe::Level::warn, "fetch_failed",
+                     {{"url", what_.url}, {"reason", document.error().reason}, {"detail", document.error().detail}});
+      }
+      got_(std::move(document));
+      co_await sleep(loop_, good ? what_.every : retry);
+      retry = good ? what_.retry_after : std::min(retry * 2, what_.every);
+    }
+  }
+  Loop& loop_;
+  Fetch what_;
+  std::move_only_function<void(Result<std::string>)> got_;
+  Task<> task_;
+};
+
+MainBackground::MainBackground(Loop& loop) : loop_(loop), timer_(loop, &MainBackground::look, this) {
+  timer_.arm_after(look_every);
+}
+MainBackground::~MainBackground() = default;
+
+std::unique_ptr<Background::Handle> MainBackground::watch(std::string path, std::move_only_function<void()> changed) {
+  return std::make_unique<Watch>(*this, std::move(path), std::move(changed));
+}
+
+std::unique_ptr<Background::Handle> MainBackground::fetch(Fetch what,
+                                                          std::move_only_function<void(Result<std::string>)> got) {
+  return std::make_unique<Fetching>(loop_, std::move(what), std::move(got));
+}
+
+std::unique_ptr<Background::Handle> MainBackground::not_ready(std::string reason) {
+  return std::make_unique<NotReady>(*this, std::move(reason));
+}
+
+std::vector<std::string> MainBackground::not_ready_reasons() const { return {waiting_for_.begin(), waiting_for_.end()}; }
+
+void MainBackground::look(void* self) {
+  auto& me = *static_cast<MainBackground*>(self);
+  me.timer_.arm_after(look_every);
+  std::vector<Watch*> moved;
+  for (Watch* watch : me.watches_) {
+    if (watch->moved()) moved.push_back(watch);
+  }
+  for (Watch* watch : moved) {  // telling one may end others
+    if (std::ranges::find(me.watches_, watch) != me.watches_.end()) watch->tell();
+  }
+}
+
+}  // namespace sallyport::server

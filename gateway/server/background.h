@@ -1,0 +1,40 @@
+// MainBackground: watches files and fetches documents on the main thread's loop.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "gateway/async/loop.h"
+#include "gateway/async/nursery.h"
+#include "gateway/async/timer.h"
+#include "gateway/core/background.h"
+
+namespace sallyport::server {
+
+class MainBackground final : public Background {
+ public:
+  explicit MainBackground(Loop& loop);
+  ~MainBackground() override;
+
+  std::unique_ptr<Handle> watch(std::string path, std::move_only_function<void()> changed) override;
+  std::unique_ptr<Handle> fetch(Fetch what, std::move_only_function<void(Result<std::string>)> got) override;
+  std::unique_ptr<Handle> not_ready(std::string reason) override;
+
+  // What readiness waits for; empty: nothing.
+  std::vector<std::string> not_ready_reasons() const;
+
+ private:
+  class Watch;
+  class Fetching;
+  class NotReady;
+  static void look(void* self);
+
+  Loop& loop_;
+  Timer timer_;
+  std::list<Watch*> watches_;
+  std::multiset<std::string> waiting_for_;
+};
+
+}  // namespace sallyport::server

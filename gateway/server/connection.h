@@ -1,0 +1,51 @@
+// Connection: one client, from the accepted socket to its close. Reads requests one after the other and has them served.
+//
+// Owned by its worker's list; it tells the worker when it is over, and is destroyed at the end of that turn. One thread.
+#pragma once
+
+#include <memory>
+
+#include "gateway/async/task.h"
+#include "gateway/base/list.h"
+#include "gateway/core/exchange.h"
+#include "gateway/http/h1_server.h"
+#include "gateway/net/tls_stream.h"
+
+namespace sallyport::server {
+
+class Worker;
+struct WorkerListener;
+
+class Connection final : public net::StreamOwner, public ListNode {
+ public:
+  // tls: the same stream if it still has to shake hands, else null.
+  Connection(Worker& worker, std::shared_ptr<WorkerListener> listener, std::unique_ptr<net::Stream> stream,
+             net::TlsStream* tls, std::string client_ip);
+  ~Connection();
+
+  void start();
+  // Closes at once if it is idle, else after the present answer.
+  void drain();
+
+ private:
+  enum class State : uint8_t { handshake, idle, busy, closing };
+
+  void stream_broke() override;
+  Task<> run();
+  Task<bool> shake_hands();
+  Task<bool> serve_one();
+  void redirect();
+
+  Worker& worker_;
+  std::shared_ptr<WorkerListener> listener_;
+  std::unique_ptr<net::Stream> stream_;
+  net::TlsStream* tls_;
+  ConnectionInfo info_;
+  http::h1::ServerConnection http_;
+  Exchange exchange_;
+  State state_ = State::handshake;
+  bool draining_ = false;
+  Task<> task_ = Task<>::ready();  // last: destroyed first
+};
+
+}  // namespace sallyport::server

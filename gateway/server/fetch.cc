@@ -1,0 +1,105 @@
+#include "gateway/server/fetch.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "gateway/base/arena.h"
+#include "gateway/config/yaml.h"
+#include "gateway/http/h1_client.h"
+#include "gateway/http/uri.h"
+#include "gateway/net/connect.h"
+#include "gateway/net/tls_context.h"
+#include "gateway/upstream/target.h"
+
+namespace sallyport::server {
+namespace {
+
+struct Url {
+  upstream::Target target;
+  std::string path;  // with the query
+};
+
+Result<Url> split(const std::string& url) {
+  const size_t scheme = url.find("://");
+  const size_t slash = scheme == std::string::npos ? scheme : url.find('/', scheme + 3);
+  Result<upstream::Target> target = upstream::parse_target(url.substr(0, slash));
+  if (!target) return std::unexpected(std::move(target.error()));
+  return Url{std::move(*target), slash == std::string::npos ? "/" : url.substr(slash)};
+}
+
+Result<net::TlsOptions> tls_for(const Url& url, const Background::Fetch& what) {
+  net::TlsOptions options;
+  if (!url.target.tls) return options;
+  net::TlsClientOptions client;
+  if (!what.ca_file.empty()) {
+    Result<std::string> pem = config::read_file(what.ca_file, 1 << 20);
+    if (!pem) return std::unexpected(std::move(pem.error()));
+    client.ca_pem = std::move(*pem);
+  }
+  auto context = net::TlsClientContext::make(std::move(client));
+  if (!context) return std::unexpected(std::move(context.error()));
+  options.context = std::move(*context);
+  options.server_name = url.target.host;
+  return options;
+}
+
+Task<Result<std::unique_ptr<net::Stream>>> open(Loop& loop, const Url& url, const Background::Fetch& what,
+                                                Monotonic deadline) {
+  Result<net::TlsOptions> tls = tls_for(url, what);
+  if (!tls) co_return std::unexpected(std::move(tls.error()));
+  auto addresses = co_await net::resolve(loop, url.target.host, url.target.port);
+  if (!addresses) co_return std::unexpected(std::move(addresses.error()));
+  if (addresses->empty()) co_return fail(Code::name_not_resolved, "name_not_resolved", url.target.host);
+  Result<std::unique_ptr<net::Stream>> stream = fail(Code::io, "not_connected");
+  for (const net::SocketAddress& address : *addresses) {
+    stream = co_await net::connect(loop, address, *tls, deadline);
+    if (stream) break;
+  }
+  co_return stream;
+}
+
+}  // namespace
+
+Task<Result<std::string>> fetch_document(Loop& loop, const Background::Fetch& what) {
+  const Monotonic deadline = loop.now() + what.timeout;
+  Result<Url> url = split(what.url);
+  if (!url) co_return std::unexpected(std::move(url.error()));
+  auto stream = co_await open(loop, *url, what, deadline);
+  if (!stream) co_return std::unexpected(std::move(stream.error()));
+
+  Arena arena(loop.blocks());
+  http::h1::ClientConnection connection(std::move(*stream));
+  http::EmptyBody nothing;
+  http::Request request;
+  request.method = http::Method::get;
+  request.method_text = "GET";
+  auto target = http::parse_target(url->path, arena);
+  if (!target) co_return std::unexpected(std::move(target.error()));
+  request.path = target->path;
+  request.query = target->query;
+  request.body = &nothing;
+  request.headers.add(http::HeaderId::accept, "application/json");
+  request.headers.add(http::HeaderId::user_agent, "sallyport");
+  request.headers.add(http::HeaderId::connection, "close");
+  const http::h1::ClientConnection::Timeouts timeouts = {what.timeout, what.timeout};
+  Result<void> done = co_await connection.send(request, url->target.authority, timeouts);
+  http::Response response;
+  if (done) done = co_await connection.read_response(request.method, timeouts, arena, response);
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  if (response.status != 200) {
+    co_return fail(Code::upstream_bad_answer, "unexpected_status", fmt::format("the answer was {}", response.status));
+  }
+  std::string document;
+  for (;;) {
+    Result<Slice> piece = co_await response.body->pull();
+    if (!piece) co_return std::unexpected(std::move(piece.error()));
+    if (piece->empty()) co_return document;
+    if (document.size() + piece->size() > what.bytes_max || loop.now() > deadline) {
+      co_return fail(Code::upstream_bad_answer, "document_too_large", "the document is too large or too slow");
+    }
+    document.append(*piece);
+  }
+}
+
+}  // namespace sallyport::server

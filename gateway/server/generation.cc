@@ -1,0 +1,115 @@
+#include "gateway/server/generation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "gateway/config/route_pattern.h"
+#include "gateway/core/setup.h"
+#include "gateway/observe/log.h"
+#include "gateway/server/plugin_types.h"
+
+namespace sallyport::server {
+namespace {
+
+// The layers of one route, in the order of the bands.
+Chain make_chain(const config::Route& route, Setup& setup) {
+  std::vector<std::unique_ptr<Plugin>> layers;
+  for (const PluginType* type : plugin_types()) {
+    const config::PluginBlock* block = route.plugin(type->name);
+    if (block == nullptr) continue;
+    config::Reader reader(*block->node, setup.problems, block->path, setup.directory);
+    if (auto layer = type->make(reader, setup)) layers.push_back(std::move(layer));
+  }
+  return Chain(std::move(layers));
+}
+
+}  // namespace
+
+std::shared_ptr<Generation> Generation::make(const std::string& path, Cache& process, Background* background,
+                                             std::shared_ptr<const Live<net::TicketKeys>> tickets,
+                                             config::Problems& problems) {
+  std::shared_ptr<Generation> made(new Generation);
+  made->path_ = path;
+  made->directory_ = std::filesystem::path(path).parent_path().string();
+  const std::vector<std::string_view> keys = plugin_keys();
+  config::Loaded loaded = config::load(path, keys);
+  for (const config::Problem& p : loaded.problems.all()) problems.add(p.mark, p.message);
+  if (loaded.model == nullptr) return nullptr;
+  made->model_ = std::move(loaded.model);
+  made->prepare_listeners(background, std::move(tickets), problems);
+  made->prepare_plugins(process, background, problems);
+  if (!problems.empty()) return nullptr;
+  return made;
+}
+
+// Makes every plugin once, so that whatever is wrong in a block or in a file that it names is found here, and the things that the
+// workers will share (key tables, key sets, schemas) are made here.
+void Generation::prepare_plugins(Cache& process, Background* background, config::Problems& problems) {
+  observe::Metrics metrics;
+  Cache worker, snapshot;
+  Setup setup{*model_, problems, directory_, {}, process, cache_, worker, snapshot, metrics, nullptr, background};
+  for (const PluginType* type : plugin_types()) {
+    if (type->prepare != nullptr) type->prepare(setup);
+  }
+  for (const config::Route& route : model_->routes) {
+    setup.route = route.name;
+    const Chain chain = make_chain(route, setup);
+  }
+}
+
+void Generation::prepare_listeners(Background* background, std::shared_ptr<const Live<net::TicketKeys>> tickets,
+                                   config::Problems& problems) {
+  for (const config::Listener& listener : model_->listeners) {
+    ListenerPlan plan{listener, nullptr};
+    if (listener.tls) {
+      std::optional<TlsMaterial> material = read_tls(listener, tickets, problems);
+      if (!material) continue;
+      plan.tls = std::make_shared<Live<TlsMaterial>>();
+      plan.tls->publish(std::make_shared<const TlsMaterial>(std::move(*material)));
+    }
+    if (listener.redirect) plan.redirect_to = *listener.redirect;
+    listeners_.push_back(plan);
+    if (background == nullptr || !listener.tls) continue;
+    auto again = [plan, tickets] { reload_tls(plan, tickets); };
+    for (const config::CertificateFiles& files : listener.tls->certificates) {
+      handles_.push_back(background->watch(files.cert.resolved, again));
+      handles_.push_back(background->watch(files.key.resolved, again));
+    }
+    const config::FilePath& ca = listener.tls->client_certificates.ca;
+    if (!ca.empty()) handles_.push_back(background->watch(ca.resolved, again));
+  }
+}
+
+http::h1::ServerLimits Generation::server_limits() const noexcept {
+  const config::Http& h = model_->http;
+  return {{h.header_bytes.count, h.uri_bytes.count, h.headers}, h.header_timeout, h.idle_timeout, h.body_timeout, h.write_timeout};
+}
+
+std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>& generation, const WorkerParts& parts) {
+  auto world = std::make_shared<World>();
+  world->generation = generation;
+  world->access_log = parts.access_log;
+  world->worker = parts.number;
+  Cache snapshot;
+  config::Problems problems;
+  const config::Model& model = generation->model();
+  Setup setup{model,         problems,      generation->directory(), {},       parts.process, generation->cache(),
+              parts.worker,  snapshot,      parts.metrics,           &parts.loop, nullptr};
+  world->none = std::make_unique<Route>("none", Chain{}, parts.metrics);
+  std::vector<Router::Entry> entries;
+  for (const config::Route& route : model.routes) {
+    setup.route = route.name;
+    world->all.push_back(std::make_unique<Route>(route.name, make_chain(route, setup), parts.metrics));
+    entries.push_back({route.match.host, &route.match.pattern, route.match.methods, world->all.back().get()});
+  }
+  world->routes = Router(entries);
+  if (!problems.empty()) {  // a file changed between the check and now; its owner keeps what it had
+    observe::log(observe::Level::error, "config_changed_under_way", {{"detail", problems.text()}});
+  }
+  return world;
+}
+
+}  // namespace sallyport::server

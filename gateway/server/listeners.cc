@@ -1,0 +1,104 @@
+#include "gateway/server/listeners.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "gateway/config/address.h"
+#include "gateway/config/yaml.h"
+#include "gateway/net/listener.h"
+#include "gateway/observe/log.h"
+
+namespace sallyport::server {
+namespace {
+
+constexpr int backlog = 4096;
+constexpr size_t pem_max = 1 << 20;
+
+std::unexpected<Error> cannot_bind(const config::Listener& listener, Error error) {
+  return fail(Code::io, "bind_failed",
+              fmt::format("cannot listen on {} (listener {}): {}", listener.address, listener.name, error.detail));
+}
+
+Result<BoundListener> bind_unix_for(const config::Listener& listener, const config::Address& address, size_t workers) {
+  Result<int> first = net::bind_unix(address.path, 0660);
+  if (!first) return cannot_bind(listener, std::move(first.error()));
+  BoundListener bound{listener.address, listener.name, listener.address, {*first}};
+  while (bound.sockets.size() < workers) bound.sockets.push_back(dup(*first));
+  return bound;
+}
+
+std::optional<std::string> read_pem(const config::FilePath& file, const std::string& what, config::Problems& problems,
+                                    const config::Listener& listener) {
+  Result<std::string> pem = config::read_file(file.resolved, pem_max);
+  if (pem) return std::move(*pem);
+  problems.add(listener.mark, fmt::format("listener {}: {} {}: {}", listener.name, what, file.shown, pem.error().detail));
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<BoundListener> bind_listener(const config::Listener& listener, size_t workers) {
+  Result<config::Address> address = config::parse_address(listener.address);
+  if (!address) return std::unexpected(std::move(address.error()));
+  if (address->kind == config::Address::Kind::unix_path) return bind_unix_for(listener, *address, workers);
+  BoundListener bound{listener.address, listener.name, {}, {}};
+  uint16_t port = address->port;
+  for (size_t i = 0; i < workers; ++i) {
+    Result<int> socket = net::bind_tcp(address->host, port, true, backlog);
+    if (!socket) {
+      for (int fd : bound.sockets) close(fd);
+      return cannot_bind(listener, std::move(socket.error()));
+    }
+    bound.sockets.push_back(*socket);
+    port = net::bound_port(*socket);  // with port 0: the others take the one that the first was given
+  }
+  const bool v6 = address->host.find(':') != std::string::npos;
+  bound.shown = fmt::format(v6 ? "[{}]:{}" : "{}:{}", address->host, port);
+  return bound;
+}
+
+std::optional<TlsMaterial> read_tls(const config::Listener& listener, std::shared_ptr<const Live<net::TicketKeys>> tickets,
+                                    config::Problems& problems) {
+  TlsMaterial material;
+  material.tickets = std::move(tickets);
+  material.tls13_only = listener.tls->min_version == config::TlsVersion::tls13;
+  for (const config::CertificateFiles& files : listener.tls->certificates) {
+    auto chain = read_pem(files.cert, "certificate", problems, listener);
+    auto key = read_pem(files.key, "key", problems, listener);
+    if (!chain || !key) return std::nullopt;
+    auto certificate = net::Certificate::read(*chain, *key);
+    if (!certificate) {
+      problems.add(listener.mark, fmt::format("listener {}: {} with {}: {}", listener.name, files.cert.shown,
+                                              files.key.shown, certificate.error().detail));
+      return std::nullopt;
+    }
+    material.certificates.push_back(std::move(*certificate));
+  }
+  const config::ClientCertificates& clients = listener.tls->client_certificates;
+  material.client_certificates = static_cast<net::ClientCertificates>(clients.mode);
+  if (clients.mode != config::ClientCertificateMode::off) {
+    auto ca = read_pem(clients.ca, "client_certificates.ca", problems, listener);
+    if (!ca) return std::nullopt;
+    material.client_ca_pem = std::move(*ca);
+  }
+  auto context = net::TlsServerContext::make(material);
+  if (context) return material;
+  problems.add(listener.mark, fmt::format("listener {}: {}", listener.name, context.error().detail));
+  return std::nullopt;
+}
+
+void reload_tls(const ListenerPlan& plan, std::shared_ptr<const Live<net::TicketKeys>> tickets) {
+  config::Problems problems;
+  std::optional<TlsMaterial> material = read_tls(plan.config, std::move(tickets), problems);
+  if (!material) {
+    observe::log(observe::Level::error, "certificate_reload_failed",
+                 {{"listener", plan.config.name}, {"detail", problems.text()}});
+    return;
+  }
+  plan.tls->publish(std::make_shared<const TlsMaterial>(std::move(*material)));
+  observe::log(observe::Level::info, "certificate_reloaded", {{"listener", plan.config.name}});
+}
+
+}  // namespace sallyport::server

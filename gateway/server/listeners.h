@@ -1,0 +1,47 @@
+// Listeners: the sockets of the config, bound by the main thread before the workers start, and what each worker needs to accept on
+// them: the socket, the certificates, how refusals of TLS are counted.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/base/live.h"
+#include "gateway/config/model.h"
+#include "gateway/net/tls_context.h"
+#include "gateway/observe/metrics.h"
+
+namespace sallyport::server {
+
+// What a TLS listener presents; replaced when a certificate file changes.
+using TlsMaterial = net::TlsServerOptions;
+
+// A listener of one config. Immutable, but for the Live material; shared by all workers.
+struct ListenerPlan {
+  config::Listener config;
+  std::shared_ptr<Live<TlsMaterial>> tls;  // null without TLS
+  std::string redirect_to;                 // "https" or "https:8443"; empty: no redirect
+  // ":8443", or empty for the port that https implies.
+  std::string redirect_port() const { return redirect_to.size() > 5 ? redirect_to.substr(5) : ""; }
+};
+
+// The sockets that a process has bound for one address: one a worker with SO_REUSEPORT, so that the kernel spreads the connections.
+struct BoundListener {
+  std::string address;      // as configured: what tells it from others across reloads
+  std::string name;
+  std::string shown;        // with the real port
+  std::vector<int> sockets; // one a worker; each is given away once
+};
+
+// Binds for that many workers. Errors: io, with the address and the cause.
+Result<BoundListener> bind_listener(const config::Listener& listener, size_t workers);
+
+// Reads the files a listener's TLS names. Problems say which file is wrong and why.
+std::optional<TlsMaterial> read_tls(const config::Listener& listener, std::shared_ptr<const Live<net::TicketKeys>> tickets,
+                                    config::Problems& problems);
+
+// After a file of it has changed: reads it again and publishes it; what is wrong is logged, and what was served so far stays.
+void reload_tls(const ListenerPlan& plan, std::shared_ptr<const Live<net::TicketKeys>> tickets);
+
+}  // namespace sallyport::server

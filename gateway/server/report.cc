@@ -1,0 +1,115 @@
+// What a server tells of itself: metrics, readiness, config and routes; and `check` and `show`, which tell of a config.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "gateway/config/show.h"
+#include "gateway/json/write.h"
+#include "gateway/server/plugin_types.h"
+#include "gateway/server/server.h"
+#include "gateway/server/version.h"
+
+namespace sallyport::server {
+namespace {
+
+// A plugin's block with the plugin's own defaults filled in.
+config::Node describe_block(std::string_view key, const config::PluginBlock& block, const std::string& directory) {
+  for (const PluginType* type : plugin_types()) {
+    if (type->name != key || type->describe == nullptr) continue;
+    config::Problems problems;
+    config::Reader reader(*block.node, problems, block.path, directory);
+    config::Node described = type->describe(reader);
+    if (problems.empty()) return described;
+  }
+  return *block.node;
+}
+
+std::string show_model(const Generation& generation) {
+  return config::show(generation.model(), [&](std::string_view key, const config::PluginBlock& block) {
+    return describe_block(key, block, generation.directory());
+  });
+}
+
+void append_member(std::string& out, std::string_view name, std::string_view value) {
+  out += fmt::format("\"{}\":", name);
+  json::append_string(out, value);
+}
+
+}  // namespace
+
+std::string Server::metrics() {
+  for (const ListenerPlan& plan : generation_->listeners()) {
+    if (plan.tls == nullptr) continue;
+    for (const auto& certificate : plan.tls->load()->certificates) {
+      const std::string name = certificate->names().empty() ? "" : certificate->names().front();
+      metrics_.gauge("sallyport_certificate_expiry_timestamp_seconds", {{"listener", plan.config.name}, {"name", name}})
+          .set(unix_seconds(certificate->not_after()));
+    }
+  }
+  metrics_.gauge("sallyport_build_info", {{"version", version()}, {"tls", net::tls_library()}}).set(1);
+  std::vector<observe::Metrics*> all = {&metrics_};
+  for (auto& worker : workers_) all.push_back(&worker->metrics());
+  return observe::scrape(all);
+}
+
+std::vector<std::string> Server::not_ready_reasons() {
+  std::vector<std::string> reasons = background_.not_ready_reasons();
+  if (!started_) reasons.emplace_back("the workers are starting");
+  if (draining_) reasons.emplace_back("the process is draining");
+  return reasons;
+}
+
+std::string Server::config_text() { return show_model(*generation_); }
+
+std::string Server::routes_text() {
+  std::string out = "[";
+  for (const config::Route& route : generation_->model().routes) {
+    if (out.size() > 1) out += ",";
+    out += "\n  {";
+    append_member(out, "name", route.name);
+    out += ",";
+    append_member(out, "host", route.match.host);
+    out += ",";
+    append_member(out, "path", route.match.path);
+    out += ",\"methods\":[";
+    for (const std::string& method : route.match.methods) {
+      if (out.back() != '[') out += ",";
+      json::append_string(out, method);
+    }
+    out += "]";
+    for (const PluginType* type : plugin_types()) {
+      const config::PluginBlock* block = route.plugin(type->name);
+      if (block == nullptr) continue;
+      out += fmt::format(",\"{}\":{}", type->name, config::to_json(*block->node));
+    }
+    out += "}";
+  }
+  return out + "\n]\n";
+}
+
+int check_config(const std::string& path) {
+  Cache process;
+  config::Problems problems;
+  const auto generation = Generation::make(path, process, nullptr, nullptr, problems);
+  if (generation == nullptr) {
+    fmt::print(stderr, "{}", problems.text());
+    return 78;
+  }
+  const config::Model& m = generation->model();
+  fmt::print("ok: {}: {} listeners, {} routes, {} upstreams\n", path, m.listeners.size(), m.routes.size(), m.upstreams.size());
+  return 0;
+}
+
+int show_config(const std::string& path) {
+  Cache process;
+  config::Problems problems;
+  const auto generation = Generation::make(path, process, nullptr, nullptr, problems);
+  if (generation == nullptr) {
+    fmt::print(stderr, "{}", problems.text());
+    return 78;
+  }
+  fmt::print("{}", show_model(*generation));
+  return 0;
+}
+
+}  // namespace sallyport::server

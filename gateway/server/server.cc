@@ -1,0 +1,199 @@
+#include "gateway/server/server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <utility>
+
+#include "gateway/observe/log.h"
+#include "gateway/server/cpu_count.h"
+
+namespace sallyport::server {
+namespace {
+
+using observe::Level;
+using observe::log;
+
+constexpr int exit_config = 78;  // EX_CONFIG of sysexits.h
+constexpr Duration ticket_life = std::chrono::hours(8);
+constexpr Duration drain_look = milliseconds(20);
+
+void print_problems(const config::Problems& problems) { fmt::print(stderr, "{}", problems.text()); }
+
+observe::AccessLog::Options log_options(const config::Model& model, size_t workers) {
+  using To = observe::AccessLog::Options::To;
+  observe::AccessLog::Options options;
+  const std::string& to = model.log.access.to;
+  options.workers = workers;
+  options.to = to == "off" ? To::off : to == "stdout" ? To::out : to == "stderr" ? To::err : To::file;
+  if (options.to == To::file) options.path = model.log.access.file.resolved;
+  return options;
+}
+
+}  // namespace
+
+Server::Server(std::string config_path, std::optional<size_t> workers)
+    : config_path_(std::move(config_path)), workers_asked_(workers) {}
+
+Server::~Server() = default;
+
+int Server::run() {
+  std::signal(SIGPIPE, SIG_IGN);
+  rotate_tickets(this);
+  config::Problems problems;
+  generation_ = Generation::make(config_path_, process_, &background_, tickets_, problems);
+  if (generation_ == nullptr) {
+    print_problems(problems);
+    return exit_config;
+  }
+  observe::set_log_level(generation_->model().log.level);
+  const config::WorkerCount& wanted = generation_->model().workers;
+  const size_t workers = workers_asked_.value_or(wanted.automatic ? cpu_count() : wanted.count);
+  for (size_t i = 0; i < workers; ++i) workers_.push_back(nullptr);
+  if (!open_log() || !bind_all()) return 1;
+  watch_signals();
+  start_workers();
+  loop_.run();
+  for (auto& worker : workers_) worker->join();
+  admin_.reset();
+  access_log_.reset();
+  log(Level::info, "stopped");
+  return 0;
+}
+
+bool Server::open_log() {
+  auto opened = observe::AccessLog::open(log_options(generation_->model(), workers_.size()));
+  if (!opened) {
+    fmt::print(stderr, "sallyport: cannot open the access log: {}\n", opened.error().detail);
+    return false;
+  }
+  access_log_ = std::move(*opened);
+  return true;
+}
+
+bool Server::bind_all() {
+  if (!bind_new(*generation_, bound_)) return false;
+  const auto& admin = generation_->model().admin;
+  if (!admin) return true;
+  config::Listener listener;
+  listener.name = "admin";
+  listener.address = admin->address;
+  Result<BoundListener> bound = bind_listener(listener, 1);
+  if (!bound) {
+    fmt::print(stderr, "sallyport: {}\n", bound.error().detail);
+    return false;
+  }
+  admin_socket_ = bound->sockets.front();
+  log(Level::info, "listening", {{"name", "admin"}, {"address", bound->shown}});
+  return true;
+}
+
+// Binds what the config names and the process does not have yet.
+bool Server::bind_new(const Generation& next, std::vector<BoundListener>& added) {
+  for (const ListenerPlan& plan : next.listeners()) {
+    if (std::ranges::find(bound_, plan.config.address, &BoundListener::address) != bound_.end()) continue;
+    Result<BoundListener> bound = bind_listener(plan.config, workers_.size());
+    if (!bound) {
+      fmt::print(stderr, "sallyport: {}\n", bound.error().detail);
+      return false;
+    }
+    log(Level::info, "listening", {{"name", bound->name}, {"address", bound->shown}});
+    added.push_back(std::move(*bound));
+  }
+  return true;
+}
+
+void Server::start_workers() {
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i] = std::make_unique<Worker>(i, process_, access_log_.get());
+    workers_[i]->start();
+  }
+  apply(generation_, std::exchange(bound_, {}));
+  if (admin_socket_ >= 0) admin_ = std::make_unique<Admin>(loop_, admin_socket_, *this);
+}
+
+// Gives the config to every worker; each builds its own world from it and swaps a pointer.
+void Server::apply(std::shared_ptr<Generation> next, std::vector<BoundListener> added) {
+  to_apply_ += workers_.size();
+  const std::shared_ptr<const Generation> lent = lend(next);
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    std::vector<std::pair<std::string, int>> sockets;
+    for (const BoundListener& bound : added) sockets.emplace_back(bound.address, bound.sockets[i]);
+    workers_[i]->apply(lent, std::move(sockets), [this] { loop_.post([this] { applied_by_worker(); }); });
+  }
+  std::erase_if(bound_, [&](const BoundListener& bound) {
+    return std::ranges::none_of(next->listeners(), [&](const ListenerPlan& p) { return p.config.address == bound.address; });
+  });
+  for (BoundListener& bound : added) bound_.push_back(std::move(bound));
+  generation_ = std::move(next);
+}
+
+// The last worker to let go of a config does not destroy it: that is for the main thread, where its watches live.
+std::shared_ptr<const Generation> Server::lend(std::shared_ptr<Generation> generation) {
+  const Generation* bare = generation.get();
+  return {bare, [this, keep = std::move(generation)](const Generation*) mutable {
+            loop_.post([back = std::move(keep)]() mutable { back.reset(); });
+          }};
+}
+
+void Server::applied_by_worker() {
+  if (--to_apply_ > 0 || std::exchange(started_, true)) return;
+  log(Level::info, "started", {{"workers", std::to_string(workers_.size())}, {"config", config_path_}});
+}
+
+void Server::watch_signals() {
+  signals_.push_back(std::make_unique<OsSignal>(loop_, SIGTERM, [this] { drain(); }));
+  signals_.push_back(std::make_unique<OsSignal>(loop_, SIGINT, [this] { drain(); }));
+  signals_.push_back(std::make_unique<OsSignal>(loop_, SIGHUP, [this] { reload(); }));
+}
+
+void Server::reload() {
+  if (draining_) return;
+  config::Problems problems;
+  std::shared_ptr<Generation> next = Generation::make(config_path_, process_, &background_, tickets_, problems);
+  std::vector<BoundListener> added;
+  const bool good = next != nullptr && bind_new(*next, added);
+  metrics_.counter("sallyport_config_reloads_total", {{"result", good ? "success" : "failure"}}).add();
+  if (!good) {
+    for (const config::Problem& p : problems.all()) {
+      const std::string at = p.mark.file == nullptr ? config_path_ : fmt::format("{}:{}:{}", *p.mark.file, p.mark.line, p.mark.column);
+      log(Level::error, "config_reload_failed", {{"at", at}, {"problem", p.message}});
+    }
+    log(Level::error, "config_unchanged", {{"detail", "the config that was in force still is"}});
+    return;
+  }
+  observe::set_log_level(next->model().log.level);
+  access_log_->reopen();
+  apply(std::move(next), std::move(added));
+  log(Level::info, "config_reloaded", {{"config", config_path_}});
+}
+
+void Server::drain() {
+  if (std::exchange(draining_, true)) return;
+  const Duration patience = generation_->model().shutdown.drain_timeout;
+  log(Level::info, "draining", {{"patience", to_string(patience)}});
+  for (auto& worker : workers_) worker->drain(patience);
+  look_if_drained();
+}
+
+void Server::look_if_drained() {
+  if (std::ranges::all_of(workers_, &Worker::drained)) {
+    ticket_timer_.disarm();
+    signals_.clear();
+    loop_.stop();
+  } else {
+    drain_timer_.arm_after(drain_look);
+  }
+}
+
+void Server::look_again(void* self) { static_cast<Server*>(self)->look_if_drained(); }
+
+void Server::rotate_tickets(void* self) {
+  auto& server = *static_cast<Server*>(self);
+  server.tickets_->publish(net::TicketKeys::rotated(server.tickets_->load().get()));
+  server.ticket_timer_.arm_after(ticket_life);
+}
+
+}  // namespace sallyport::server

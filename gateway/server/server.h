@@ -1,0 +1,74 @@
+// Server: the process: its main thread, its workers, its signals. `sallyport run` is this.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/async/loop.h"
+#include "gateway/async/os_signal.h"
+#include "gateway/core/cache.h"
+#include "gateway/server/admin.h"
+#include "gateway/server/background.h"
+#include "gateway/server/generation.h"
+#include "gateway/server/worker.h"
+
+namespace sallyport::server {
+
+class Server final : private AdminSource {
+ public:
+  Server(std::string config_path, std::optional<size_t> workers);
+  ~Server();
+
+  // Serves until SIGTERM or SIGINT, drains, and gives the exit status of the process: 0; 78 for a bad config; 1 for anything else,
+  // with one line on stderr.
+  int run();
+
+ private:
+  bool open_log();
+  bool bind_all();
+  void start_workers();
+  void watch_signals();
+  void reload();
+  void drain();
+  void look_if_drained();
+  bool bind_new(const Generation& next, std::vector<BoundListener>& added);
+  void apply(std::shared_ptr<Generation> next, std::vector<BoundListener> added);
+  std::shared_ptr<const Generation> lend(std::shared_ptr<Generation> generation);
+  void applied_by_worker();
+  static void rotate_tickets(void* self);
+  static void look_again(void* self);
+
+  std::string metrics() override;
+  std::vector<std::string> not_ready_reasons() override;
+  std::string config_text() override;
+  std::string routes_text() override;
+
+  const std::string config_path_;
+  const std::optional<size_t> workers_asked_;
+  Loop loop_;
+  MainBackground background_{loop_};
+  observe::Metrics metrics_;
+  Cache process_;
+  std::shared_ptr<Live<net::TicketKeys>> tickets_ = std::make_shared<Live<net::TicketKeys>>();
+  std::shared_ptr<Generation> generation_;
+  std::unique_ptr<observe::AccessLog> access_log_;
+  std::vector<BoundListener> bound_;
+  int admin_socket_ = -1;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Admin> admin_;
+  std::vector<std::unique_ptr<OsSignal>> signals_;
+  Timer ticket_timer_{loop_, &Server::rotate_tickets, this};
+  Timer drain_timer_{loop_, &Server::look_again, this};
+  size_t to_apply_ = 0;   // workers that have not taken the newest config yet
+  bool started_ = false;
+  bool draining_ = false;
+};
+
+// `sallyport check`: prints "ok: …" or every problem; the exit status.
+int check_config(const std::string& path);
+// `sallyport show`.
+int show_config(const std::string& path);
+
+}  // namespace sallyport::server

@@ -1,0 +1,178 @@
+#include "gateway/server/worker.h"
+
+#include <algorithm>
+#include <latch>
+#include <utility>
+
+#include "gateway/async/timer.h"
+#include "gateway/net/tcp.h"
+#include "gateway/net/tls_stream.h"
+#include "gateway/observe/log.h"
+#include "gateway/server/generation.h"
+
+namespace sallyport::server {
+
+WorkerListener::WorkerListener(observe::Metrics& metrics, const ListenerPlan& plan)
+    : name(plan.config.name),
+      address(plan.config.address),
+      connections(metrics.gauge("sallyport_connections", {{"listener", name}})),
+      handshakes(metrics, "sallyport_tls_handshakes_total", {{"listener", name}}, "version", "resumed"),
+      handshake_failures(metrics, "sallyport_tls_handshake_failures_total", {{"listener", name}}, "reason") {}
+
+net::TlsServerContext* WorkerListener::tls_context() {
+  const uint64_t version = material->version();
+  if (context != nullptr && version == material_version) return context.get();
+  material_version = version;
+  auto made = net::TlsServerContext::make(*material->load());
+  if (made) {
+    context = std::move(*made);
+  } else {
+    observe::log(observe::Level::error, "tls_context_failed", {{"listener", name}, {"detail", made.error().detail}});
+  }
+  return context.get();  // after a failure: what served so far
+}
+
+void WorkerListener::count_handshake(Slice version, bool resumed) {
+  handshakes.add(version == "TLSv1.3" ? "TLSv1.3" : "TLSv1.2", resumed ? "true" : "false");
+}
+
+Worker::Worker(size_t number, Cache& process, observe::AccessLog* access_log)
+    : number_(number), process_(process), access_log_(access_log) {}
+
+Worker::~Worker() = default;
+
+void Worker::start() {
+  std::latch ready(1);
+  thread_ = std::thread([this, &ready] {
+    loop_ = std::make_unique<Loop>();
+    ready.count_down();
+    thread_main();
+  });
+  ready.wait();
+}
+
+void Worker::thread_main() {
+  loop_->run();
+  drain_timer_.reset();
+  world_.reset();
+  cache_.clear();
+  loop_.reset();
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::apply(std::shared_ptr<const Generation> generation, std::vector<std::pair<std::string, int>> sockets,
+                   std::function<void()> applied) {
+  loop_->post([this, generation = std::move(generation), sockets = std::move(sockets),
+               applied = std::move(applied)]() mutable {
+    take_config(generation, sockets);
+    generation.reset();
+    applied();
+  });
+}
+
+void Worker::take_config(const std::shared_ptr<const Generation>& generation,
+                         const std::vector<std::pair<std::string, int>>& sockets) {
+  world_ = build_world(generation, {number_, *loop_, process_, cache_, metrics_, access_log_});
+  cache_.drop_unused();
+  const config::Model& model = generation->model();
+  limits_ = generation->server_limits();
+  connections_max_ = model.http.connections;
+
+  std::vector<std::shared_ptr<WorkerListener>> kept;
+  for (const ListenerPlan& plan : generation->listeners()) {
+    auto given = std::ranges::find(sockets, plan.config.address, &std::pair<std::string, int>::first);
+    kept.push_back(take_listener(plan, given == sockets.end() ? -1 : given->second));
+  }
+  for (const auto& old : listeners_) {  // not in the config any more: its connections live on, its socket does not
+    if (std::ranges::find(kept, old) == kept.end()) old->socket.reset();
+  }
+  listeners_ = std::move(kept);
+}
+
+std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, int socket) {
+  auto old = std::ranges::find(listeners_, plan.config.address, &WorkerListener::address);
+  std::shared_ptr<WorkerListener> listener;
+  if (old != listeners_.end() && (*old)->name == plan.config.name) {
+    listener = *old;
+  } else {
+    listener = std::make_shared<WorkerListener>(metrics_, plan);
+    if (old != listeners_.end()) listener->socket = std::move((*old)->socket);
+  }
+  listener->redirect = plan.config.redirect.has_value();
+  listener->redirect_port = plan.redirect_port();
+  if (plan.config.tls) listener->handshake_timeout = plan.config.tls->handshake_timeout;
+  listener->material = plan.tls;
+  listener->context.reset();
+  if (socket >= 0) listener->socket = std::make_unique<net::Listener>(*loop_, socket);
+  if (listener->socket) {
+    listener->socket->on_accept([this, to = std::weak_ptr<WorkerListener>(listener)](net::AcceptedSocket accepted_socket) {
+      if (auto alive = to.lock()) accepted(alive, std::move(accepted_socket));
+    });
+  }
+  return listener;
+}
+
+void Worker::accepted(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket) {
+  if (connections_ >= connections_max_) return;  // closed at once, before a handshake costs anything
+  std::string client_ip = socket.peer();
+  std::unique_ptr<net::Stream> stream;
+  net::TlsStream* tls = nullptr;
+  if (listener->material != nullptr) {
+    net::TlsServerContext* context = listener->tls_context();
+    if (context == nullptr) return;
+    auto made = net::TlsStream::server(*loop_, std::move(socket), *context);
+    tls = made.get();
+    stream = std::move(made);
+  } else {
+    stream = net::TcpStream::accepted(*loop_, std::move(socket));
+  }
+  auto* connection = new Connection(*this, listener, std::move(stream), tls, std::move(client_ip));
+  ++connections_;
+  open_.push_back(*connection);
+  connection->start();
+}
+
+void Worker::over(Connection& connection) {
+  done_.push_back(connection);
+  loop_->before_wait(reaper_);
+}
+
+void Worker::Reaper::at_turn_end() {
+  while (Connection* connection = worker.done_.pop_front()) {
+    delete connection;
+    --worker.connections_;
+  }
+  if (worker.draining_ && worker.connections_ == 0) worker.end();
+}
+
+void Worker::drain(Duration patience) {
+  loop_->post([this, patience] { begin_drain(patience); });
+}
+
+void Worker::begin_drain(Duration patience) {
+  draining_ = true;
+  for (const auto& listener : listeners_) listener->socket.reset();
+  drain_timer_ = std::make_unique<Timer>(*loop_, &Worker::drain_over, this);
+  drain_timer_->arm_after(patience);
+  for (Connection* c = open_.front(); c != nullptr;) {
+    Connection* next = open_.after(*c);
+    c->drain();
+    c = next;
+  }
+  loop_->before_wait(reaper_);
+}
+
+void Worker::drain_over(void* self) {
+  auto& worker = *static_cast<Worker*>(self);
+  while (Connection* connection = worker.open_.front()) worker.over(*connection);
+}
+
+void Worker::end() {
+  drained_.store(true, std::memory_order_release);
+  loop_->stop();
+}
+
+}  // namespace sallyport::server

@@ -1,0 +1,110 @@
+// Worker: one thread with one loop: its listeners, its connections, its pools, its view of the config.
+//
+// Made, told and joined by the main thread; everything else happens on its own thread. Workers share nothing that
+// changes but what Setup::process and Live<T> hold.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gateway/async/loop.h"
+#include "gateway/core/cache.h"
+#include "gateway/core/world.h"
+#include "gateway/http/h1_server.h"
+#include "gateway/net/listener.h"
+#include "gateway/observe/metrics.h"
+#include "gateway/server/connection.h"
+#include "gateway/server/listeners.h"
+
+namespace sallyport::server {
+
+class Generation;
+
+// A listener as one worker has it. Connections keep it beyond its end.
+struct WorkerListener {
+  WorkerListener(observe::Metrics& metrics, const ListenerPlan& plan);
+
+  // The TLS context for a new connection, made again when a certificate has changed; null if it cannot be made.
+  net::TlsServerContext* tls_context();
+  void count_handshake(Slice version, bool resumed);
+
+  std::string name;
+  std::string address;
+  bool redirect = false;
+  std::string redirect_port;  // ":8443", or empty
+  Duration handshake_timeout{};
+  std::shared_ptr<const Live<TlsMaterial>> material;
+  uint64_t material_version = 0;
+  std::shared_ptr<net::TlsServerContext> context;
+  observe::Gauge& connections;
+  observe::CounterSet handshakes;
+  observe::CounterSet handshake_failures;
+  std::unique_ptr<net::Listener> socket;
+};
+
+class Worker {
+ public:
+  Worker(size_t number, Cache& process, observe::AccessLog* access_log);
+  Worker(const Worker&) = delete;
+  ~Worker();  // joined by then
+
+  // --- main thread
+  void start();
+  // Takes over a config: builds its world, then accepts on the sockets (this worker's, by address; -1: it has it already).
+  void apply(std::shared_ptr<const Generation> generation, std::vector<std::pair<std::string, int>> sockets,
+             std::function<void()> applied);
+  // Accepts no more, closes what is idle, lets the rest finish until the deadline; then the thread ends.
+  void drain(Duration patience);
+  void join();
+  observe::Metrics& metrics() noexcept { return metrics_; }
+  bool drained() const noexcept { return drained_.load(std::memory_order_acquire); }
+
+  // --- own thread
+  Loop& loop() noexcept { return *loop_; }
+  const std::shared_ptr<const World>& world() const noexcept { return world_; }
+  const http::h1::ServerLimits& server_limits() const noexcept { return limits_; }
+  // The connection is done with; it is destroyed at the end of the turn.
+  void over(Connection& connection);
+
+ private:
+  struct Reaper final : TurnEnd {
+    explicit Reaper(Worker& owner) noexcept : worker(owner) {}
+    void at_turn_end() override;
+    Worker& worker;
+  };
+  void thread_main();
+  void take_config(const std::shared_ptr<const Generation>& generation,
+                   const std::vector<std::pair<std::string, int>>& sockets);
+  std::shared_ptr<WorkerListener> take_listener(const ListenerPlan& plan, int socket);
+  void accepted(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket);
+  void begin_drain(Duration patience);
+  void end();
+  static void drain_over(void* self);
+
+  const size_t number_;
+  Cache& process_;
+  observe::AccessLog* access_log_;
+  observe::Metrics metrics_;
+  std::thread thread_;
+  std::atomic<bool> drained_{false};
+
+  // own thread
+  std::unique_ptr<Loop> loop_;
+  Cache cache_;
+  std::shared_ptr<const World> world_;
+  http::h1::ServerLimits limits_;
+  size_t connections_max_ = 0;
+  size_t connections_ = 0;
+  std::vector<std::shared_ptr<WorkerListener>> listeners_;
+  List<Connection> open_;
+  List<Connection> done_;
+  Reaper reaper_{*this};
+  std::unique_ptr<Timer> drain_timer_;
+  bool draining_ = false;
+};
+
+}  // namespace sallyport::server

@@ -1,0 +1,227 @@
+#include "gateway/upstream/cluster.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/observe/log.h"
+
+namespace sallyport::upstream {
+namespace {
+
+constexpr Duration sweep_every = seconds(1);
+constexpr Duration skip_first = seconds(1);   // after one failure; doubled with each more
+constexpr Duration skip_most = seconds(30);
+
+struct OpenSlot {  // counts a connection that is being opened, also if the task is cancelled
+  explicit OpenSlot(size_t& open) noexcept : open_(&open) { ++open; }
+  OpenSlot(const OpenSlot&) = delete;
+  ~OpenSlot() {
+    if (open_ != nullptr) --*open_;
+  }
+  void keep() noexcept { open_ = nullptr; }
+
+ private:
+  size_t* open_;
+};
+
+}  // namespace
+
+void Connection::exchange_over() noexcept { cluster_.give_back(*this); }
+
+Cluster::Cluster(Loop& loop, observe::Metrics& metrics, ClusterOptions options)
+    : loop_(loop),
+      options_(std::move(options)),
+      sweeper_(loop, &Cluster::sweep, this),
+      idle_gauge_(metrics.gauge("sallyport_upstream_connections", {{"upstream", options_.name}, {"state", "idle"}})),
+      active_gauge_(metrics.gauge("sallyport_upstream_connections", {{"upstream", options_.name}, {"state", "active"}})),
+      duration_(metrics.histogram("sallyport_upstream_duration_seconds", {{"upstream", options_.name}})),
+      outcomes_(metrics, "sallyport_upstream_requests_total", {{"upstream", options_.name}}, "outcome") {
+  for (const Target& target : options_.targets) {
+    endpoints_.push_back(std::make_unique<Endpoint>());
+    endpoints_.back()->target = target;
+  }
+}
+
+Cluster::~Cluster() {
+  resolving_.cancel_all();
+  while (Connection* idle = idle_.front()) {
+    idle_gauge_.add(-1);
+    close(*idle);
+  }
+}
+
+// Round robin, past endpoints that have just failed; if all have, they are asked nevertheless.
+Endpoint& Cluster::choose() {
+  for (size_t i = 0; i < endpoints_.size(); ++i) {
+    Endpoint& endpoint = *endpoints_[turn_++ % endpoints_.size()];
+    if (endpoint.failures == 0 || endpoint.skip_until <= loop_.now()) return endpoint;
+  }
+  return *endpoints_[turn_++ % endpoints_.size()];
+}
+
+Connection* Cluster::idle_connection(Endpoint& endpoint) {
+  for (Connection* c = idle_.back(); c != nullptr;) {  // the one used last is the likeliest to live
+    Connection* before = idle_.before(*c);
+    if (&c->endpoint == &endpoint) {
+      c->unlink();
+      idle_gauge_.add(-1);
+      if (c->http.alive()) {
+        active_gauge_.add(1);
+        c->reused = true;
+        return c;
+      }
+      close(*c);
+    }
+    c = before;
+  }
+  return nullptr;
+}
+
+Task<Result<Connection*>> Cluster::acquire(bool fresh) {
+  Endpoint& endpoint = choose();
+  if (!fresh) {
+    if (Connection* idle = idle_connection(endpoint)) return Task<Result<Connection*>>::ready(idle);
+  }
+  return open(endpoint);
+}
+
+Task<Result<Connection*>> Cluster::open(Endpoint& endpoint) {
+  const Monotonic deadline = loop_.now() + options_.connect_timeout;
+  while (open_ >= options_.connections_max) {
+    if (Connection* idle = idle_connection(endpoint)) co_return idle;
+    if (Connection* other = idle_.front()) {  // makes room for this endpoint
+      other->unlink();
+      idle_gauge_.add(-1);
+      close(*other);
+      continue;
+    }
+    Result<void> room = co_await wait_for_room(deadline);
+    if (!room) co_return std::unexpected(std::move(room.error()));
+  }
+  Result<Connection*> opened = co_await open_in(endpoint, deadline);
+  if (!opened) {
+    failed(endpoint, opened.error());
+    room_again();
+  }
+  co_return opened;
+}
+
+Task<Result<void>> Cluster::wait_for_room(Monotonic deadline) {
+  WaitsForRoom here(loop_, deadline);
+  waiting_.push_back(here);
+  const bool room = co_await here.room;
+  if (room) co_return Result<void>{};
+  co_return fail(Code::overloaded, "upstream_connections_full",
+                 fmt::format("all {} connections to upstream {} are in use", options_.connections_max, options_.name));
+}
+
+Task<Result<Connection*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
+  OpenSlot slot(open_);
+  Result<void> resolved = co_await have_addresses(endpoint);
+  if (!resolved) co_return std::unexpected(std::move(resolved.error()));
+  const net::SocketAddress address = endpoint.addresses[endpoint.next_address++ % endpoint.addresses.size()];
+  net::TlsOptions tls;
+  if (endpoint.target.tls) {
+    tls.context = options_.tls;
+    tls.server_name = options_.server_name.empty() ? endpoint.target.host : options_.server_name;
+  }
+  Result<std::unique_ptr<net::Stream>> stream = co_await net::connect(loop_, address, std::move(tls), deadline);
+  if (!stream) {
+    const Error& e = stream.error();
+    co_return fail(Code::upstream_unreachable, e.code == Code::timed_out ? "connect_timeout" : "connect_failed",
+                   fmt::format("{} ({}): {} {}", endpoint.target.authority, address.host, e.reason, e.detail));
+  }
+  slot.keep();
+  active_gauge_.add(1);
+  co_return new Connection(*this, endpoint, std::move(*stream));
+}
+
+Task<Result<void>> Cluster::have_addresses(Endpoint& endpoint) {
+  if (!endpoint.addresses.empty()) {
+    if (!endpoint.resolving && loop_.now() - endpoint.resolved_at > options_.resolve_every) {
+      resolving_.start(resolve_again(endpoint));
+    }
+    co_return Result<void>{};
+  }
+  auto found = co_await net::resolve(loop_, endpoint.target.host, endpoint.target.port);
+  if (!found || found->empty()) {
+    co_return fail(Code::upstream_unreachable, "name_not_resolved",
+                   fmt::format("{}: {}", endpoint.target.host, found ? "no address" : found.error().detail));
+  }
+  endpoint.addresses = std::move(*found);
+  endpoint.resolved_at = loop_.now();
+  co_return Result<void>{};
+}
+
+// In the background, while the known addresses stay in use; a failure keeps them.
+Task<> Cluster::resolve_again(Endpoint& endpoint) {
+  endpoint.resolving = true;
+  endpoint.resolved_at = loop_.now();
+  auto found = co_await net::resolve(loop_, endpoint.target.host, endpoint.target.port);
+  if (found && !found->empty()) endpoint.addresses = std::move(*found);
+  endpoint.resolving = false;
+}
+
+void Cluster::succeeded(Endpoint& endpoint, Duration took) noexcept {
+  endpoint.failures = 0;
+  outcomes_.add("success");
+  duration_.observe(took);
+}
+
+void Cluster::failed(Endpoint& endpoint, const Error& error) {
+  outcomes_.add(error.reason);
+  const uint32_t doublings = std::min<uint32_t>(endpoint.failures++, 5);
+  endpoint.skip_until = loop_.now() + std::min<Duration>(skip_first * (1U << doublings), skip_most);
+}
+
+void Cluster::give_back(Connection& connection) noexcept {
+  active_gauge_.add(-1);
+  if (!connection.http.reusable()) {
+    close(connection);
+    room_again();
+    return;
+  }
+  connection.idle_since = loop_.now();
+  idle_.push_back(connection);
+  idle_gauge_.add(1);
+  connection.http.stream().rest();
+  if (!sweeper_.armed()) sweeper_.arm_after(sweep_every);
+  room_again();
+}
+
+void Cluster::close(Connection& connection) noexcept {
+  --open_;
+  delete &connection;
+}
+
+// Whoever waits goes on at the end of the turn, not inside the end of another exchange.
+void Cluster::room_again() noexcept {
+  if (!waiting_.empty()) loop_.before_wait(*this);
+}
+
+void Cluster::at_turn_end() {
+  while (open_ < options_.connections_max || !idle_.empty()) {
+    WaitsForRoom* next = waiting_.pop_front();
+    if (next == nullptr) return;
+    next->room.notify();
+  }
+}
+
+void Cluster::sweep(void* self) {
+  auto& cluster = *static_cast<Cluster*>(self);
+  const Monotonic too_old = cluster.loop_.now() - cluster.options_.idle_timeout;
+  for (Connection* c = cluster.idle_.front(); c != nullptr;) {
+    Connection* next = cluster.idle_.after(*c);
+    if (c->idle_since <= too_old || !c->http.alive()) {
+      c->unlink();
+      cluster.idle_gauge_.add(-1);
+      cluster.close(*c);
+    }
+    c = next;
+  }
+  if (!cluster.idle_.empty()) cluster.sweeper_.arm_after(sweep_every);
+}
+
+}  // namespace sallyport::upstream

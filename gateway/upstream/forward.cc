@@ -1,0 +1,184 @@
+#include "gateway/upstream/forward.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "gateway/base/text.h"
+#include "gateway/core/request_id.h"
+#include "gateway/core/setup.h"
+#include "gateway/http/h1_message.h"
+#include "gateway/upstream/cluster.h"
+#include "gateway/upstream/clusters.h"
+
+namespace sallyport::upstream {
+namespace {
+
+using http::HeaderId;
+
+enum class Credentials : uint8_t { remove, keep };
+constexpr std::array<std::string_view, 2> enum_names(Credentials) { return {"remove", "keep"}; }
+
+struct ForwardOptions {
+  std::string to;                    // the upstream
+  std::optional<Duration> timeout;   // to the response head; default: the upstream's response_timeout
+  Credentials credentials = Credentials::remove;  // what the caller proved itself with, before the backend sees the request
+
+  template <class IO>
+  void fields(IO& io) {
+    io.required("to", to);
+    io.field("timeout", timeout);
+    io.field("credentials", credentials);
+  }
+};
+
+// The headers that only the gateway may set.
+bool is_ours(HeaderId id) noexcept {
+  switch (id) {
+    case HeaderId::x_client_id:
+    case HeaderId::x_client_roles:
+    case HeaderId::x_client_scopes:
+    case HeaderId::x_forwarded_for:
+    case HeaderId::x_forwarded_host:
+    case HeaderId::x_forwarded_proto:
+    case HeaderId::x_request_id:
+    case HeaderId::traceparent: return true;
+    default: return false;
+  }
+}
+
+// "X_Client_Id" is the same variable as "X-Client-Id" to a CGI-like backend: names that turn into ours go, too.
+bool turns_into_ours(Slice name) noexcept {
+  std::array<char, 24> with_hyphens;
+  if (name.size() > with_hyphens.size() || name.find('_') == Slice::npos) return false;
+  std::ranges::replace_copy(name, with_hyphens.begin(), '_', '-');
+  const HeaderId id = http::header_id({with_hyphens.data(), name.size()});
+  return is_ours(id) || id == HeaderId::x_api_key || id == HeaderId::host || id == HeaderId::authorization;
+}
+
+class Forward final : public Plugin {
+ public:
+  Forward(std::shared_ptr<Cluster> cluster, const ForwardOptions& options)
+      : cluster_(std::move(cluster)), keep_credentials_(options.credentials == Credentials::keep) {
+    timeouts_.response = options.timeout.value_or(cluster_->options().response_timeout);
+    timeouts_.body = cluster_->options().body_timeout;
+  }
+
+  Task<> handle(Exchange& x, Next) override;
+
+ private:
+  struct Failure {
+    Error error;
+    bool try_again = false;
+  };
+  void rebuild_headers(Exchange& x) const;
+  Task<Result<void>> send_and_receive(Exchange& x, Connection& c, Monotonic began, bool& try_again);
+
+  std::shared_ptr<Cluster> cluster_;
+  http::h1::ClientConnection::Timeouts timeouts_;
+  bool keep_credentials_;
+};
+
+bool is_idempotent(http::Method m) noexcept {  // RFC 9110 section 9.2.2
+  using http::Method;
+  return m == Method::get || m == Method::head || m == Method::put || m == Method::delete_ || m == Method::options ||
+         m == Method::trace;
+}
+
+Task<> Forward::handle(Exchange& x, Next) {
+  rebuild_headers(x);
+  x.notes.upstream = cluster_->options().name;
+  const size_t attempts = cluster_->options().targets.size() + 1;
+  bool fresh = false;
+  for (size_t attempt = 1;; ++attempt) {
+    const Monotonic began = MonotonicClock::now();
+    Result<Connection*> connection = co_await cluster_->acquire(fresh);
+    if (!connection) {
+      // Nothing of the request has been touched: any method may be tried elsewhere.
+      if (connection.error().code == Code::upstream_unreachable && attempt < attempts) continue;
+      co_await x.fail(std::move(connection.error()));
+      co_return;
+    }
+    x.hold(**connection);
+    bool try_again = false;
+    Result<void> done = co_await send_and_receive(x, **connection, began, try_again);
+    if (done) co_return;
+    x.release_held();
+    if (!try_again || attempt >= attempts || !x.rewind_body()) {
+      co_await x.fail(std::move(done.error()));
+      co_return;
+    }
+    fresh = true;
+  }
+}
+
+Task<Result<void>> Forward::send_and_receive(Exchange& x, Connection& c, Monotonic began, bool& try_again) {
+  Endpoint& endpoint = c.endpoint;
+  Result<void> done = co_await c.http.send(x.request, endpoint.target.authority, timeouts_);
+  if (done) done = co_await c.http.read_response(x.request.method, timeouts_, x.arena, x.response);
+  const Duration took = MonotonicClock::now() - began;
+  x.notes.upstream_us = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+  if (!done) {
+    if (side_of(done.error().code) == Side::client) co_return done;
+    // A kept connection that its owner closed just as we sent: not the endpoint's failure (RFC 9112 section 9.3.1).
+    const bool stale = c.reused && c.http.answered_nothing() && done.error().code != Code::upstream_timeout;
+    try_again = stale && is_idempotent(x.request.method);
+    if (!stale) cluster_->failed(endpoint, done.error());
+    co_return done;
+  }
+  cluster_->succeeded(endpoint, took);
+  http::Response& r = x.response;
+  if (x.request.method == http::Method::head) {  // tells of the content that a GET would bring
+    if (auto length = text::parse_decimal(r.headers.get(HeaderId::content_length))) {
+      r.length = {http::BodyLength::Kind::counted, *length};
+    }
+  }
+  http::h1::remove_hop_by_hop(r.headers);
+  x.answered = true;
+  co_return done;
+}
+
+// The request as the backend gets it: nothing of what was meant for this hop, nothing that a client may not say of itself, and
+// what the gateway knows.
+void Forward::rebuild_headers(Exchange& x) const {
+  http::Headers& headers = x.request.headers;
+  const Slice trace = IdGenerator::here().traceparent(headers.get(HeaderId::traceparent), x.arena);
+  http::h1::remove_hop_by_hop(headers);
+  headers.remove_if([&](const http::Header& h) {
+    if (is_ours(h.id) || h.id == HeaderId::expect || h.id == HeaderId::host) return true;
+    if (h.id == HeaderId::other && (turns_into_ours(h.name) || text::iequals(h.name, "Forwarded"))) return true;
+    if (keep_credentials_) return false;
+    return std::ranges::any_of(x.credential_headers, [&](Slice name) { return text::iequals(name, h.name); });
+  });
+  headers.add(HeaderId::x_forwarded_for, x.connection.client_ip);
+  headers.add(HeaderId::x_forwarded_proto, x.connection.tls ? "https" : "http");
+  headers.add(HeaderId::x_forwarded_host, x.request.authority);
+  headers.add(HeaderId::x_request_id, x.request_id);
+  headers.add(HeaderId::traceparent, trace);
+  if (const Principal* who = x.principal.get()) {
+    headers.add(HeaderId::x_client_id, who->client);
+    if (!who->roles_text.empty()) headers.add(HeaderId::x_client_roles, who->roles_text);
+    if (!who->scopes_text.empty()) headers.add(HeaderId::x_client_scopes, who->scopes_text);
+  }
+}
+
+std::unique_ptr<Plugin> make_forward(config::Reader& reader, Setup& setup) {
+  ForwardOptions options;
+  reader.value(options);
+  if (options.to.empty()) return nullptr;
+  std::shared_ptr<Cluster> cluster = find_cluster(options.to, reader, setup);
+  if (cluster == nullptr) return nullptr;
+  return std::make_unique<Forward>(std::move(cluster), options);
+}
+
+}  // namespace
+
+const PluginType& forward_plugin() {
+  static constexpr PluginType type = {"forward", Band::forward, &make_forward, &check_upstreams, &describe_as<ForwardOptions>};
+  return type;
+}
+
+}  // namespace sallyport::upstream

@@ -1,0 +1,14 @@
+// body: how much content a route takes.
+//
+//   body: { max: 256KiB }
+//
+// Content whose length is known is refused before any of it is asked for; chunked content when it grows beyond.
+#pragma once
+
+#include "gateway/core/plugin.h"
+
+namespace sallyport {
+
+const PluginType& body_plugin();
+
+}  // namespace sallyport
