@@ -1,6 +1,7 @@
-// Address: where a listener listens: "0.0.0.0:8443", "[::]:8443", "localhost:8080", "unix:/run/sallyport.sock".
+// Address: where a listener listens: "0.0.0.0:8443", "[::]:8443", "localhost:8080",
+// "unix:/run/sallyport.sock". RedisUrl: where a store is: "redis://127.0.0.1:6379/0".
 //
-// A value; any thread. No name is resolved here.
+// Values; any thread. No name is resolved here.
 #pragma once
 
 #include <cstdint>
@@ -25,5 +26,17 @@ Result<Address> parse_address(std::string_view text);
 
 // The form that parse_address reads.
 std::string to_string(const Address& address);
+
+struct RedisUrl {
+  bool tls = false;  // rediss://
+  std::string host;  // without brackets, lower case
+  uint16_t port = 6379;
+  uint32_t database = 0;  // for SELECT
+  bool operator==(const RedisUrl&) const = default;
+};
+
+// redis[s]://host[:port][/database], and nothing else: a password has no place in it. Errors: invalid_data;
+// the detail never repeats what could be a password.
+Result<RedisUrl> parse_redis_url(std::string_view url);
 
 }  // namespace sallyport::config

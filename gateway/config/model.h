@@ -1,8 +1,9 @@
-// Model: the whole config as plain structs, one per YAML block. The struct is the config, its comments are the reference.
+// Model: the whole config as plain structs, one per YAML block. The struct is the config, its comments are
+// the reference.
 //
-// Read and fully checked by load.h on the main thread, immutable afterwards and then read from any thread. What a struct
-// checks about itself stands in its check() (model.cc); what concerns several blocks stands in load.cc. Blocks that
-// belong to plugins are kept as they were written (Raw); the plugin reads them.
+// Read and fully checked by load.h on the main thread, immutable afterwards and then read from any thread.
+// What a struct checks about itself stands in its check() (model.cc); what concerns several blocks stands in
+// load.cc. Blocks that belong to plugins are kept as they were written (Raw); the plugin reads them.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@
 namespace sallyport::config {
 
 template <class T>
-using Named = std::vector<std::pair<std::string, T>>;  // a map with names of the user's choosing, in the file's order
+using Named =
+    std::vector<std::pair<std::string, T>>;  // a map with names of the user's choosing, in the file's order
 
 // A key whose empty value means that it is absent: `show` then leaves it out.
 template <class IO, class T>
@@ -46,14 +48,15 @@ struct WorkerCount {
 
 // http: what every connection of a client is held to.
 struct Http {
-  Duration header_timeout = seconds(10);  // from a request head's first byte to its last, and for the first byte ever
-  Duration idle_timeout = seconds(60);    // silence between two requests of a connection
-  Duration body_timeout = seconds(30);    // the longest silence while a request's content is read
-  Duration write_timeout = seconds(30);   // for the client to take what is ready for it
-  Bytes header_bytes{32 * 1024};          // a request's head, its first line included; more is 431
-  Bytes uri_bytes{8 * 1024};              // a request's target; more is 414
-  uint32_t headers = 100;                 // header fields of a request; more is 431
-  uint32_t connections = 10000;           // open ones, per worker; one more is closed as soon as it is accepted
+  Duration header_timeout =
+      seconds(10);  // from a request head's first byte to its last, and for the first byte ever
+  Duration idle_timeout = seconds(60);   // silence between two requests of a connection
+  Duration body_timeout = seconds(30);   // the longest silence while a request's content is read
+  Duration write_timeout = seconds(30);  // for the client to take what is ready for it
+  Bytes header_bytes{32 * 1024};         // a request's head, its first line included; more is 431
+  Bytes uri_bytes{8 * 1024};             // a request's target; more is 414
+  uint32_t headers = 100;                // header fields of a request; more is 431
+  uint32_t connections = 10000;  // open ones, per worker; one more is closed as soon as it is accepted
 
   template <class IO>
   void fields(IO& io) {
@@ -91,7 +94,9 @@ enum class ClientCertificateMode : uint8_t {
   optional,  // asked for; one that is given must be good
   required,  // without a good one there is no connection
 };
-constexpr std::array<std::string_view, 3> enum_names(ClientCertificateMode) { return {"off", "optional", "required"}; }
+constexpr std::array<std::string_view, 3> enum_names(ClientCertificateMode) {
+  return {"off", "optional", "required"};
+}
 
 // listeners[].tls.client_certificates
 struct ClientCertificates {
@@ -108,7 +113,8 @@ struct ClientCertificates {
 
 // listeners[].tls
 struct ListenerTls {
-  std::vector<CertificateFiles> certificates;  // chosen by the client's server name; the first serves one without
+  std::vector<CertificateFiles>
+      certificates;  // chosen by the client's server name; the first serves one without
   TlsVersion min_version = TlsVersion::tls12;  // nothing older than 1.2 exists here
   Duration handshake_timeout = seconds(10);    // from the accept to the end of the handshake
   ClientCertificates client_certificates;
@@ -128,8 +134,8 @@ constexpr std::array<std::string_view, 1> enum_names(Redirect) { return {"https"
 
 // One entry of listeners: exactly one of tls, redirect and plaintext: true.
 struct Listener {
-  std::string name;                  // for the log and the metrics; unique
-  std::string address;               // host:port, [v6]:port or unix:/path (address.h); port 0: one the system chooses
+  std::string name;     // for the log and the metrics; unique
+  std::string address;  // host:port, [v6]:port or unix:/path (address.h); port 0: one the system chooses
   std::optional<ListenerTls> tls;    // terminate TLS here
   std::optional<Redirect> redirect;  // https: answer 308 to the same path there, and serve nothing
   bool plaintext = false;            // serve without TLS; only if it says so
@@ -198,7 +204,8 @@ struct Log {
 
 // shutdown
 struct Shutdown {
-  Duration drain_timeout = seconds(30);  // after SIGTERM requests under way may take this long; then they are cut
+  Duration drain_timeout =
+      seconds(30);  // after SIGTERM requests under way may take this long; then they are cut
 
   template <class IO>
   void fields(IO& io) {
@@ -211,7 +218,7 @@ struct Shutdown {
 struct ClientTls {
   FilePath ca;              // PEM; absent: the system's bundle, /etc/ssl/certs/ca-certificates.crt
   std::string server_name;  // SNI, and the name the certificate must have; absent: the host of the URL
-  bool verify = true;       // false: any certificate will do (for tests; whoever is in between can read along)
+  bool verify = true;  // false: any certificate will do (for tests; whoever is in between can read along)
 
   template <class IO>
   void fields(IO& io) {
@@ -235,12 +242,12 @@ struct MemoryStore {
 
 // stores.NAME: a Redis server.
 struct Store {
-  std::string url;                         // redis://host[:port][/db], or rediss:// for TLS (address.h)
-  std::string username;                    // for AUTH; absent: the server's default user
-  Secret password;                         // env:NAME or file:PATH; absent: no AUTH
-  Duration timeout = milliseconds(20);     // for one answer; later is a failure of the store
-  Duration connect_timeout = seconds(1);   // name, TCP, TLS and AUTH together
-  ClientTls tls;                           // for rediss://
+  std::string url;                        // redis://host[:port][/db], or rediss:// for TLS (address.h)
+  std::string username;                   // for AUTH; absent: the server's default user
+  Secret password;                        // env:NAME or file:PATH; absent: no AUTH
+  Duration timeout = milliseconds(20);    // for one answer; later is a failure of the store
+  Duration connect_timeout = seconds(1);  // name, TCP, TLS and AUTH together
+  ClientTls tls;                          // for rediss://
   Mark mark;
 
   template <class IO>
@@ -280,16 +287,17 @@ struct Stores {
 
 // upstreams.NAME: a backend.
 struct Upstream {
-  std::vector<std::string> targets;         // http:// or https:// URLs without a path; several are balanced
-  Duration connect_timeout = seconds(1);    // name, TCP and TLS together
-  Duration response_timeout = seconds(15);  // from the request's last byte to the response's head; later is 504
-  Duration body_timeout = seconds(30);      // the longest silence while the response's content is read
-  Duration idle_timeout = seconds(60);      // an unused connection is kept this long
-  uint32_t connections_max = 256;           // open ones, per worker; requests wait for room up to connect_timeout
-  Duration resolve_every = seconds(30);     // host names are looked up again
-  ClientTls tls;                            // for https:// targets
+  std::vector<std::string> targets;       // http:// or https:// URLs without a path; several are balanced
+  Duration connect_timeout = seconds(1);  // name, TCP and TLS together
+  Duration response_timeout =
+      seconds(15);                      // from the request's last byte to the response's head; later is 504
+  Duration body_timeout = seconds(30);  // the longest silence while the response's content is read
+  Duration idle_timeout = seconds(60);  // an unused connection is kept this long
+  uint32_t connections_max = 256;       // open ones, per worker; requests wait for room up to connect_timeout
+  Duration resolve_every = seconds(30);  // host names are looked up again
+  ClientTls tls;                         // for https:// targets
   Mark mark;
-  std::vector<Mark> target_marks;           // one for each target
+  std::vector<Mark> target_marks;  // one for each target
 
   template <class IO>
   void fields(IO& io) {
@@ -324,9 +332,10 @@ struct AuthenticatorBlock {
 
 // routes[].match
 struct Match {
-  std::string host;                  // lower case, without port; "*.example.com": all names below it; absent: any
-  PathPattern path;                  // "/orders/{id}"; the most specific path wins
+  std::string host;  // lower case, without port; "*.example.com": all names below it; absent: any
+  PathPattern path;  // "/orders/{id}"; the most specific path wins
   std::vector<std::string> methods;  // upper case; absent: all
+  Mark mark;
 
   template <class IO>
   void fields(IO& io) {
@@ -339,7 +348,7 @@ struct Match {
 
 // A plugin's block as a route has it: its own, or that of `defaults`.
 struct PluginBlock {
-  std::string key;   // the plugin's name: "limit"
+  std::string key;  // the plugin's name: "limit"
   Raw block;
   std::string path;  // where it was written: "routes[3].limit" or "defaults.limit"
 };
@@ -348,15 +357,16 @@ struct PluginBlock {
 struct Route {
   std::string name;  // for the log and the metrics; unique
   Match match;
-  std::vector<PluginBlock> plugins;  // in force: those of the route, then those of `defaults` that it did not replace
+  std::vector<PluginBlock>
+      plugins;  // in force: those of the route, then those of `defaults` that it did not replace
   Mark mark;
 
   const PluginBlock* plugin(std::string_view key) const noexcept;  // or null
 };
 
 struct Model {
-  uint32_t version = 1;   // of this format
-  WorkerCount workers;    // threads; `run --workers N` overrides it
+  uint32_t version = 1;  // of this format
+  WorkerCount workers;   // threads; `run --workers N` overrides it
   Http http;
   std::vector<Listener> listeners;  // at least one
   std::optional<Admin> admin;
@@ -365,8 +375,8 @@ struct Model {
   Stores stores;
   Named<Upstream> upstreams;
   Named<AuthenticatorBlock> authenticators;
-  Named<Raw> limits;      // read by the plugin `limit`
-  Named<Raw> defaults;    // plugin blocks that every route starts from
+  Named<Raw> limits;    // read by the plugin `limit`
+  Named<Raw> defaults;  // plugin blocks that every route starts from
   std::vector<Route> routes;
 
   // The entry of that name, or null.
@@ -375,7 +385,7 @@ struct Model {
   const AuthenticatorBlock* authenticator(std::string_view name) const noexcept;
   const Raw* limit(std::string_view name) const noexcept;
 
-  // `routes` is left to load.cc and show.cc, which know the names of the plugins.
+  // `defaults` and `routes` are left to load.cc, which is told the names of the plugins, and to show.cc.
   template <class IO>
   void fields(IO& io) {
     io.required("version", version);
@@ -389,7 +399,7 @@ struct Model {
     io.field("upstreams", upstreams);
     io.field("authenticators", authenticators);
     io.field("limits", limits);
-    io.field("defaults", defaults);
+    io.ignore("defaults");
     io.ignore("routes");
   }
   void check(Reader& reader);

@@ -1,7 +1,7 @@
 // PathPattern: the path of a route, as the config writes it: "/orders/{id}", "/files/{rest...}".
 //
-// A value; immutable once parsed; any thread. The router builds its tree from the segments, and load compares the shapes
-// to find two routes that would match the same requests.
+// A value; immutable once parsed; any thread. The router builds its tree from the segments, and load compares
+// the shapes to find two routes that would match the same requests.
 #pragma once
 
 #include <cstddef>
@@ -24,13 +24,14 @@ struct Segment {
     rest,     // {name...}: all that remains, also nothing; always the last
   };
   Kind kind = Kind::literal;
-  // Of a literal: the text as it stands in a canonical path (http/uri.h), so percent-encoded where that is. Else the name.
+  // Of a literal: the text as it stands in a canonical path (http/uri.h), so percent-encoded where that is.
+  // Else the name.
   std::string text;
   bool operator==(const Segment&) const = default;
 };
 
-// The path is "/" + the segments joined with "/" + (trailing_slash ? "/" : ""), but "/" alone for no segments: then
-// trailing_slash is false. "/orders" and "/orders/" are two different paths.
+// The path is "/" + the segments joined with "/" + (trailing_slash ? "/" : ""), but "/" alone for no
+// segments: then trailing_slash is false. "/orders" and "/orders/" are two different paths.
 struct PathPattern {
   static constexpr size_t params_max = 16;
   static constexpr size_t segments_max = 64;

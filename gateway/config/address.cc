@@ -1,0 +1,146 @@
+#include "gateway/config/address.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "gateway/base/text.h"
+
+namespace sallyport::config {
+namespace {
+
+constexpr size_t unix_path_max = 107;  // sun_path of Linux, less its final NUL
+
+std::unexpected<Error> bad(std::string detail) {
+  return fail(Code::invalid_data, "bad_address", std::move(detail));
+}
+
+// RFC 3986 section 3.2.3, without leading zeros.
+std::optional<uint16_t> parse_port(std::string_view digits) noexcept {
+  const auto number = text::parse_decimal(digits);
+  if (!number || *number > std::numeric_limits<uint16_t>::max()) return std::nullopt;
+  if (digits.size() > 1 && digits.front() == '0') return std::nullopt;
+  return static_cast<uint16_t>(*number);
+}
+
+bool is_ipv6(const std::string& host) noexcept {
+  in6_addr parsed;
+  return inet_pton(AF_INET6, host.c_str(), &parsed) == 1;
+}
+
+// An IPv4 address or a host name (RFC 1123 section 2.1; "_" is let through, as names in clusters have it).
+bool is_host(const std::string& host) noexcept {
+  if (host.empty() || host.size() > 253) return false;
+  if (host.find_first_not_of("0123456789.") == host.npos) {
+    in_addr parsed;
+    return inet_pton(AF_INET, host.c_str(), &parsed) == 1;
+  }
+  if (host.front() == '.' || host.front() == '-' || host.find("..") != host.npos) return false;
+  return std::ranges::all_of(host, [](char c) {
+    return text::is_alpha(c) || text::is_digit(c) || c == '-' || c == '.' || c == '_';
+  });
+}
+
+struct HostPort {
+  std::string host;
+  std::optional<std::string_view> port;
+};
+
+// host, host:port, [v6] or [v6]:port; nullopt if it is none of these. The port is not looked at.
+std::optional<HostPort> split(std::string_view text) {
+  HostPort parts;
+  std::string_view behind;
+  if (text.starts_with('[')) {
+    const size_t end = text.find(']');
+    if (end == text.npos) return std::nullopt;
+    parts.host = text::to_lower(text.substr(1, end - 1));
+    behind = text.substr(end + 1);
+    if (!is_ipv6(parts.host)) return std::nullopt;
+  } else {
+    const size_t colon = std::min(text.find(':'), text.size());
+    parts.host = text::to_lower(text.substr(0, colon));
+    behind = text.substr(colon);
+    if (!is_host(parts.host)) return std::nullopt;
+  }
+  if (behind.empty()) return parts;
+  if (behind.front() != ':') return std::nullopt;
+  parts.port = behind.substr(1);
+  return parts;
+}
+
+Result<Address> parse_unix(std::string_view path) {
+  if (!path.starts_with('/') || path.ends_with('/') || path.contains('\0')) {
+    return bad("expected an absolute path behind \"unix:\", as in unix:/run/sallyport.sock");
+  }
+  if (path.size() > unix_path_max)
+    return bad(fmt::format("a socket's path has at most {} bytes", unix_path_max));
+  Address address;
+  address.kind = Address::Kind::unix_path;
+  address.path = path;
+  return address;
+}
+
+}  // namespace
+
+Result<Address> parse_address(std::string_view text) {
+  if (text.starts_with("unix:")) return parse_unix(text.substr(5));
+  const std::string shown = text::printable(text);
+  if (text.starts_with(':')) {
+    return bad(
+        fmt::format("\"{}\" has no host: write 0.0.0.0{} or [::]{} for all of them", shown, shown, shown));
+  }
+  const auto parts = split(text);
+  if (!parts) {
+    return bad(fmt::format("\"{}\" is no address: expected host:port, [v6]:port or unix:/path", shown));
+  }
+  if (!parts->port) return bad(fmt::format("\"{}\" has no port: expected host:port", shown));
+  const auto port = parse_port(*parts->port);
+  if (!port) return bad(fmt::format("\"{}\": a port is a number from 0 to 65535", shown));
+  Address address;
+  address.host = parts->host;
+  address.port = *port;
+  return address;
+}
+
+std::string to_string(const Address& address) {
+  if (address.kind == Address::Kind::unix_path) return "unix:" + address.path;
+  const bool v6 = address.host.contains(':');
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", address.host, v6 ? "]" : "", address.port);
+}
+
+Result<RedisUrl> parse_redis_url(std::string_view url) {
+  RedisUrl parsed;
+  if (url.starts_with("rediss://")) {
+    parsed.tls = true;
+    url.remove_prefix(9);
+  } else if (url.starts_with("redis://")) {
+    url.remove_prefix(8);
+  } else {
+    return bad("expected redis://host:port or, for TLS, rediss://host:port");
+  }
+  if (url.contains('@')) {
+    return bad("no name and no password in the URL: they have keys of their own, username and password");
+  }
+  const size_t slash = std::min(url.find('/'), url.size());
+  const std::string_view database = url.substr(std::min(slash + 1, url.size()));
+  const auto parts = split(url.substr(0, slash));
+  if (!parts) return bad("the host of the URL is neither a name nor an address");
+  parsed.host = parts->host;
+  if (parts->port) {
+    const auto port = parse_port(*parts->port);
+    if (!port || *port == 0) return bad("the port of the URL is no number from 1 to 65535");
+    parsed.port = *port;
+  }
+  if (!database.empty()) {
+    const auto number = text::parse_decimal(database);
+    if (!number || *number > 65535)
+      return bad("behind the host there may be \"/\" and the number of a database, no more");
+    parsed.database = static_cast<uint32_t>(*number);
+  }
+  return parsed;
+}
+
+}  // namespace sallyport::config

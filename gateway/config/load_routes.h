@@ -1,0 +1,28 @@
+// The part of load.h that is about routes: reading them with the plugins' blocks, and what can be wrong
+// between them.
+//
+// For load.cc only. Main thread.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "gateway/config/model.h"
+#include "gateway/config/problems.h"
+#include "gateway/config/reader.h"
+
+namespace sallyport::config {
+
+// root: a reader of the whole document, which is a map. An unknown key is a problem, with a "did you mean"
+// over plugin_keys.
+void read_defaults(Reader& root, std::span<const std::string_view> plugin_keys, Model& model);
+
+// Reads all routes. A route's plugin blocks are its own and then those of model.defaults that it did not
+// replace: a key of the route replaces the default of that key whole, and forward and respond replace each
+// other.
+void read_routes(Reader& root, std::span<const std::string_view> plugin_keys, Model& model);
+
+// Names are unique, no two routes match the same requests, each says who may call it and what answers.
+void check_routes(const Model& model, Problems& problems);
+
+}  // namespace sallyport::config

@@ -1,0 +1,270 @@
+#include "gateway/config/model.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "gateway/base/text.h"
+#include "gateway/config/address.h"
+
+namespace sallyport::config {
+namespace {
+
+constexpr Duration longest_wait = std::chrono::hours(24);
+
+void check_wait(Reader& reader, std::string_view key, Duration value) {
+  if (value <= Duration::zero()) reader.error_at(key, fmt::format("{} must be longer than 0", key));
+  if (value > longest_wait) reader.error_at(key, fmt::format("{} can be 24h at most", key));
+}
+
+void check_between(Reader& reader, std::string_view key, uint64_t value, uint64_t least, uint64_t most) {
+  if (value >= least && value <= most) return;
+  reader.error_at(key, fmt::format("{} must be from {} to {}", key, least, most));
+}
+
+void check_between(Reader& reader, std::string_view key, Bytes value, Bytes least, Bytes most) {
+  if (value.count >= least.count && value.count <= most.count) return;
+  reader.error_at(key, fmt::format("{} must be from {} to {}", key, to_string(least), to_string(most)));
+}
+
+// That the file is there and can be read is said at load, and not by the first client that needs it.
+void check_file(Reader& reader, std::string_view key, const FilePath& file) {
+  if (file.empty()) return;
+  struct stat status{};
+  const char* wrong = nullptr;
+  if (stat(file.resolved.c_str(), &status) != 0 || access(file.resolved.c_str(), R_OK) != 0) {
+    wrong = std::strerror(errno);
+  } else if (!S_ISREG(status.st_mode)) {
+    wrong = "Not a file";
+  }
+  if (wrong == nullptr) return;
+  reader.error_at(key, fmt::format("cannot read {}: {}", text::printable(file.resolved, 400), wrong));
+}
+
+void check_name(Reader& reader, std::string_view key, const std::string& name) {
+  if (!reader.has(key) || is_name(name)) return;
+  reader.error_at(key, fmt::format("\"{}\" is no name: 1 to 64 letters, digits, \"_\", \"-\" and \".\"",
+                                   text::printable(name)));
+}
+
+void check_names(Reader& reader, std::string_view key) {
+  const Node* map = reader.node().find(key);
+  if (map == nullptr) return;
+  for (const Node::Member& member : map->members) {
+    if (is_name(member.name)) continue;
+    reader.problems().add(member.mark,
+                          fmt::format("\"{}\" is no name: 1 to 64 letters, digits, \"_\", \"-\" and \".\"",
+                                      text::printable(member.name)));
+  }
+}
+
+void check_address(Reader& reader, const std::string& address) {
+  if (!reader.has("address") || address.empty()) return;
+  if (auto parsed = parse_address(address); !parsed) reader.error_at("address", parsed.error().detail);
+}
+
+template <class T>
+const T* find_named(const Named<T>& all, std::string_view name) noexcept {
+  auto found = std::ranges::find(all, name, &std::pair<std::string, T>::first);
+  return found == all.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+bool is_name(std::string_view text) noexcept {
+  if (text.empty() || text.size() > 64) return false;
+  return std::ranges::all_of(text, [](char c) {
+    return text::is_alpha(c) || text::is_digit(c) || c == '_' || c == '-' || c == '.';
+  });
+}
+
+bool WorkerCount::shorthand(Reader& reader) {
+  const Node& node = reader.node();
+  const auto number = text::parse_decimal(node.text);
+  automatic = true;
+  if (node.kind == Node::Kind::string && node.text == "auto") return true;
+  if (node.kind != Node::Kind::integer || !number || *number < 1 || *number > max) {
+    reader.error(fmt::format("workers: expected auto or a number from 1 to {}", max));
+    return true;
+  }
+  automatic = false;
+  count = static_cast<uint32_t>(*number);
+  return true;
+}
+
+bool WorkerCount::shorthand(Writer& writer) const {
+  if (automatic)
+    writer.text_value("auto");
+  else
+    writer.value(count);
+  return true;
+}
+
+void WorkerCount::check(Reader& reader) {
+  reader.error(fmt::format("workers: expected auto or a number from 1 to {}, found a map", max));
+}
+
+void Http::check(Reader& reader) {
+  check_wait(reader, "header_timeout", header_timeout);
+  check_wait(reader, "idle_timeout", idle_timeout);
+  check_wait(reader, "body_timeout", body_timeout);
+  check_wait(reader, "write_timeout", write_timeout);
+  check_between(reader, "header_bytes", header_bytes, {1024}, {1024 * 1024});
+  check_between(reader, "uri_bytes", uri_bytes, {256}, {1024 * 1024});
+  check_between(reader, "headers", headers, 8, 1000);
+  check_between(reader, "connections", connections, 1, 1'000'000);
+  if (uri_bytes.count >= header_bytes.count && reader.has("uri_bytes")) {
+    reader.error_at("uri_bytes", "uri_bytes must be less than header_bytes, which counts the first line too");
+  }
+}
+
+void CertificateFiles::check(Reader& reader) {
+  mark = reader.node().mark;
+  check_file(reader, "cert", cert);
+  check_file(reader, "key", key);
+}
+
+void ClientCertificates::check(Reader& reader) {
+  check_file(reader, "ca", ca);
+  if (mode != ClientCertificateMode::off && !reader.has("ca")) {
+    reader.error("client_certificates: ca is missing: the file of those who may have signed them");
+  }
+}
+
+void ListenerTls::check(Reader& reader) {
+  check_wait(reader, "handshake_timeout", handshake_timeout);
+  if (certificates.empty() && reader.has("certificates") && reader.at("certificates").node().is_list()) {
+    reader.error_at("certificates", "certificates: at least one is needed");
+  }
+}
+
+void Listener::check(Reader& reader) {
+  mark = reader.node().mark;
+  check_name(reader, "name", name);
+  check_address(reader, address);
+  const int kinds = (reader.has("tls") ? 1 : 0) + (reader.has("redirect") ? 1 : 0) + (plaintext ? 1 : 0);
+  if (kinds == 1) return;
+  reader.error(
+      fmt::format("listener \"{}\" {}: give it exactly one of tls: …, redirect: https and plaintext: true",
+                  text::printable(name), kinds == 0 ? "does not say how it serves" : "says several things"));
+}
+
+void Admin::check(Reader& reader) {
+  mark = reader.node().mark;
+  check_address(reader, address);
+}
+
+bool AccessLogTo::shorthand(Reader& reader) {
+  std::string written = reader.node().text;
+  if (written == "off" || (reader.node().kind == Node::Kind::boolean && written == "false")) {
+    kind = Kind::off;
+  } else if (written == "stdout") {
+    kind = Kind::out;
+  } else if (written == "stderr") {
+    kind = Kind::err;
+  } else if (reader.node().kind == Node::Kind::string && written.starts_with("file:") && written.size() > 5) {
+    kind = Kind::file;
+    file.shown = written.substr(5);
+    const bool relative = !file.shown.starts_with('/') && !reader.directory().empty();
+    file.resolved = relative ? reader.directory() + "/" + file.shown : file.shown;
+  } else {
+    reader.error("expected stdout, stderr, off or file:PATH");
+  }
+  return true;
+}
+
+bool AccessLogTo::shorthand(Writer& writer) const {
+  if (kind == Kind::file)
+    writer.text_value("file:" + file.shown);
+  else
+    writer.text_value(kind == Kind::out ? "stdout" : kind == Kind::err ? "stderr" : "off");
+  return true;
+}
+
+void AccessLogTo::check(Reader& reader) {
+  reader.error("expected stdout, stderr, off or file:PATH, found a map");
+}
+
+void Shutdown::check(Reader& reader) {
+  if (drain_timeout > longest_wait) reader.error_at("drain_timeout", "drain_timeout can be 24h at most");
+}
+
+void ClientTls::check(Reader& reader) { check_file(reader, "ca", ca); }
+
+void MemoryStore::check(Reader& reader) { check_between(reader, "entries", entries, 1024, 64 * 1024 * 1024); }
+
+void Store::check(Reader& reader) {
+  mark = reader.node().mark;
+  check_wait(reader, "timeout", timeout);
+  check_wait(reader, "connect_timeout", connect_timeout);
+  if (!reader.has("url") || url.empty()) return;
+  const auto parsed = parse_redis_url(url);
+  if (!parsed) reader.error_at("url", parsed.error().detail);
+  if (parsed && !parsed->tls && reader.has("tls")) reader.error_at("tls", "tls is for a rediss:// URL");
+  if (!username.empty() && password.reference.empty()) {
+    reader.error_at("username", "a username needs a password: env:NAME or file:PATH");
+  }
+}
+
+void Stores::read_redis(Reader& reader) {
+  for (const Node::Member& member : reader.node().members) {
+    if (member.name == "memory") continue;
+    reader.field(member.name, redis.emplace_back(member.name, Store{}).second);
+  }
+}
+
+void Upstream::check(Reader& reader) {
+  mark = reader.node().mark;
+  check_wait(reader, "connect_timeout", connect_timeout);
+  check_wait(reader, "response_timeout", response_timeout);
+  check_wait(reader, "body_timeout", body_timeout);
+  check_wait(reader, "idle_timeout", idle_timeout);
+  check_wait(reader, "resolve_every", resolve_every);
+  check_between(reader, "connections_max", connections_max, 1, 100'000);
+  const Node* list = reader.node().find("targets");
+  if (list == nullptr || !list->is_list()) return;
+  if (list->items.empty()) reader.error_at("targets", "targets: at least one is needed");
+  for (const Node& item : list->items) target_marks.push_back(item.mark);
+}
+
+void AuthenticatorBlock::keep(Reader& reader) {
+  for (const Node::Member& member : reader.node().members) reader.ignore(member.name);
+  reader.value(block);
+  path = reader.path();
+}
+
+bool AuthenticatorBlock::shorthand(Writer& writer) const {
+  writer.value(block);
+  return true;
+}
+
+const PluginBlock* Route::plugin(std::string_view key) const noexcept {
+  auto found = std::ranges::find(plugins, key, &PluginBlock::key);
+  return found == plugins.end() ? nullptr : &*found;
+}
+
+const Store* Model::store(std::string_view name) const noexcept { return find_named(stores.redis, name); }
+const Upstream* Model::upstream(std::string_view name) const noexcept { return find_named(upstreams, name); }
+const AuthenticatorBlock* Model::authenticator(std::string_view name) const noexcept {
+  return find_named(authenticators, name);
+}
+const Raw* Model::limit(std::string_view name) const noexcept { return find_named(limits, name); }
+
+void Model::check(Reader& reader) {
+  if (version != 1 && reader.has("version")) {
+    reader.error_at("version",
+                    fmt::format("version {} is not known: this Sallyport reads version 1", version));
+  }
+  if (listeners.empty() && reader.has("listeners") && reader.at("listeners").node().is_list()) {
+    reader.error_at("listeners", "listeners: at least one is needed");
+  }
+  for (std::string_view key : {"stores", "upstreams", "authenticators", "limits"}) check_names(reader, key);
+  std::erase_if(authenticators, [](const auto& entry) { return entry.second.block == nullptr; });
+}
+
+}  // namespace sallyport::config
