@@ -72,7 +72,8 @@ class Stream {
   void input_ended();
   void failed(Error error);
   void output_drained();
-  virtual void want_input() = 0;  // start reading again
+  // Read again if that had stopped. May put bytes into input_ at once, or find the end, without resuming anybody.
+  virtual void want_input() = 0;
 
   Loop& loop_;
   Buffer input_;
@@ -98,11 +99,13 @@ class Stream::Waiter {
 
  private:
   friend class Stream;
+  void resume();
   static void late(void* self);
   Stream& stream_;
   Timer timer_;
   Monotonic deadline_;
-  std::coroutine_handle<> handle_ = nullptr;
+  std::coroutine_handle<> handle_ = nullptr;  // while it waits
+  bool grew_ = false;
   bool late_ = false;
 };
 
@@ -117,11 +120,12 @@ class Stream::Drained {
 
  private:
   friend class Stream;
+  void resume();
   static void late(void* self);
   Stream& stream_;
   Timer timer_;
   Monotonic deadline_;
-  std::coroutine_handle<> handle_ = nullptr;
+  std::coroutine_handle<> handle_ = nullptr;  // while it waits
   bool late_ = false;
 };
 

@@ -1,0 +1,81 @@
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/text.h"
+#include "gateway/net/tls_internal.h"
+
+namespace sallyport::net {
+namespace {
+
+// There is nobody to ask for a pass phrase.
+int no_pass_phrase(char*, int, int, void*) { return -1; }
+
+std::vector<std::string> names_of(X509* leaf) {
+  std::vector<std::string> names;
+  const NamesPtr san(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(leaf, NID_subject_alt_name, nullptr, nullptr)));
+  const size_t count = san == nullptr ? 0 : sk_GENERAL_NAME_num(san.get());
+  for (size_t i = 0; i < count; ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(san.get(), i);
+    if (name->type != GEN_DNS) continue;
+    const ASN1_STRING* text = name->d.dNSName;
+    names.push_back(text::to_lower({reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                                    static_cast<size_t>(ASN1_STRING_length(text))}));
+  }
+  return names;
+}
+
+Wall time_of(const ASN1_TIME* time) {
+  int days = 0, rest = 0;
+  ASN1_TIME* epoch = ASN1_TIME_set(nullptr, 0);
+  const bool known = ASN1_TIME_diff(&days, &rest, epoch, time) == 1;
+  ASN1_TIME_free(epoch);
+  return Wall(known ? seconds(int64_t{days} * 86400 + rest) : seconds(0));
+}
+
+std::unexpected<Error> bad(std::string detail) {
+  ERR_clear_error();
+  return fail(Code::invalid_data, "bad_certificate", std::move(detail));
+}
+
+}  // namespace
+
+std::vector<X509Ptr> read_certificates(const std::string& pem) {
+  std::vector<X509Ptr> all;
+  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  while (X509* one = PEM_read_bio_X509(bio.get(), nullptr, &no_pass_phrase, nullptr)) all.emplace_back(one);
+  const uint32_t error = ERR_peek_last_error();
+  const bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  if (!at_end) all.clear();
+  return all;
+}
+
+Certificate::Certificate(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Certificate::~Certificate() = default;
+Wall Certificate::not_after() const noexcept { return impl_->not_after; }
+const std::vector<std::string>& Certificate::names() const noexcept { return impl_->names; }
+
+Result<std::shared_ptr<const Certificate>> Certificate::read(const std::string& chain_pem, const std::string& key_pem) {
+  auto impl = std::make_unique<Impl>();
+  impl->chain = read_certificates(chain_pem);
+  if (impl->chain.empty()) return bad("the certificate file holds no PEM certificate, or a broken one");
+  const BioPtr bio(BIO_new_mem_buf(key_pem.data(), static_cast<int>(key_pem.size())));
+  impl->key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, &no_pass_phrase, nullptr));
+  if (impl->key == nullptr) {
+    const bool encrypted = key_pem.find("ENCRYPTED") != std::string::npos;
+    return bad(encrypted ? "the key is encrypted; give it without a pass phrase, readable by this user only"
+                         : "the key file holds no PEM private key, or a broken one");
+  }
+  X509* leaf = impl->chain.front().get();
+  if (X509_check_private_key(leaf, impl->key.get()) != 1) return bad("the key does not belong to the certificate");
+  impl->names = names_of(leaf);
+  impl->not_after = time_of(X509_get0_notAfter(leaf));
+  ERR_clear_error();
+  return std::make_shared<const Certificate>(std::move(impl));
+}
+
+}  // namespace sallyport::net

@@ -1,0 +1,127 @@
+#include "gateway/net/listener.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cstring>
+#include <utility>
+
+namespace sallyport::net {
+namespace {
+
+constexpr int backlog_default = 4096;
+
+std::unexpected<Error> system_failure(int socket) {
+  const int cause = errno;
+  if (socket >= 0) close(socket);
+  return fail(Code::io, "bind_failed", std::strerror(cause));
+}
+
+bool somebody_listens(const sockaddr_un& address) {
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool connected = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(probe);
+  return connected;
+}
+
+}  // namespace
+
+Result<int> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, int backlog) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  if (const int status = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); status != 0) {
+    return fail(Code::name_not_resolved, "name_not_resolved", gai_strerror(status));
+  }
+  const int s = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  const bool bound = s >= 0 && setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                     (!reuse_port || setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+                     bind(s, found->ai_addr, found->ai_addrlen) == 0 && listen(s, backlog) == 0;
+  freeaddrinfo(found);
+  if (!bound) return system_failure(s);
+  return s;
+}
+
+Result<int> bind_unix(const std::string& path, unsigned mode) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return fail(Code::io, "bind_failed", "the path is too long");
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  if (somebody_listens(address)) return fail(Code::io, "bind_failed", "another process listens there");
+  struct stat old{};
+  if (lstat(path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) unlink(path.c_str());
+  const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const bool bound = s >= 0 && bind(s, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+                     chmod(path.c_str(), mode) == 0 && listen(s, backlog_default) == 0;
+  if (!bound) return system_failure(s);
+  return s;
+}
+
+uint16_t bound_port(int socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+  if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port);
+  if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
+  return 0;
+}
+
+struct Listener::Impl {
+  explicit Impl(Loop& on) : loop(on) {}
+  union {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  };
+  Loop& loop;
+  Listener* owner = nullptr;
+  bool is_unix = false;
+  bool listening = false;
+  std::function<void(AcceptedSocket)> accepted;
+
+  void accept(int status) {
+    if (status < 0 || owner == nullptr) return;  // the kernel's trouble with one connection; others follow
+    auto socket = std::make_unique<Socket>(loop, is_unix ? Socket::Kind::unix_path : Socket::Kind::tcp);
+    if (uv_accept(&stream, socket->raw()) != 0) return;
+    if (!is_unix) uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(socket->raw()), 1);
+    accepted(AcceptedSocket(std::move(socket)));
+  }
+};
+
+Listener::Listener(Loop& loop, int socket) : impl_(new Impl(loop)) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+  impl_->is_unix = address.ss_family == AF_UNIX;
+  if (impl_->is_unix) {
+    uv_pipe_init(loop.raw(), &impl_->pipe, 0);
+    uv_pipe_open(&impl_->pipe, socket);
+  } else {
+    uv_tcp_init(loop.raw(), &impl_->tcp);
+    uv_tcp_open(&impl_->tcp, socket);
+  }
+  impl_->handle.data = impl_;
+  impl_->owner = this;
+}
+
+Listener::~Listener() {
+  impl_->owner = nullptr;
+  uv_close(&impl_->handle, [](uv_handle_t* handle) { delete static_cast<Impl*>(handle->data); });
+}
+
+void Listener::on_accept(std::function<void(AcceptedSocket)> accepted) {
+  impl_->accepted = std::move(accepted);
+  if (std::exchange(impl_->listening, true)) return;
+  uv_listen(&impl_->stream, backlog_default,
+            [](uv_stream_t* stream, int status) { static_cast<Impl*>(stream->data)->accept(status); });
+}
+
+}  // namespace sallyport::net

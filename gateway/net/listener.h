@@ -1,0 +1,49 @@
+// Listener: a bound socket on which connections are accepted, and the binding itself.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "gateway/async/loop.h"
+#include "gateway/base/error.h"
+#include "gateway/net/socket.h"
+
+namespace sallyport::net {
+
+// Binds and listens, with SO_REUSEPORT if asked, so that several workers can have one address. host: numeric, or a name that resolves.
+// Gives the descriptor, which the caller owns. Blocking (for a name); main thread. Errors: io, with the system's words.
+Result<int> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, int backlog);
+// A unix socket; one that nobody listens on any more is replaced. The mode is that of the file.
+Result<int> bind_unix(const std::string& path, unsigned mode);
+// The port that a bound socket has.
+uint16_t bound_port(int socket);
+
+// A connection that has just been accepted.
+class AcceptedSocket {
+ public:
+  explicit AcceptedSocket(std::unique_ptr<Socket> socket) noexcept : socket_(std::move(socket)) {}
+  std::string peer() const { return socket_->peer(); }
+  std::unique_ptr<Socket> take() noexcept { return std::move(socket_); }
+
+ private:
+  std::unique_ptr<Socket> socket_;
+};
+
+class Listener {
+ public:
+  // Takes the descriptor over. Accepts once on_accept has been called.
+  Listener(Loop& loop, int socket);
+  Listener(const Listener&) = delete;
+  ~Listener();
+
+  // `accepted` is called for each connection; it may destroy the Listener. Calling again replaces it.
+  void on_accept(std::function<void(AcceptedSocket)> accepted);
+
+ private:
+  struct Impl;
+  Impl* impl_;
+};
+
+}  // namespace sallyport::net

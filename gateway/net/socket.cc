@@ -1,0 +1,208 @@
+#include "gateway/net/socket.h"
+
+#include <uv.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "gateway/async/signal.h"
+
+namespace sallyport::net {
+
+struct Socket::Impl {
+  explicit Impl(Loop& on) : loop(on), in_flight(on.blocks()), pending(on.blocks()) {}
+  Loop& loop;
+  union {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  };
+  uv_write_t write_request;
+  uv_shutdown_t shutdown_request;
+  uv_connect_t connect_request;
+  SocketOwner* owner = nullptr;
+  WaitUntil* connecting = nullptr;
+  int connect_status = 0;
+  Buffer in_flight;  // libuv reads it until on_written
+  Buffer pending;    // what came while that was under way
+  bool is_unix = false;
+  bool output_closing = false;
+  bool closed = false;
+
+  static Impl& of(void* data) { return *static_cast<Impl*>(data); }
+  void flush();
+  void written(int status);
+  void shut_down();
+};
+
+Error socket_error(int status) {
+  switch (status) {
+    case UV_ECONNREFUSED:
+    case UV_ENOENT: return {Code::connection_refused, "connection_refused", uv_strerror(status)};
+    case UV_ECONNRESET:
+    case UV_EPIPE:
+    case UV_ECONNABORTED:
+    case UV_ENOTCONN: return {Code::connection_reset, "connection_reset", uv_strerror(status)};
+    case UV_ETIMEDOUT: return {Code::timed_out, "timeout", uv_strerror(status)};
+    default: return {Code::io, "socket_error", uv_strerror(status)};
+  }
+}
+
+Socket::Socket(Loop& loop, Kind kind) : impl_(new Impl(loop)) {
+  impl_->is_unix = kind == Kind::unix_path;
+  if (impl_->is_unix) {
+    uv_pipe_init(loop.raw(), &impl_->pipe, 0);
+  } else {
+    uv_tcp_init(loop.raw(), &impl_->tcp);
+  }
+  impl_->handle.data = impl_;
+}
+
+Socket::~Socket() {
+  impl_->owner = nullptr;
+  impl_->connecting = nullptr;
+  impl_->closed = true;
+  uv_close(&impl_->handle, [](uv_handle_t* handle) { delete &Impl::of(handle->data); });
+}
+
+void Socket::set_owner(SocketOwner* owner) noexcept { impl_->owner = owner; }
+uv_stream_s* Socket::raw() noexcept { return &impl_->stream; }
+size_t Socket::queued() const noexcept { return impl_->in_flight.size() + impl_->pending.size(); }
+
+Task<Result<void>> Socket::connect(SocketAddress to, Monotonic deadline) {
+  WaitUntil connected(impl_->loop, deadline);
+  auto done = [](uv_connect_t* request, int status) {
+    Impl& impl = Impl::of(request->data);
+    impl.connect_status = status;
+    if (impl.connecting != nullptr) std::exchange(impl.connecting, nullptr)->notify();
+  };
+  impl_->connect_request.data = impl_;
+  int status = 0;
+  if (impl_->is_unix) {
+    uv_pipe_connect(&impl_->connect_request, &impl_->pipe, to.host.c_str(), done);
+  } else {
+    sockaddr_storage address{};
+    const bool v6 = to.host.find(':') != std::string::npos;
+    status = v6 ? uv_ip6_addr(to.host.c_str(), to.port, reinterpret_cast<sockaddr_in6*>(&address))
+                : uv_ip4_addr(to.host.c_str(), to.port, reinterpret_cast<sockaddr_in*>(&address));
+    if (status == 0) {
+      status = uv_tcp_connect(&impl_->connect_request, &impl_->tcp, reinterpret_cast<sockaddr*>(&address), done);
+    }
+  }
+  if (status != 0) co_return std::unexpected(socket_error(status));
+  impl_->connecting = &connected;
+  const bool in_time = co_await connected;
+  impl_->connecting = nullptr;
+  if (!in_time) co_return fail(Code::timed_out, "timeout", "no connection in time");
+  if (impl_->connect_status != 0) co_return std::unexpected(socket_error(impl_->connect_status));
+  if (!impl_->is_unix) uv_tcp_nodelay(&impl_->tcp, 1);
+  co_return Result<void>{};
+}
+
+void Socket::start_reading() {
+  uv_read_start(
+      &impl_->stream,
+      [](uv_handle_t* handle, size_t, uv_buf_t* buf) {
+        const std::span<char> room = Impl::of(handle->data).owner->on_alloc();
+        *buf = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
+      },
+      [](uv_stream_t* stream, ssize_t bytes, const uv_buf_t*) {
+        Impl& impl = Impl::of(stream->data);
+        if (bytes > 0) {
+          impl.owner->on_read(static_cast<size_t>(bytes));
+        } else if (bytes == UV_EOF) {
+          uv_read_stop(stream);
+          impl.owner->on_read_end();
+        } else if (bytes == UV_ENOBUFS) {
+          uv_read_stop(stream);
+        } else if (bytes < 0) {
+          uv_read_stop(stream);
+          impl.owner->on_broken(socket_error(static_cast<int>(bytes)));
+        }
+      });
+}
+
+Result<void> Socket::write(std::span<const Slice> pieces) {
+  std::array<uv_buf_t, 8> bufs;
+  unsigned count = 0;
+  size_t total = 0;
+  for (Slice piece : pieces) {
+    if (piece.empty()) continue;
+    total += piece.size();
+    bufs[count++] = uv_buf_init(const_cast<char*>(piece.data()), static_cast<unsigned>(piece.size()));
+    if (count == bufs.size()) break;
+  }
+  size_t taken = 0;
+  if (queued() == 0 && count > 0) {
+    const int status = uv_try_write(&impl_->stream, bufs.data(), count);
+    if (status < 0 && status != UV_EAGAIN) return std::unexpected(socket_error(status));
+    taken = status < 0 ? 0 : static_cast<size_t>(status);
+    if (taken == total && count < bufs.size()) return {};
+  }
+  for (Slice piece : pieces) {
+    const size_t skip = std::min(taken, piece.size());
+    taken -= skip;
+    impl_->pending.append(piece.substr(skip));
+  }
+  impl_->flush();
+  return {};
+}
+
+void Socket::Impl::flush() {
+  if (!in_flight.empty() || pending.empty()) return;
+  std::swap(in_flight, pending);
+  write_request.data = this;
+  uv_buf_t buf = uv_buf_init(in_flight.data(), static_cast<unsigned>(in_flight.size()));
+  const int status = uv_write(&write_request, &stream, &buf, 1,
+                              [](uv_write_t* request, int result) { of(request->data).written(result); });
+  if (status < 0) {
+    in_flight.release();
+    if (owner != nullptr) owner->on_broken(socket_error(status));
+  }
+}
+
+void Socket::Impl::written(int status) {
+  in_flight.release();
+  if (closed) return;
+  if (status < 0) {
+    pending.release();
+    if (owner != nullptr) owner->on_broken(socket_error(status));
+    return;
+  }
+  if (!pending.empty()) return flush();
+  if (output_closing) shut_down();
+  if (owner != nullptr) owner->on_drained();
+}
+
+void Socket::Impl::shut_down() {
+  shutdown_request.data = this;
+  uv_shutdown(&shutdown_request, &stream, [](uv_shutdown_t*, int) {});
+}
+
+void Socket::close_output() {
+  if (std::exchange(impl_->output_closing, true)) return;
+  if (queued() == 0) impl_->shut_down();
+}
+
+std::string Socket::peer() const {
+  if (impl_->is_unix) return "unix";
+  sockaddr_storage address{};
+  int size = sizeof address;
+  std::array<char, 64> text{};
+  if (uv_tcp_getpeername(&impl_->tcp, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "unknown";
+  if (address.ss_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
+    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+      uv_inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, text.data(), text.size());
+    } else {
+      uv_ip6_name(v6, text.data(), text.size());
+    }
+  } else {
+    uv_ip4_name(reinterpret_cast<const sockaddr_in*>(&address), text.data(), text.size());
+  }
+  return text.data();
+}
+
+}  // namespace sallyport::net

@@ -1,0 +1,214 @@
+#include "gateway/net/tls_context.h"
+
+#include <openssl/base.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "gateway/base/text.h"
+#include "gateway/net/tls_internal.h"
+
+namespace sallyport::net {
+namespace {
+
+constexpr char ciphers_12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";  // forward secrecy and AEAD only
+constexpr uint8_t alpn_http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+constexpr char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
+constexpr uint32_t session_life_s = 7200;
+constexpr uint8_t session_context[] = "sallyport";
+
+std::unexpected<Error> bad(std::string detail) {
+  ERR_clear_error();
+  return fail(Code::invalid_data, "bad_tls_config", std::move(detail));
+}
+
+ContextPtr new_context() {
+  ContextPtr context(SSL_CTX_new(TLS_method()));
+  SSL_CTX* c = context.get();
+  SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
+  SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION);
+  SSL_CTX_set_strict_cipher_list(c, ciphers_12);
+#if BORINGSSL_API_VERSION >= 32 && defined(SSL_GROUP_X25519_MLKEM768)
+  constexpr uint16_t groups[] = {SSL_GROUP_X25519_MLKEM768, SSL_GROUP_X25519, SSL_GROUP_SECP256R1};
+  SSL_CTX_set1_group_ids(c, groups, std::size(groups));
+#else
+  SSL_CTX_set1_curves_list(c, "X25519:P-256");
+#endif
+  SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  return context;
+}
+
+bool use_certificate(SSL_CTX* context, const Certificate::Impl& certificate) {
+  if (SSL_CTX_use_certificate(context, certificate.chain.front().get()) != 1) return false;
+  if (SSL_CTX_use_PrivateKey(context, certificate.key.get()) != 1) return false;
+  for (size_t i = 1; i < certificate.chain.size(); ++i) {
+    if (SSL_CTX_add1_chain_cert(context, certificate.chain[i].get()) != 1) return false;
+  }
+  return true;
+}
+
+bool trust(SSL_CTX* context, const std::vector<X509Ptr>& authorities) {
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  bool all = !authorities.empty();
+  for (const X509Ptr& one : authorities) all = X509_STORE_add_cert(store, one.get()) == 1 && all;
+  ERR_clear_error();  // the same one twice is no harm
+  return all;
+}
+
+}  // namespace
+
+struct TlsServerContext::Impl {
+  TlsServerOptions options;
+  std::vector<ContextPtr> contexts;             // one a certificate; the first is the default
+  std::map<std::string, SSL_CTX*, std::less<>> by_name;  // "*.example.com" as it stands
+  LiveReader<TicketKeys> tickets;
+
+  explicit Impl(TlsServerOptions o) : options(std::move(o)), tickets(options.tickets) {}
+
+  Result<ContextPtr> make_context(const Certificate& certificate);
+  SSL_CTX* find(std::string_view server_name) const;
+  int crypt_ticket(uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, bool encrypt);
+
+  static Impl& of(SSL* ssl) { return *static_cast<Impl*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl))); }
+  static int choose_certificate(SSL* ssl, int* alert, void*);
+  static int choose_protocol(SSL* ssl, const uint8_t** out, uint8_t* out_length, const uint8_t* in, unsigned in_length, void*);
+};
+
+// RFC 5077: our key's name in front; the newest key seals, older ones still open and have the ticket renewed.
+int TlsServerContext::Impl::crypt_ticket(uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, bool encrypt) {
+  const TicketKeys* keys = tickets.get();
+  if (keys == nullptr || keys->keys.empty()) return encrypt ? -1 : 0;
+  const TicketKey* key = &keys->keys.front();
+  if (encrypt) {
+    std::copy(key->name.begin(), key->name.end(), name);
+    RAND_bytes(iv, 16);
+  } else {
+    auto found = std::ranges::find_if(keys->keys, [&](const TicketKey& k) { return std::equal(k.name.begin(), k.name.end(), name); });
+    if (found == keys->keys.end()) return 0;
+    key = &*found;
+  }
+  if (HMAC_Init_ex(hmac, key->hmac.data(), key->hmac.size(), EVP_sha256(), nullptr) != 1) return -1;
+  if (EVP_CipherInit_ex(cipher, EVP_aes_128_cbc(), nullptr, key->aes.data(), iv, encrypt ? 1 : 0) != 1) return -1;
+  return encrypt || key == &keys->keys.front() ? 1 : 2;
+}
+
+SSL_CTX* TlsServerContext::Impl::find(std::string_view server_name) const {
+  const std::string name = text::to_lower(server_name);
+  if (auto exact = by_name.find(name); exact != by_name.end()) return exact->second;
+  const size_t dot = name.find('.');
+  if (dot == std::string::npos) return nullptr;
+  auto wildcard = by_name.find("*" + name.substr(dot));  // one label only (RFC 6125 section 6.4.3)
+  return wildcard == by_name.end() ? nullptr : wildcard->second;
+}
+
+int TlsServerContext::Impl::choose_certificate(SSL* ssl, int*, void*) {
+  const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (name == nullptr) return SSL_TLSEXT_ERR_OK;
+  if (SSL_CTX* context = of(ssl).find(name)) SSL_set_SSL_CTX(ssl, context);
+  return SSL_TLSEXT_ERR_OK;
+}
+
+int TlsServerContext::Impl::choose_protocol(SSL*, const uint8_t** out, uint8_t* out_length, const uint8_t* in,
+                                            unsigned in_length, void*) {
+  const int chosen = SSL_select_next_proto(const_cast<uint8_t**>(out), out_length, alpn_http11, sizeof alpn_http11, in, in_length);
+  return chosen == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301 section 3.2
+}
+
+Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certificate) {
+  ContextPtr context = new_context();
+  SSL_CTX* c = context.get();
+  SSL_CTX_set_app_data(c, this);
+  if (options.tls13_only) SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION);
+  if (!use_certificate(c, certificate.impl())) return bad("the certificate cannot be used: " + ssl_error_text());
+  SSL_CTX_set_tlsext_servername_callback(c, &Impl::choose_certificate);
+  SSL_CTX_set_alpn_select_cb(c, &Impl::choose_protocol, nullptr);
+  SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);  // tickets carry the sessions
+  SSL_CTX_set_timeout(c, session_life_s);
+  SSL_CTX_set_session_psk_dhe_timeout(c, session_life_s);
+  SSL_CTX_set_session_id_context(c, session_context, sizeof session_context - 1);
+  SSL_CTX_set_tlsext_ticket_key_cb(c, [](SSL* ssl, uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, int encrypt) {
+    return of(ssl).crypt_ticket(name, iv, cipher, hmac, encrypt == 1);
+  });
+  if (options.client_certificates == ClientCertificates::off) return context;
+  const std::vector<X509Ptr> authorities = read_certificates(options.client_ca_pem);
+  if (!trust(c, authorities)) return bad("client_certificates.ca holds no PEM certificate, or a broken one");
+  for (const X509Ptr& one : authorities) SSL_CTX_add_client_CA(c, one.get());
+  const bool required = options.client_certificates == ClientCertificates::required;
+  SSL_CTX_set_verify(c, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+  return context;
+}
+
+TlsServerContext::TlsServerContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TlsServerContext::~TlsServerContext() = default;
+ssl_ctx_st* TlsServerContext::raw() const noexcept { return impl_->contexts.front().get(); }
+
+Result<std::shared_ptr<TlsServerContext>> TlsServerContext::make(TlsServerOptions options) {
+  if (options.tickets == nullptr) options.tickets = std::make_shared<Live<TicketKeys>>();
+  auto impl = std::make_unique<Impl>(std::move(options));
+  if (impl->options.certificates.empty()) return bad("a listener with TLS needs a certificate");
+  for (const auto& certificate : impl->options.certificates) {
+    Result<ContextPtr> context = impl->make_context(*certificate);
+    if (!context) return std::unexpected(std::move(context.error()));
+    for (const std::string& name : certificate->names()) impl->by_name.emplace(name, context->get());
+    impl->contexts.push_back(std::move(*context));
+  }
+  return std::make_shared<TlsServerContext>(std::move(impl));
+}
+
+struct TlsClientContext::Impl {
+  ContextPtr context;
+  bool verify = true;
+};
+
+TlsClientContext::TlsClientContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TlsClientContext::~TlsClientContext() = default;
+ssl_ctx_st* TlsClientContext::raw() const noexcept { return impl_->context.get(); }
+bool TlsClientContext::verify() const noexcept { return impl_->verify; }
+
+Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::make(TlsClientOptions options) {
+  auto impl = std::make_unique<Impl>();
+  impl->context = new_context();
+  impl->verify = options.verify;
+  SSL_CTX* c = impl->context.get();
+  SSL_CTX_set_alpn_protos(c, alpn_http11, sizeof alpn_http11);
+  if (options.verify) {
+    const bool own = !options.ca_pem.empty();
+    if (!own) {
+      std::ifstream file(system_bundle);
+      options.ca_pem.assign(std::istreambuf_iterator<char>(file), {});
+    }
+    if (!trust(c, read_certificates(options.ca_pem))) {
+      return bad(own ? "the ca file holds no PEM certificate, or a broken one"
+                     : std::string("there is no system bundle of authorities at ") + system_bundle + "; name a ca file");
+    }
+    SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
+  }
+  return std::make_shared<const TlsClientContext>(std::move(impl));
+}
+
+std::shared_ptr<const TicketKeys> TicketKeys::rotated(const TicketKeys* old, size_t kept_max) {
+  auto next = std::make_shared<TicketKeys>();
+  TicketKey fresh;
+  RAND_bytes(fresh.name.data(), fresh.name.size());
+  RAND_bytes(fresh.aes.data(), fresh.aes.size());
+  RAND_bytes(fresh.hmac.data(), fresh.hmac.size());
+  next->keys.push_back(fresh);
+  if (old != nullptr) {
+    for (const TicketKey& key : old->keys) {
+      if (next->keys.size() < kept_max) next->keys.push_back(key);
+    }
+  }
+  return next;
+}
+
+std::string tls_library() { return "BoringSSL API " + std::to_string(BORINGSSL_API_VERSION); }
+
+}  // namespace sallyport::net

@@ -1,0 +1,45 @@
+// What the TLS files share of BoringSSL. For net/tls* and net/certificates only.
+#pragma once
+
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/net/tls_context.h"
+
+namespace sallyport::net {
+
+template <auto Free>
+struct SslDeleter {
+  template <class T>
+  void operator()(T* p) const noexcept {
+    Free(p);
+  }
+};
+using X509Ptr = std::unique_ptr<X509, SslDeleter<X509_free>>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, SslDeleter<EVP_PKEY_free>>;
+using BioPtr = std::unique_ptr<BIO, SslDeleter<BIO_free>>;
+using ContextPtr = std::unique_ptr<SSL_CTX, SslDeleter<SSL_CTX_free>>;
+using SslPtr = std::unique_ptr<SSL, SslDeleter<SSL_free>>;
+using NamesPtr = std::unique_ptr<GENERAL_NAMES, SslDeleter<GENERAL_NAMES_free>>;
+
+struct Certificate::Impl {
+  std::vector<X509Ptr> chain;  // the leaf first
+  KeyPtr key;
+  std::vector<std::string> names;
+  Wall not_after{};
+};
+
+// Reads all certificates of a PEM text; empty if there is none or one is broken.
+std::vector<X509Ptr> read_certificates(const std::string& pem);
+
+// The reason of the oldest error on BoringSSL's queue, in words; empties the queue.
+std::string ssl_error_text();
+
+// A slug with static storage for the failure of a handshake, from the same queue; empties it.
+std::string_view handshake_failure_reason();
+
+}  // namespace sallyport::net

@@ -1,0 +1,301 @@
+#include "gateway/net/tls_stream.h"
+
+#include <openssl/err.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "gateway/net/tls_internal.h"
+
+namespace sallyport::net {
+namespace {
+
+constexpr size_t record_max = 16 * 1024;  // of plaintext (RFC 8446 section 5.1)
+constexpr size_t out_max = 96 * 1024;
+constexpr size_t read_min = 2048;
+
+// What all connections of a thread share: raw bytes that are empty again when a callback returns.
+struct Scratch {
+  std::array<char, 64 * 1024> in;
+  std::array<char, out_max> out;
+  size_t out_size = 0;
+  std::array<char, record_max> plain;
+};
+Scratch& scratch() {
+  thread_local const std::unique_ptr<Scratch> here = std::make_unique<Scratch>();
+  return *here;
+}
+
+TlsStream& stream_of(BIO* bio) { return *static_cast<TlsStream*>(BIO_get_data(bio)); }
+
+const BIO_METHOD* bio_method() {
+  static BIO_METHOD* const method = [] {
+    BIO_METHOD* m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "sallyport");
+    BIO_meth_set_read(m, [](BIO* bio, char* to, int most) {
+      BIO_clear_retry_flags(bio);
+      const int taken = stream_of(bio).take_ciphertext(to, most);
+      if (taken <= 0) BIO_set_retry_read(bio);
+      return taken > 0 ? taken : -1;
+    });
+    BIO_meth_set_write(m, [](BIO* bio, const char* from, int count) { return stream_of(bio).give_ciphertext(from, count); });
+    BIO_meth_set_ctrl(m, [](BIO*, int command, long, void*) -> long { return command == BIO_CTRL_FLUSH ? 1 : 0; });
+    BIO_meth_set_create(m, [](BIO* bio) {
+      BIO_set_init(bio, 1);
+      return 1;
+    });
+    return m;
+  }();
+  return method;
+}
+
+bool is_address(const std::string& host) {
+  std::array<char, 16> address;
+  return uv_inet_pton(AF_INET, host.c_str(), address.data()) == 0 ||
+         uv_inet_pton(AF_INET6, host.c_str(), address.data()) == 0;
+}
+
+}  // namespace
+
+TlsStream::TlsStream(Loop& loop, std::unique_ptr<Socket> socket, ssl_st* ssl)
+    : Stream(loop), socket_(std::move(socket)), ssl_(ssl), kept_(loop.blocks()) {
+  BIO* bio = BIO_new(bio_method());
+  BIO_set_data(bio, this);
+  SSL_set_bio(ssl_, bio, bio);
+  SSL_set_shed_handshake_config(ssl_, 1);
+  socket_->set_owner(this);
+}
+
+TlsStream::~TlsStream() {
+  SSL_free(ssl_);
+  ERR_clear_error();
+}
+
+std::unique_ptr<TlsStream> TlsStream::server(Loop& loop, AcceptedSocket socket, TlsServerContext& context) {
+  SSL* ssl = SSL_new(context.raw());
+  SSL_set_accept_state(ssl);
+  return std::unique_ptr<TlsStream>(new TlsStream(loop, socket.take(), ssl));
+}
+
+std::unique_ptr<TlsStream> TlsStream::client(Loop& loop, std::unique_ptr<Socket> socket, const TlsClientContext& context,
+                                             const std::string& server_name) {
+  SSL* ssl = SSL_new(context.raw());
+  SSL_set_connect_state(ssl);
+  if (is_address(server_name)) {
+    if (context.verify()) X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name.c_str());
+  } else {
+    SSL_set_tlsext_host_name(ssl, server_name.c_str());
+    if (context.verify()) X509_VERIFY_PARAM_set1_host(SSL_get0_param(ssl), server_name.c_str(), server_name.size());
+  }
+  return std::unique_ptr<TlsStream>(new TlsStream(loop, std::move(socket), ssl));
+}
+
+std::string TlsStream::version() const { return SSL_get_version(ssl_); }
+bool TlsStream::resumed() const noexcept { return SSL_session_reused(ssl_) == 1; }
+
+int TlsStream::take_ciphertext(char* to, int most) noexcept {
+  const size_t count = std::min(arrived_.size(), static_cast<size_t>(most));
+  std::memcpy(to, arrived_.data(), count);
+  arrived_.remove_prefix(count);
+  return static_cast<int>(count);
+}
+
+int TlsStream::give_ciphertext(const char* from, int count) {
+  Scratch& s = scratch();
+  const auto size = static_cast<size_t>(count);
+  if (s.out_size + size > s.out.size() && !flush()) return -1;
+  if (size > s.out.size()) return -1;
+  std::memcpy(s.out.data() + s.out_size, from, size);
+  s.out_size += size;
+  return count;
+}
+
+Result<void> TlsStream::flush() {
+  Scratch& s = scratch();
+  const Slice bytes(s.out.data(), std::exchange(s.out_size, 0));
+  if (bytes.empty()) return {};
+  return socket_->write(std::span<const Slice>(&bytes, 1));
+}
+
+Task<Result<void>> TlsStream::handshake(Monotonic deadline) {
+  socket_->start_reading();
+  step_handshake();
+  if (shaking_) {
+    WaitUntil done(loop_, deadline);
+    handshake_waiter_ = &done;
+    const bool in_time = co_await done;
+    handshake_waiter_ = nullptr;
+    if (!in_time) co_return fail(Code::timed_out, "timeout", "the TLS handshake took too long");
+  }
+  co_return shaken_;
+}
+
+bool TlsStream::step_handshake() {
+  ERR_clear_error();
+  const int status = SSL_do_handshake(ssl_);
+  const int error = status == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_, status);
+  const bool failed_now = error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_READ;
+  Result<void> result;
+  if (failed_now) {
+    std::string detail = "the TLS handshake failed";
+    const long verdict = SSL_get_verify_result(ssl_);
+    if (verdict != X509_V_OK) detail = X509_verify_cert_error_string(verdict);
+    result = sallyport::fail(Code::tls_failed, handshake_failure_reason(), std::move(detail));
+  }
+  Result<void> sent = flush();  // an alert, too
+  if (!failed_now && !sent) result = std::unexpected(std::move(sent.error()));
+  if (error == SSL_ERROR_WANT_READ && result) return true;
+  end_handshake(std::move(result));
+  return false;
+}
+
+void TlsStream::end_handshake(Result<void> result) {
+  shaking_ = false;
+  shaken_ = std::move(result);
+  if (!shaken_) status_ = shaken_;
+  if (shaken_) pump();
+  keep_rest();
+  if (handshake_waiter_ != nullptr) std::exchange(handshake_waiter_, nullptr)->notify();
+}
+
+std::span<char> TlsStream::on_alloc() {
+  if (input_.size() + read_min > input_max) {
+    reading_stopped_ = true;
+    return {};
+  }
+  if (!kept_.empty()) return kept_.writable(record_max);
+  return scratch().in;
+}
+
+void TlsStream::on_read(size_t bytes) {
+  if (kept_.empty()) {
+    arrived_ = {scratch().in.data(), bytes};
+  } else {
+    kept_.commit(bytes);
+    arrived_ = kept_.readable();
+  }
+  if (shaking_) {
+    if (step_handshake()) keep_rest();
+    return;
+  }
+  const Pumped pumped = pump();
+  keep_rest();
+  if (pumped == Pumped::grew) return input_grew();
+  if (pumped == Pumped::ended) return input_ended();
+  if (pumped == Pumped::broken) return failed(std::move(broken_by_));
+}
+
+// What BoringSSL has not taken stays with the connection.
+void TlsStream::keep_rest() {
+  if (kept_.empty()) {
+    kept_.append(arrived_);
+  } else {
+    kept_.consume(kept_.size() - arrived_.size());
+    if (kept_.empty()) kept_.release();
+  }
+  arrived_ = kept_.readable();
+}
+
+// Decrypts as long as there is ciphertext and room.
+TlsStream::Pumped TlsStream::pump() {
+  Pumped result = Pumped::nothing;
+  ERR_clear_error();
+  while (input_.size() + read_min <= input_max) {
+    std::span<char> room = input_.writable(read_min);
+    room = room.first(std::min(room.size(), input_max - input_.size()));
+    const int count = SSL_read(ssl_, room.data(), static_cast<int>(room.size()));
+    if (count > 0) {
+      input_.commit(static_cast<size_t>(count));
+      result = Pumped::grew;
+      continue;
+    }
+    const int error = SSL_get_error(ssl_, count);
+    if (error == SSL_ERROR_WANT_READ) break;
+    if (error == SSL_ERROR_ZERO_RETURN) {
+      ended_ = true;
+      if (result == Pumped::nothing) result = Pumped::ended;
+    } else {
+      broken_by_ = {Code::tls_failed, "tls_error", ssl_error_text()};
+      result = Pumped::broken;
+    }
+    break;
+  }
+  if (input_.empty()) input_.release();
+  Result<void> sent = flush();  // an alert, a key update
+  if (!sent && result != Pumped::broken) {
+    broken_by_ = std::move(sent.error());
+    result = Pumped::broken;
+  }
+  return result;
+}
+
+void TlsStream::want_input() {
+  if (!arrived_.empty() || SSL_pending(ssl_) > 0) {
+    const Pumped pumped = pump();
+    keep_rest();
+    if (pumped == Pumped::broken) status_ = std::unexpected(std::move(broken_by_));
+  }
+  if (std::exchange(reading_stopped_, false)) socket_->start_reading();
+}
+
+void TlsStream::on_read_end() {
+  if (shaking_) return end_handshake(sallyport::fail(Code::connection_reset, "closed_by_peer", "the peer closed in the handshake"));
+  input_ended();
+}
+
+void TlsStream::on_broken(Error error) {
+  if (shaking_) return end_handshake(std::unexpected(std::move(error)));
+  failed(std::move(error));
+}
+
+Result<void> TlsStream::encrypt(Slice plain) {
+  while (!plain.empty()) {
+    const int count = SSL_write(ssl_, plain.data(), static_cast<int>(std::min(plain.size(), record_max)));
+    if (count <= 0) return sallyport::fail(Code::tls_failed, "tls_error", ssl_error_text());
+    plain.remove_prefix(static_cast<size_t>(count));
+  }
+  return {};
+}
+
+// Small pieces share a record; what fills one goes in without a copy.
+Result<void> TlsStream::write(std::span<const Slice> pieces) {
+  if (broken()) return status_;
+  ERR_clear_error();
+  Scratch& s = scratch();
+  size_t gathered = 0;
+  for (Slice piece : pieces) {
+    while (!piece.empty()) {
+      if (gathered == 0 && piece.size() >= record_max) {
+        if (Result<void> done = encrypt(piece.substr(0, record_max)); !done) return done;
+        piece.remove_prefix(record_max);
+        continue;
+      }
+      const size_t count = std::min(piece.size(), record_max - gathered);
+      std::memcpy(s.plain.data() + gathered, piece.data(), count);
+      gathered += count;
+      piece.remove_prefix(count);
+      if (gathered < record_max) continue;
+      if (Result<void> done = encrypt({s.plain.data(), gathered}); !done) return done;
+      gathered = 0;
+    }
+  }
+  if (Result<void> done = encrypt({s.plain.data(), gathered}); !done) return done;
+  return flush();
+}
+
+void TlsStream::close_output() {
+  if (broken() || shaking_) return;
+  ERR_clear_error();
+  SSL_shutdown(ssl_);  // close_notify; the peer's is not waited for
+  ERR_clear_error();
+  if (Result<void> sent = flush(); sent) socket_->close_output();
+}
+
+void TlsStream::rest() noexcept {
+  Stream::rest();
+  if (kept_.empty()) kept_.release();
+}
+
+}  // namespace sallyport::net

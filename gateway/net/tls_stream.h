@@ -1,0 +1,75 @@
+// TlsStream: a Stream over TLS (BoringSSL), server or client side, on a Socket. One worker's thread.
+//
+// Ciphertext is read into a buffer that all connections of the thread share, and BoringSSL decrypts from there straight into
+// input(); what it writes is gathered in another and leaves in one system call. Only what cannot be decrypted yet, because
+// input() is full or a record is incomplete, is kept by the connection.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gateway/async/signal.h"
+#include "gateway/net/listener.h"
+#include "gateway/net/socket.h"
+#include "gateway/net/stream.h"
+#include "gateway/net/tls_context.h"
+
+struct ssl_st;
+struct bio_st;
+
+namespace sallyport::net {
+
+class TlsStream final : public Stream, private SocketOwner {
+ public:
+  static std::unique_ptr<TlsStream> server(Loop& loop, AcceptedSocket socket, TlsServerContext& context);
+  // server_name: SNI, and what the certificate must be for (a name or a numeric address).
+  static std::unique_ptr<TlsStream> client(Loop& loop, std::unique_ptr<Socket> socket, const TlsClientContext& context,
+                                           const std::string& server_name);
+  ~TlsStream() override;
+
+  // Before anything else. Errors: tls_failed, timed_out, connection_reset; the reason is a slug for the metrics.
+  Task<Result<void>> handshake(Monotonic deadline);
+
+  // After the handshake.
+  std::string version() const;  // "TLSv1.3"
+  bool resumed() const noexcept;
+
+  Result<void> write(std::span<const Slice> pieces) override;
+  size_t queued() const noexcept override { return socket_->queued(); }
+  void close_output() override;
+  void rest() noexcept override;
+
+  // For the BIO: ciphertext that BoringSSL asks for, or has made.
+  int take_ciphertext(char* to, int most) noexcept;
+  int give_ciphertext(const char* from, int count);
+
+ private:
+  TlsStream(Loop& loop, std::unique_ptr<Socket> socket, ssl_st* ssl);
+
+  void want_input() override;
+  std::span<char> on_alloc() override;
+  void on_read(size_t bytes) override;
+  void on_read_end() override;
+  void on_broken(Error error) override;
+  void on_drained() override { output_drained(); }
+
+  bool step_handshake();  // true: it needs more from the peer; false: over, and the stream may be gone
+  void end_handshake(Result<void> result);
+  enum class Pumped : uint8_t { nothing, grew, ended, broken };
+  Pumped pump();
+  void keep_rest();
+  Result<void> encrypt(Slice plain);
+  Result<void> flush();
+
+  std::unique_ptr<Socket> socket_;
+  ssl_st* ssl_;
+  Slice arrived_;          // ciphertext that is not decrypted yet: in the shared buffer, or in kept_
+  Buffer kept_;
+  bool shaking_ = true;
+  bool reading_stopped_ = false;
+  Result<void> shaken_;
+  WaitUntil* handshake_waiter_ = nullptr;
+  Error broken_by_;        // a failure found where nobody may be resumed
+};
+
+}  // namespace sallyport::net
