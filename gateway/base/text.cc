@@ -1,0 +1,210 @@
+#include "gateway/base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <numeric>
+
+namespace sallyport::text {
+namespace {
+
+constexpr std::string_view url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view plain_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+constexpr std::array<int8_t, 256> decoding_of(std::string_view alphabet) {
+  std::array<int8_t, 256> table{};
+  table.fill(-1);
+  for (size_t i = 0; i < alphabet.size(); ++i) table[static_cast<uint8_t>(alphabet[i])] = static_cast<int8_t>(i);
+  return table;
+}
+constexpr auto url_decoding = decoding_of(url_alphabet);
+constexpr auto plain_decoding = decoding_of(plain_alphabet);
+
+std::string encode64(std::string_view bytes, std::string_view alphabet, bool padded) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  size_t i = 0;
+  for (; i + 3 <= bytes.size(); i += 3) {
+    const uint32_t v = uint32_t{static_cast<uint8_t>(bytes[i])} << 16 | uint32_t{static_cast<uint8_t>(bytes[i + 1])} << 8 |
+                       uint32_t{static_cast<uint8_t>(bytes[i + 2])};
+    for (int shift = 18; shift >= 0; shift -= 6) out += alphabet[v >> shift & 63];
+  }
+  if (const size_t left = bytes.size() - i; left > 0) {
+    uint32_t v = uint32_t{static_cast<uint8_t>(bytes[i])} << 16;
+    if (left == 2) v |= uint32_t{static_cast<uint8_t>(bytes[i + 1])} << 8;
+    out += alphabet[v >> 18 & 63];
+    out += alphabet[v >> 12 & 63];
+    if (left == 2) out += alphabet[v >> 6 & 63];
+    if (padded) out.append(3 - left, '=');
+  }
+  return out;
+}
+
+std::optional<std::string> decode64(std::string_view text, const std::array<int8_t, 256>& table) {
+  if (text.size() % 4 == 1) return std::nullopt;
+  std::string out;
+  out.reserve(text.size() / 4 * 3 + 2);
+  uint32_t bits = 0;
+  int count = 0;
+  for (char c : text) {
+    const int value = table[static_cast<uint8_t>(c)];
+    if (value < 0) return std::nullopt;
+    bits = bits << 6 | static_cast<uint32_t>(value);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out += static_cast<char>(bits >> count & 0xff);
+    }
+  }
+  if ((bits & ((1U << count) - 1)) != 0) return std::nullopt;  // one value has one encoding
+  return out;
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row.back();
+}
+
+// The length of the UTF-8 sequence at the front (RFC 3629 section 4), or 0.
+size_t utf8_sequence(std::string_view s) noexcept {
+  const auto byte = [&](size_t i) { return i < s.size() ? static_cast<uint8_t>(s[i]) : uint8_t{0}; };
+  const auto tail = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
+  const uint8_t b = byte(0), c = byte(1);
+  if (b < 0x80) return 1;
+  if (b >= 0xc2 && b <= 0xdf) return tail(1) ? 2 : 0;
+  if (b >= 0xe0 && b <= 0xef) {
+    if (!tail(1) || !tail(2)) return 0;
+    return (b == 0xe0 && c < 0xa0) || (b == 0xed && c > 0x9f) ? 0 : 3;
+  }
+  if (b >= 0xf0 && b <= 0xf4) {
+    if (!tail(1) || !tail(2) || !tail(3)) return 0;
+    return (b == 0xf0 && c < 0x90) || (b == 0xf4 && c > 0x8f) ? 0 : 4;
+  }
+  return 0;
+}
+
+}  // namespace
+
+bool iequals(std::string_view a, std::string_view b) noexcept {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string to_lower(std::string_view s) {
+  std::string out(s);
+  std::ranges::transform(out, out.begin(), lower);
+  return out;
+}
+
+std::string_view trim(std::string_view s) noexcept {
+  while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
+  while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) s.remove_suffix(1);
+  return s;
+}
+
+std::optional<uint64_t> parse_decimal(std::string_view s) noexcept {
+  if (s.empty()) return std::nullopt;
+  uint64_t value = 0;
+  for (char c : s) {
+    if (!is_digit(c)) return std::nullopt;
+    const auto digit = static_cast<uint64_t>(c - '0');
+    if (value > (std::numeric_limits<uint64_t>::max() - digit) / 10) return std::nullopt;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+std::optional<uint64_t> parse_hex(std::string_view s) noexcept {
+  if (s.empty() || s.size() > 16) return std::nullopt;
+  uint64_t value = 0;
+  for (char c : s) {
+    const int digit = hex_value(c);
+    if (digit < 0) return std::nullopt;
+    value = value << 4 | static_cast<uint64_t>(digit);
+  }
+  return value;
+}
+
+std::string hex(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size() * 2);
+  for (char c : bytes) {
+    out += "0123456789abcdef"[static_cast<uint8_t>(c) >> 4];
+    out += "0123456789abcdef"[static_cast<uint8_t>(c) & 15];
+  }
+  return out;
+}
+
+std::optional<std::string> unhex(std::string_view digits) {
+  if (digits.size() % 2 != 0) return std::nullopt;
+  std::string out;
+  for (size_t i = 0; i < digits.size(); i += 2) {
+    const int high = hex_value(digits[i]), low = hex_value(digits[i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high << 4 | low);
+  }
+  return out;
+}
+
+std::string base64url(std::string_view bytes) { return encode64(bytes, url_alphabet, false); }
+std::optional<std::string> base64url_decode(std::string_view text) { return decode64(text, url_decoding); }
+std::string base64(std::string_view bytes) { return encode64(bytes, plain_alphabet, true); }
+
+std::optional<std::string> base64_decode(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+  return decode64(text, plain_decoding);
+}
+
+bool is_utf8(std::string_view s) noexcept {
+  while (!s.empty()) {
+    const size_t length = utf8_sequence(s);
+    if (length == 0) return false;
+    s.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string printable(std::string_view s, size_t max_bytes) {
+  std::string out;
+  const std::string_view shown = s.substr(0, max_bytes);
+  for (char c : shown) {
+    if (c >= 0x20 && c <= 0x7e) {
+      out += c;
+    } else {
+      out += fmt::format("\\x{:02x}", static_cast<uint8_t>(c));
+    }
+  }
+  if (shown.size() < s.size()) out += "…";
+  return out;
+}
+
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known) {
+  constexpr size_t word_max = 64;  // the cost is quadratic
+  if (word.size() > word_max) return std::nullopt;
+  const std::string* best = nullptr;
+  size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
+  for (const std::string& candidate : known) {
+    if (candidate.size() > word_max) continue;
+    const size_t distance = edit_distance(word, candidate);
+    if (distance < best_distance) {
+      best = &candidate;
+      best_distance = distance;
+    }
+  }
+  if (best == nullptr) return std::nullopt;
+  return *best;
+}
+
+}  // namespace sallyport::text
