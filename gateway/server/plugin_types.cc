@@ -11,7 +11,9 @@ const std::vector<const PluginType*>& plugin_types() {
   static const std::vector<const PluginType*> types = [] {
     std::vector<const PluginType*> all(all_plugins().begin(), all_plugins().end());
     all.push_back(&upstream::forward_plugin());
-    std::ranges::stable_sort(all, {}, &PluginType::band);
+    for (auto type = all.begin(); type != all.end(); ++type) {  // stable, and short
+      std::rotate(std::ranges::upper_bound(all.begin(), type, (*type)->band, {}, &PluginType::band), type, type + 1);
+    }
     return all;
   }();
   return types;

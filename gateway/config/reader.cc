@@ -1,0 +1,190 @@
+#include "gateway/config/reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+
+#include "gateway/base/text.h"
+#include "gateway/config/yaml.h"
+
+namespace sallyport::config {
+namespace {
+
+constexpr size_t secret_bytes_max = 64 * 1024;
+constexpr std::string_view secret_help = "secrets are referred to: env:NAME or file:PATH";
+
+std::string resolve_path(const std::string& written, const std::string& directory) {
+  return written.starts_with('/') || directory.empty() ? written : directory + "/" + written;
+}
+
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {
+  const auto near = text::nearest(word, known);
+  return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
+}
+
+}  // namespace
+
+Reader::Reader(const Node& node, Problems& problems, std::string path, std::string directory)
+    : node_(&node), problems_(&problems), path_(std::move(path)), directory_(std::move(directory)) {}
+
+void Reader::error(std::string message) { problems_->add(node_->mark, std::move(message)); }
+
+void Reader::error_at(std::string_view key, std::string message) {
+  const Node* child = node_->find(key);
+  problems_->add(child == nullptr ? node_->mark : child->mark, std::move(message));
+}
+
+Reader Reader::at(std::string_view key) const {
+  std::string path = path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
+  return {*node_->find(key), *problems_, std::move(path), directory_};
+}
+
+Reader Reader::at(size_t index) const {
+  return {node_->items[index], *problems_, fmt::format("{}[{}]", path_, index), directory_};
+}
+
+void Reader::note_known(std::string_view key) { known_.emplace_back(key); }
+
+void Reader::missing(std::string_view key) {
+  error(fmt::format("{} needs \"{}\"", path_.empty() ? "the config" : text::printable(path_), key));
+}
+
+void Reader::finish() {
+  for (const Node::Member& member : node_->members) {
+    if (std::ranges::find(known_, member.name) != known_.end()) continue;
+    problems_->add(member.mark, fmt::format("unknown key \"{}\"{}{}", text::printable(member.name),
+                                            path_.empty() ? "" : " in " + text::printable(path_),
+                                            did_you_mean(member.name, known_)));
+  }
+}
+
+bool Reader::expect(Node::Kind kind) {
+  if (node_->kind == kind) return true;
+  error(fmt::format("{}: expected {}, found {}", path_.empty() ? "the config" : text::printable(path_), to_string(kind),
+                    to_string(node_->kind)));
+  return false;
+}
+
+int Reader::one_of(const std::vector<std::string>& names) {
+  std::string all;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (node_->is_scalar() && node_->text == names[i]) return static_cast<int>(i);
+    all += (i == 0 ? "" : ", ") + names[i];
+  }
+  error(fmt::format("{}: expected one of {}; found {}{}", text::printable(path_), all,
+                    node_->is_scalar() ? "\"" + text::printable(node_->text) + "\"" : std::string(to_string(node_->kind)),
+                    node_->is_scalar() ? did_you_mean(node_->text, names) : ""));
+  return -1;
+}
+
+void Reader::value(bool& out) {
+  if (expect(Node::Kind::boolean)) out = text::lower(node_->text.front()) == 't';
+}
+
+// A plain scalar is text as well, as written: min_version: 1.2 and name: 7 mean what they look like.
+void Reader::value(std::string& out) {
+  if (node_->is_scalar() && node_->kind != Node::Kind::null) {
+    out = node_->text;
+  } else {
+    expect(Node::Kind::string);
+  }
+}
+
+void Reader::value(uint64_t& out) {
+  if (!expect(Node::Kind::integer)) return;
+  if (const auto number = text::parse_decimal(node_->text)) {
+    out = *number;
+  } else {
+    error(fmt::format("{}: {} is not a whole number from 0 to {}", text::printable(path_), text::printable(node_->text),
+                      std::numeric_limits<uint64_t>::max()));
+  }
+}
+
+namespace {
+
+template <class T>
+void narrow(Reader& reader, T& out) {
+  uint64_t wide = out;
+  reader.value(wide);
+  if (wide <= std::numeric_limits<T>::max()) {
+    out = static_cast<T>(wide);
+  } else {
+    reader.error(fmt::format("{}: {} is more than {}", text::printable(reader.path()), wide, std::numeric_limits<T>::max()));
+  }
+}
+
+}  // namespace
+
+void Reader::value(uint32_t& out) { narrow(*this, out); }
+void Reader::value(uint16_t& out) { narrow(*this, out); }
+
+void Reader::value(int64_t& out) {
+  if (!expect(Node::Kind::integer)) return;
+  const bool negative = node_->text.starts_with('-');
+  std::string_view digits = node_->text;
+  if (negative || digits.starts_with('+')) digits.remove_prefix(1);
+  const auto number = text::parse_decimal(digits);
+  constexpr auto most = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  if (!number || *number > most) return error(fmt::format("{}: this number is too large", text::printable(path_)));
+  out = negative ? -static_cast<int64_t>(*number) : static_cast<int64_t>(*number);
+}
+
+void Reader::value(double& out) {
+  if (node_->kind != Node::Kind::integer && !expect(Node::Kind::number)) return;
+  out = std::strtod(node_->text.c_str(), nullptr);
+}
+
+void Reader::value(Duration& out) {
+  Result<Duration> read = node_->is_scalar() ? parse_duration(node_->text) : parse_duration("");
+  if (read) out = *read;
+  else error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
+}
+
+void Reader::value(Bytes& out) {
+  Result<Bytes> read = node_->is_scalar() ? parse_bytes(node_->text) : parse_bytes("");
+  if (read) out = *read;
+  else error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
+}
+
+void Reader::value(Rate& out) {
+  Result<Rate> read = node_->is_scalar() ? parse_rate(node_->text) : parse_rate("");
+  if (read) out = *read;
+  else error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
+}
+
+void Reader::value(FilePath& out) {
+  std::string written;
+  value(written);
+  if (written.empty()) return;
+  out = {written, resolve_path(written, directory_)};
+}
+
+void Reader::value(Secret& out) {
+  if (!expect(Node::Kind::string)) return;
+  const std::string& reference = node_->text;
+  if (reference.starts_with("env:")) {
+    const char* found = std::getenv(reference.c_str() + 4);
+    if (found == nullptr || *found == '\0') {
+      return error(fmt::format("{}: the environment variable {} is not set", text::printable(path_),
+                               text::printable(reference.substr(4))));
+    }
+    out = {reference, std::make_shared<const std::string>(found)};
+  } else if (reference.starts_with("file:")) {
+    Result<std::string> content = read_file(resolve_path(reference.substr(5), directory_), secret_bytes_max);
+    if (!content) {
+      return error(fmt::format("{}: cannot read the secret {}: {}", text::printable(path_), text::printable(reference),
+                               content.error().detail));
+    }
+    while (content->ends_with('\n') || content->ends_with('\r')) content->pop_back();
+    if (content->empty()) return error(fmt::format("{}: the file {} is empty", text::printable(path_), text::printable(reference)));
+    out = {reference, std::make_shared<const std::string>(std::move(*content))};
+  } else {
+    error(fmt::format("{}: {}", text::printable(path_), secret_help));  // what is there may be the secret: not shown
+  }
+}
+
+void Reader::value(Raw& out) { out = std::make_shared<const Node>(*node_); }
+
+}  // namespace sallyport::config
