@@ -50,11 +50,14 @@ class ChunkedReader {
  private:
   enum class State : uint8_t { size, extension, size_lf, content, content_cr, content_lf, trailer, trailer_lf, end_lf, done };
   Result<Step> step(Slice input);
+  Result<Step> size_byte(char c);
+  Result<Step> trailer_byte(char c);
 
   State state_ = State::size;
   uint64_t left_ = 0;       // of the chunk
   uint32_t digits_ = 0;
   uint32_t line_bytes_ = 0;  // of the extension, or of all trailers
+  char last_ = 0;            // of the extension
   bool line_empty_ = true;
   bool name_done_ = false;   // a trailer line has had its colon
 };

@@ -1,0 +1,154 @@
+#include "gateway/core/router.h"
+
+#include <algorithm>
+#include <functional>
+#include <unordered_map>
+#include <utility>
+
+#include "gateway/config/route_pattern.h"
+
+namespace sallyport {
+namespace {
+
+using config::Segment;
+
+struct TextHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
+};
+template <class T>
+using TextMap = std::unordered_map<std::string, T, TextHash, std::equal_to<>>;
+
+// The routes of one path, by method.
+struct Leaf {
+  struct Entry {
+    http::Method method;
+    std::string name;  // of a method that is not registered
+    const Route* route;
+  };
+  std::vector<Entry> entries;
+  const Route* any = nullptr;      // the route that takes all other methods
+  std::string allow;
+  std::vector<std::string> names;  // of the path's parameters, in their order
+
+  bool empty() const noexcept { return entries.empty() && any == nullptr; }
+  const Route* find(http::Method method, Slice text) const noexcept {
+    for (const Entry& e : entries) {
+      if (e.method == method && (method != http::Method::other || e.name == text)) return e.route;
+    }
+    return any;
+  }
+};
+
+struct Node {
+  TextMap<std::unique_ptr<Node>> literals;
+  std::unique_ptr<Node> param;
+  Leaf here;  // the path ends here
+  Leaf rest;  // {name...} takes what remains
+};
+
+void add_methods(Leaf& leaf, const Router::Entry& entry) {
+  if (entry.methods.empty()) leaf.any = entry.route;
+  for (const std::string& name : entry.methods) {
+    leaf.entries.push_back({http::method_from(name), name, entry.route});
+    leaf.allow += (leaf.allow.empty() ? "" : ", ") + name;
+  }
+  leaf.names.clear();
+  for (const Segment& s : entry.path->segments) {
+    if (s.kind != Segment::Kind::literal) leaf.names.push_back(s.text);
+  }
+}
+
+void insert(Node& root, const Router::Entry& entry) {
+  Node* node = &root;
+  for (const Segment& s : entry.path->segments) {
+    if (s.kind == Segment::Kind::rest) return add_methods(node->rest, entry);
+    std::unique_ptr<Node>& next = s.kind == Segment::Kind::param ? node->param : node->literals[s.text];
+    if (next == nullptr) next = std::make_unique<Node>();
+    node = next.get();
+  }
+  if (entry.path->trailing_slash) {
+    std::unique_ptr<Node>& next = node->literals[""];
+    if (next == nullptr) next = std::make_unique<Node>();
+    node = next.get();
+  }
+  add_methods(node->here, entry);
+}
+
+// A path split at its slashes, one segment at a time.
+struct Remaining {
+  bool any;    // a segment is left, perhaps an empty one
+  Slice text;  // from that segment on, without its slash
+};
+Remaining behind(Slice text) noexcept {
+  const size_t slash = text.find('/');
+  return slash == Slice::npos ? Remaining{false, {}} : Remaining{true, text.substr(slash + 1)};
+}
+
+// The most specific leaf that the path reaches. A node of the tree is reached by one way only, so that no path is tried twice; the
+// depth is bounded by the patterns'.
+const Leaf* walk(const Node& node, Remaining left, PathParams& params) {
+  if (!left.any) {
+    if (!node.here.empty()) return &node.here;
+  } else {
+    const Slice segment = left.text.substr(0, left.text.find('/'));
+    if (auto next = node.literals.find(segment); next != node.literals.end()) {
+      if (const Leaf* leaf = walk(*next->second, behind(left.text), params)) return leaf;
+    }
+    if (node.param != nullptr && !segment.empty() && params.size < PathParams::max) {
+      params.items[params.size++].value = segment;
+      if (const Leaf* leaf = walk(*node.param, behind(left.text), params)) return leaf;
+      --params.size;
+    }
+  }
+  if (node.rest.empty() || params.size >= PathParams::max) return nullptr;
+  params.items[params.size++].value = left.any ? left.text : Slice{};
+  return &node.rest;
+}
+
+}  // namespace
+
+struct Router::Impl {
+  TextMap<Node> hosts;      // exact names
+  TextMap<Node> suffixes;   // ".example.com" of "*.example.com"
+  Node any;
+};
+
+Router::Router() : impl_(std::make_unique<Impl>()) {}
+Router::Router(Router&&) noexcept = default;
+Router& Router::operator=(Router&&) noexcept = default;
+Router::~Router() = default;
+
+Router::Router(const std::vector<Entry>& entries) : impl_(std::make_unique<Impl>()) {
+  for (const Entry& entry : entries) {
+    if (entry.host.empty()) {
+      insert(impl_->any, entry);
+    } else if (entry.host.starts_with("*.")) {
+      insert(impl_->suffixes[entry.host.substr(1)], entry);
+    } else {
+      insert(impl_->hosts[entry.host], entry);
+    }
+  }
+}
+
+Router::Match Router::find(Slice host, Slice path, http::Method method, Slice method_text, PathParams& params) const {
+  params.size = 0;
+  const Remaining whole = path.size() > 1 ? Remaining{true, path.substr(1)} : Remaining{false, {}};
+  const Leaf* leaf = nullptr;
+  if (auto exact = impl_->hosts.find(host); exact != impl_->hosts.end()) leaf = walk(exact->second, whole, params);
+  if (!impl_->suffixes.empty()) {
+    for (size_t dot = host.find('.'); leaf == nullptr && dot != Slice::npos; dot = host.find('.', dot + 1)) {
+      if (auto suffix = impl_->suffixes.find(host.substr(dot)); suffix != impl_->suffixes.end()) {
+        leaf = walk(suffix->second, whole, params);
+      }
+    }
+  }
+  if (leaf == nullptr) leaf = walk(impl_->any, whole, params);
+  if (leaf == nullptr) return {};
+  const Route* route = leaf->find(method, method_text);
+  if (route == nullptr) return {nullptr, leaf->allow};
+  for (size_t i = 0; i < params.size; ++i) params.items[i].name = leaf->names[i];
+  return {route, {}};
+}
+
+}  // namespace sallyport

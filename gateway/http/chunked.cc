@@ -1,0 +1,114 @@
+// The chunked coding (RFC 9112 section 7.1).
+#include <algorithm>
+
+#include "gateway/base/text.h"
+#include "gateway/http/framing.h"
+
+namespace sallyport::http {
+namespace {
+
+constexpr uint32_t extension_max = 256;
+constexpr uint32_t trailers_max = 8 * 1024;
+constexpr uint32_t digits_max = 16;
+
+std::unexpected<Error> bad(std::string_view reason, std::string detail) {
+  return fail(Code::malformed_request, reason, std::move(detail));
+}
+
+bool is_extension_char(char c) noexcept {
+  const auto byte = static_cast<uint8_t>(c);
+  return byte > 0x20 && byte < 0x7f;  // no white space: RFC 9112 section 7.1.1 has it as "bad whitespace"
+}
+
+}  // namespace
+
+Result<ChunkedReader::Step> ChunkedReader::read(Slice input) {
+  size_t consumed = 0;
+  while (consumed < input.size() && state_ != State::done) {
+    Result<Step> one = step(input.substr(consumed));
+    if (!one) return one;
+    consumed += one->consumed;
+    if (!one->content.empty()) return Step{consumed, one->content, false};
+  }
+  return Step{consumed, {}, state_ == State::done};
+}
+
+// One byte of the frame, or as much content as there is.
+Result<ChunkedReader::Step> ChunkedReader::step(Slice input) {
+  if (state_ == State::content) {
+    const Slice content = input.substr(0, std::min<uint64_t>(left_, input.size()));
+    left_ -= content.size();
+    if (left_ == 0) state_ = State::content_cr;
+    return Step{content.size(), content, false};
+  }
+  const char c = input.front();
+  switch (state_) {
+    case State::size: return size_byte(c);
+    case State::extension:
+      if (c == '\r') {
+        if (last_ == ';' || last_ == '=') return bad("bad_chunk_extension", "a chunk extension is not complete");
+        state_ = State::size_lf;
+      } else if (!is_extension_char(c) || ++line_bytes_ > extension_max) {
+        return bad("bad_chunk_extension", "a chunk extension is too long or has a character that it must not have");
+      } else if (c == ';' && last_ == ';') {
+        return bad("bad_chunk_extension", "a chunk extension has no name");
+      }
+      last_ = c;
+      break;
+    case State::size_lf:
+      if (c != '\n') return bad("bad_chunk_size", "a chunk's size does not end with CRLF");
+      state_ = left_ > 0 ? State::content : State::trailer;
+      line_bytes_ = digits_ = 0;
+      line_empty_ = true;
+      break;
+    case State::content_cr:
+      if (c != '\r') return bad("bad_chunk_end", "a chunk is longer than its size");
+      state_ = State::content_lf;
+      break;
+    case State::content_lf:
+      if (c != '\n') return bad("bad_chunk_end", "a chunk does not end with CRLF");
+      state_ = State::size;
+      break;
+    default: return trailer_byte(c);
+  }
+  return Step{1, {}, false};
+}
+
+Result<ChunkedReader::Step> ChunkedReader::size_byte(char c) {
+  const int digit = text::hex_value(c);
+  if (digit >= 0) {
+    if (++digits_ > digits_max || left_ >> 59 != 0) return bad("bad_chunk_size", "a chunk's size is too large");
+    left_ = left_ << 4 | static_cast<uint64_t>(digit);
+  } else if (digits_ == 0 || (c != '\r' && c != ';')) {
+    return bad("bad_chunk_size", "a chunk's size is not a hexadecimal number");
+  } else {
+    state_ = c == '\r' ? State::size_lf : State::extension;
+    last_ = c;
+    line_bytes_ = 0;
+  }
+  return Step{1, {}, false};
+}
+
+// Trailers are checked and dropped.
+Result<ChunkedReader::Step> ChunkedReader::trailer_byte(char c) {
+  if (state_ == State::end_lf || state_ == State::trailer_lf) {
+    if (c != '\n') return bad("bad_trailer", "a trailer line does not end with CRLF");
+    state_ = state_ == State::end_lf ? State::done : State::trailer;
+    line_empty_ = true;
+    name_done_ = false;
+    return Step{1, {}, false};
+  }
+  if (++line_bytes_ > trailers_max) return bad("bad_trailer", "the trailers are too large");
+  if (c == '\r') {
+    if (!line_empty_ && !name_done_) return bad("bad_trailer", "a trailer line has no colon");
+    state_ = line_empty_ ? State::end_lf : State::trailer_lf;
+  } else if (!name_done_ && c == ':' && !line_empty_) {
+    name_done_ = true;
+  } else if (name_done_ ? !is_field_value({&c, 1}) : !is_token({&c, 1})) {
+    return bad("bad_trailer", "a trailer has a character that it must not have");
+  }
+  line_empty_ = line_empty_ && c == '\r';
+  return Step{1, {}, false};
+}
+
+}  // namespace sallyport::http

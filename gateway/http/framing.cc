@@ -1,0 +1,159 @@
+#include "gateway/http/framing.h"
+
+#include <array>
+#include <cstring>
+
+#include "gateway/base/text.h"
+
+namespace sallyport::http {
+namespace {
+
+std::unexpected<Error> bad_request(std::string_view reason, std::string detail) {
+  return fail(Code::malformed_request, reason, std::move(detail));
+}
+std::unexpected<Error> bad_response(std::string_view reason, std::string detail) {
+  return fail(Code::upstream_bad_answer, reason, std::move(detail));
+}
+
+enum class Line : uint8_t { good, bare_cr_or_lf, control };
+
+// One line without its CRLF. first: bytes above 0x7e are refused as well.
+Line check_line(Slice line, bool first) noexcept {
+  for (char c : line) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte == '\r' || byte == '\n') return Line::bare_cr_or_lf;
+    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return Line::control;
+    if (first && (byte > 0x7e || byte == '\t')) return Line::control;
+  }
+  return Line::good;
+}
+
+struct HeadFault {
+  std::string_view reason;  // empty: none
+  const char* detail = "";
+};
+
+HeadFault check_field(Slice line) noexcept {
+  if (line.front() == ' ' || line.front() == '\t') return {"obs_fold", "a header goes on in the next line (obs-fold)"};
+  const size_t colon = line.find(':');
+  if (colon == Slice::npos) return {"no_colon", "a header line has no colon"};
+  const Slice name = line.substr(0, colon);
+  if (name.empty()) return {"empty_name", "a header has no name"};
+  if (name.back() == ' ' || name.back() == '\t') return {"space_before_colon", "a header has white space before its colon"};
+  if (!is_token(name)) return {"bad_name", "a header's name has a character that no name has"};
+  return {};
+}
+
+// Line by line: CRLF and nothing else ends one.
+HeadFault check_head(Slice head) noexcept {
+  bool first = true;
+  while (!head.empty()) {
+    const size_t end = head.find("\r\n");
+    if (end == Slice::npos) return {"bare_cr_or_lf", "a line does not end with CRLF"};
+    const Slice line = head.substr(0, end);
+    switch (check_line(line, first)) {
+      case Line::bare_cr_or_lf: return {"bare_cr_or_lf", "there is a CR or LF that is not a line's end"};
+      case Line::control: return {"control_character", "there is a control character"};
+      case Line::good: break;
+    }
+    if (!first && !line.empty()) {
+      if (HeadFault fault = check_field(line); !fault.reason.empty()) return fault;
+    }
+    first = false;
+    head.remove_prefix(end + 2);
+  }
+  return {};
+}
+
+struct Lengths {
+  size_t content_lengths = 0;
+  size_t transfer_encodings = 0;
+  Slice content_length;
+  Slice transfer_encoding;
+};
+Lengths lengths_of(const Headers& headers) noexcept {
+  Lengths found;
+  for (const Header& h : headers) {
+    if (h.id == HeaderId::content_length) {
+      ++found.content_lengths;
+      found.content_length = h.value;
+    } else if (h.id == HeaderId::transfer_encoding) {
+      ++found.transfer_encodings;
+      found.transfer_encoding = h.value;
+    }
+  }
+  return found;
+}
+
+// The rules that both kinds of message share; `fail_as` makes the error of the right side.
+template <class Fail>
+Result<BodyLength> decide(const Lengths& l, Version version, Fail fail_as) {
+  if (l.transfer_encodings > 0) {
+    if (l.content_lengths > 0) return fail_as("length_and_encoding", "both Content-Length and Transfer-Encoding");
+    if (version == Version::http10) return fail_as("encoding_in_http10", "Transfer-Encoding in HTTP/1.0");
+    if (l.transfer_encodings > 1 || !text::iequals(l.transfer_encoding, "chunked")) {
+      return fail_as("unknown_encoding", "a Transfer-Encoding other than one single \"chunked\"");
+    }
+    return BodyLength{BodyLength::Kind::chunked, 0};
+  }
+  if (l.content_lengths > 1) return fail_as("several_lengths", "more than one Content-Length");
+  const auto bytes = text::parse_decimal(l.content_length);
+  if (!bytes || *bytes > (uint64_t{1} << 62)) return fail_as("bad_length", "a Content-Length that is not a number");
+  return BodyLength{BodyLength::Kind::counted, *bytes};
+}
+
+}  // namespace
+
+Result<size_t> find_head_end(Slice bytes, size_t& scanned, const HeadLimits& limits) {
+  const size_t from = scanned > 3 ? scanned - 3 : 0;
+  const size_t end = bytes.find("\r\n\r\n", from);
+  const size_t length = end == Slice::npos ? bytes.size() : end + 4;
+  if (limits.uri_bytes > 0 && scanned <= limits.uri_bytes + 64) {  // the first line may still be the trouble
+    const void* line_end = std::memchr(bytes.data(), '\n', bytes.size());
+    const size_t line = line_end == nullptr ? bytes.size() : static_cast<size_t>(static_cast<const char*>(line_end) - bytes.data());
+    if (line > limits.uri_bytes + 64) return fail(Code::uri_too_long, "uri_too_long", "the request target is too long");
+  }
+  if (length > limits.header_bytes) return fail(Code::headers_too_large, "headers_too_large", "the header block is too large");
+  scanned = bytes.size();
+  if (end == Slice::npos) {
+    // A head whose lines end with a bare LF never gets to its end; say so at once.
+    const size_t bare = bytes.find("\n\n", from);
+    if (bare != Slice::npos || bytes.find("\n\r\n", from) != Slice::npos) {
+      return bad_request("bare_cr_or_lf", "a line does not end with CRLF");
+    }
+    return size_t{0};
+  }
+  return length;
+}
+
+Result<void> check_request_head(Slice head) {
+  const HeadFault fault = check_head(head);
+  if (!fault.reason.empty()) return bad_request(fault.reason, fault.detail);
+  return {};
+}
+
+Result<void> check_response_head(Slice head) {
+  const HeadFault fault = check_head(head);
+  if (!fault.reason.empty()) return bad_response(fault.reason, fault.detail);
+  return {};
+}
+
+Result<BodyLength> request_length(const Request& request) {
+  const Lengths l = lengths_of(request.headers);
+  if (l.content_lengths == 0 && l.transfer_encodings == 0) return BodyLength{};
+  return decide(l, request.version, bad_request);
+}
+
+Result<BodyLength> response_length(const Response& response, Method method) {
+  const int s = response.status;
+  const Lengths l = lengths_of(response.headers);
+  if (l.content_lengths == 0 && l.transfer_encodings == 0) {
+    if (method == Method::head || s < 200 || s == 204 || s == 304) return BodyLength{};
+    return BodyLength{BodyLength::Kind::until_close, 0};
+  }
+  Result<BodyLength> length = decide(l, response.version, bad_response);
+  if (length && (method == Method::head || s < 200 || s == 204 || s == 304)) return BodyLength{};
+  return length;
+}
+
+}  // namespace sallyport::http

@@ -1,0 +1,278 @@
+#include "gateway/http/h1_message.h"
+
+#include <fmt/format.h>
+#include <llhttp.h>
+
+#include <array>
+#include <cstring>
+#include <iterator>
+#include <span>
+
+#include "gateway/base/text.h"
+#include "gateway/http/uri.h"
+
+namespace sallyport::http::h1 {
+namespace {
+
+constexpr size_t method_bytes_max = 32;
+
+// What llhttp finds in one head: slices of the head itself.
+struct Found {
+  Slice method, url, version;
+  Headers* headers = nullptr;
+  size_t headers_max = 0;
+  Slice name, value;
+  bool too_many = false;
+  bool complete = false;
+};
+
+Found& found_by(llhttp_t* parser) { return *static_cast<Found*>(parser->data); }
+void extend(Slice& slice, const char* at, size_t length) noexcept {
+  slice = slice.empty() ? Slice(at, length) : Slice(slice.data(), static_cast<size_t>(at + length - slice.data()));
+}
+
+const llhttp_settings_t& settings() {
+  static const llhttp_settings_t s = [] {
+    llhttp_settings_t out;
+    llhttp_settings_init(&out);
+    out.on_url = [](llhttp_t* p, const char* at, size_t n) { return extend(found_by(p).url, at, n), 0; };
+    out.on_header_field = [](llhttp_t* p, const char* at, size_t n) { return extend(found_by(p).name, at, n), 0; };
+    out.on_header_value = [](llhttp_t* p, const char* at, size_t n) { return extend(found_by(p).value, at, n), 0; };
+    out.on_header_value_complete = [](llhttp_t* p) {
+      Found& f = found_by(p);
+      f.too_many = f.headers->size() >= f.headers_max;
+      if (f.too_many) return -1;
+      f.headers->add(f.name, text::trim(f.value));
+      f.name = f.value = {};
+      return 0;
+    };
+    out.on_headers_complete = [](llhttp_t* p) {
+      found_by(p).complete = true;
+      return static_cast<int>(HPE_PAUSED);
+    };
+    return out;
+  }();
+  return s;
+}
+
+// llhttp knows the methods that are registered; any other token is for the router to refuse (405), so it is kept away from llhttp.
+Result<Slice> split_method(Slice head) {
+  const size_t space = head.find(' ');
+  const Slice method = head.substr(0, space);
+  if (space == Slice::npos || method.size() > method_bytes_max || !is_token(method)) {
+    return fail(Code::malformed_request, "bad_method", "the method is not a token");
+  }
+  return method;
+}
+
+// "METHOD SP target SP HTTP/1.x" with single spaces (RFC 9112 section 3).
+Result<void> read_request_line(Slice head, const HeadLimits& limits, Request& out, Slice& version) {
+  Result<Slice> method = split_method(head);
+  if (!method) return std::unexpected(std::move(method.error()));
+  Slice line = head.substr(0, head.find("\r\n"));
+  line.remove_prefix(method->size() + 1);
+  const size_t space = line.find(' ');
+  if (space == Slice::npos || space == 0) return fail(Code::malformed_request, "bad_request_line", "the request line is not whole");
+  out.target = line.substr(0, space);
+  version = line.substr(space + 1);
+  if (out.target.size() > limits.uri_bytes) return fail(Code::uri_too_long, "uri_too_long", "the request target is too long");
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") {
+    return fail(Code::malformed_request, "bad_version", "the version is neither HTTP/1.1 nor HTTP/1.0");
+  }
+  out.version = version == "HTTP/1.1" ? Version::http11 : Version::http10;
+  out.method_text = *method;
+  out.method = method_from(*method);
+  return {};
+}
+
+Result<void> parse(Slice head, llhttp_type_t type, Found& found) {
+  llhttp_t parser;
+  llhttp_init(&parser, type, &settings());
+  parser.data = &found;
+  const llhttp_errno_t status = llhttp_execute(&parser, head.data(), head.size());
+  if (found.too_many) return fail(Code::headers_too_large, "too_many_headers", "there are too many headers");
+  if (status == HPE_PAUSED && found.complete) return {};
+  return fail(Code::malformed_request, "bad_header", "the header block is not well-formed");
+}
+
+Result<void> read_host(Arena& arena, const Target& target, Request& out) {
+  if (out.headers.count(HeaderId::host) != 1) {
+    return fail(Code::malformed_request, "bad_host", "there must be exactly one Host header");
+  }
+  out.authority = out.headers.get(HeaderId::host);
+  Result<Authority> host = parse_authority(out.authority, arena);
+  if (!host) return std::unexpected(std::move(host.error()));
+  out.host = host->host;
+  if (!target.authority.empty() && !text::iequals(target.authority, out.authority)) {
+    return fail(Code::malformed_request, "host_mismatch", "the Host header and the request target name two hosts");
+  }
+  return {};
+}
+
+Result<void> read_expect(Request& out) {
+  const Header* expect = out.headers.find(HeaderId::expect);
+  if (expect == nullptr) return {};
+  if (!text::iequals(expect->value, "100-continue") || out.headers.count(HeaderId::expect) > 1) {
+    return fail(Code::expectation_failed, "unknown_expectation", "only Expect: 100-continue is understood");
+  }
+  out.expects_continue = out.version == Version::http11;  // RFC 9110 section 10.1.1: ignored from HTTP/1.0
+  return {};
+}
+
+bool wants_keep_alive(const Headers& headers, Version version) noexcept {
+  bool keep = version == Version::http11;
+  for (const Header& h : headers) {
+    if (h.id != HeaderId::connection) continue;
+    if (list_has_token(h.value, "close")) return false;
+    if (list_has_token(h.value, "keep-alive")) keep = true;
+  }
+  return keep;
+}
+
+void append(Buffer& out, std::initializer_list<Slice> pieces) {
+  for (Slice piece : pieces) out.append(piece);
+}
+
+void append_framing(const BodyLength& length, Buffer& out) {
+  if (length.kind == BodyLength::Kind::chunked) out.append("Transfer-Encoding: chunked\r\n");
+  if (length.kind != BodyLength::Kind::counted) return;
+  std::array<char, 48> line;
+  char* end = fmt::format_to(line.data(), "Content-Length: {}\r\n", length.bytes);
+  out.append({line.data(), static_cast<size_t>(end - line.data())});
+}
+
+bool is_framing(HeaderId id) noexcept {
+  return id == HeaderId::content_length || id == HeaderId::transfer_encoding || id == HeaderId::connection;
+}
+
+}  // namespace
+
+Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& arena, Request& out) {
+  Result<void> done = check_request_head(head);
+  Slice version;
+  if (done) done = read_request_line(head, limits, out, version);
+  if (!done) return done;
+  // The line has been read here; llhttp reads the fields, behind a line that it knows.
+  Found found;
+  found.headers = &out.headers;
+  found.headers_max = limits.headers;
+  const Slice fields = head.substr(head.find("\r\n") + 2);
+  const Slice whole = arena.concat({"GET / ", version, "\r\n", fields});
+  done = parse(whole, HTTP_REQUEST, found);
+  if (!done) return done;
+  if (out.method == Method::connect) {
+    return fail(Code::malformed_request, "connect", "this is not a tunnel: CONNECT is not served");
+  }
+  Result<Target> target = parse_target(out.target, arena);
+  if (!target) return std::unexpected(std::move(target.error()));
+  if (target->path == "*" && out.method != Method::options) {
+    return fail(Code::malformed_request, "bad_target", "the target * is for OPTIONS only");
+  }
+  out.path = target->path;
+  out.query = target->query;
+  done = read_host(arena, *target, out);
+  if (!done) return done;
+  Result<BodyLength> length = request_length(out);
+  if (!length) return std::unexpected(std::move(length.error()));
+  out.length = *length;
+  out.keep_alive = wants_keep_alive(out.headers, out.version);
+  return read_expect(out);
+}
+
+Result<void> read_response_head(Slice head, Method method, const HeadLimits& limits, Response& out) {
+  if (Result<void> checked = check_response_head(head); !checked) return checked;
+  Found found;
+  found.headers = &out.headers;
+  found.headers_max = limits.headers;
+  llhttp_t parser;
+  llhttp_init(&parser, HTTP_RESPONSE, &settings());
+  parser.data = &found;
+  const llhttp_errno_t status = llhttp_execute(&parser, head.data(), head.size());
+  const bool known_version = parser.http_major == 1 && parser.http_minor <= 1;
+  if (status != HPE_PAUSED || !found.complete || !known_version || !head.starts_with("HTTP/1.")) {
+    return fail(Code::upstream_bad_answer, "bad_response_head", "the response's head is not well-formed HTTP/1");
+  }
+  out.status = parser.status_code;
+  out.version = parser.http_minor == 1 ? Version::http11 : Version::http10;
+  if (out.status < 100 || out.status > 599 || out.status == 101) {
+    return fail(Code::upstream_bad_answer, "bad_status", "the response has a status that was not to be expected");
+  }
+  Result<BodyLength> length = response_length(out, method);
+  if (!length) return std::unexpected(std::move(length.error()));
+  out.length = *length;
+  out.keep_alive = wants_keep_alive(out.headers, out.version);
+  return {};
+}
+
+void write_request_head(const Request& request, Slice host, Buffer& out) {
+  append(out, {request.method_text, " ", request.path});
+  if (!request.query.empty()) append(out, {"?", request.query});
+  append(out, {" HTTP/1.1\r\nHost: ", host, "\r\n"});
+  for (const Header& h : request.headers) {
+    if (is_framing(h.id) || h.id == HeaderId::host) continue;
+    append(out, {h.name, ": ", h.value, "\r\n"});
+  }
+  append_framing(request.length, out);
+  out.append("\r\n");
+}
+
+void write_response_head(const Response& response, Method method, Version client, bool keep_alive, Buffer& out) {
+  std::array<char, 32> line;
+  char* end = fmt::format_to(line.data(), "HTTP/1.1 {} ", response.status);
+  append(out, {{line.data(), static_cast<size_t>(end - line.data())}, reason_phrase(response.status), "\r\n"});
+  for (const Header& h : response.headers) {
+    if (is_framing(h.id)) continue;
+    append(out, {h.name, ": ", h.value, "\r\n"});
+  }
+  const bool no_content = response.status == 204 || response.status == 304 || response.status < 200;
+  if (!no_content) {
+    const bool none = response.length.kind == BodyLength::Kind::none && method != Method::head;
+    append_framing(none ? BodyLength{BodyLength::Kind::counted, 0} : response.length, out);
+  }
+  if (!keep_alive) {
+    out.append("Connection: close\r\n");
+  } else if (client == Version::http10) {
+    out.append("Connection: keep-alive\r\n");
+  }
+  out.append("\r\n");
+}
+
+Slice reason_phrase(int status) noexcept {
+  switch (status) {
+#define SALLYPORT_REASON(number, name, phrase) \
+  case number: return #phrase;
+    HTTP_STATUS_MAP(SALLYPORT_REASON)
+#undef SALLYPORT_REASON
+    default: return "";
+  }
+}
+
+void remove_hop_by_hop(Headers& headers) {
+  std::array<Slice, 16> lists;
+  size_t count = 0;
+  for (const Header& h : headers) {
+    if (h.id == HeaderId::connection && count < lists.size()) lists[count++] = h.value;
+  }
+  headers.remove_if([&](const Header& h) {
+    switch (h.id) {
+      case HeaderId::connection:
+      case HeaderId::content_length:
+      case HeaderId::keep_alive:
+      case HeaderId::proxy_authenticate:
+      case HeaderId::proxy_authorization:
+      case HeaderId::proxy_connection:
+      case HeaderId::te:
+      case HeaderId::trailer:
+      case HeaderId::transfer_encoding:
+      case HeaderId::upgrade: return true;
+      default: break;
+    }
+    if (text::iequals(h.name, "HTTP2-Settings")) return true;
+    for (Slice list : std::span(lists).first(count)) {
+      if (list_has_token(list, h.name)) return true;
+    }
+    return false;
+  });
+}
+
+}  // namespace sallyport::http::h1

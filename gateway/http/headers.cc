@@ -1,0 +1,167 @@
+#include "gateway/http/headers.h"
+
+#include <algorithm>
+#include <array>
+
+#include "gateway/base/text.h"
+
+namespace sallyport::http {
+namespace {
+
+// In the order of HeaderId.
+constexpr std::array<std::string_view, 41> names = {"",
+                                                    "Accept",
+                                                    "Access-Control-Request-Headers",
+                                                    "Access-Control-Request-Method",
+                                                    "Allow",
+                                                    "Authorization",
+                                                    "Connection",
+                                                    "Content-Encoding",
+                                                    "Content-Length",
+                                                    "Content-Type",
+                                                    "Cookie",
+                                                    "Date",
+                                                    "Expect",
+                                                    "Host",
+                                                    "Keep-Alive",
+                                                    "Location",
+                                                    "Origin",
+                                                    "Proxy-Authenticate",
+                                                    "Proxy-Authorization",
+                                                    "Proxy-Connection",
+                                                    "RateLimit",
+                                                    "RateLimit-Policy",
+                                                    "Retry-After",
+                                                    "Server",
+                                                    "Set-Cookie",
+                                                    "TE",
+                                                    "traceparent",
+                                                    "tracestate",
+                                                    "Trailer",
+                                                    "Transfer-Encoding",
+                                                    "Upgrade",
+                                                    "User-Agent",
+                                                    "WWW-Authenticate",
+                                                    "X-API-Key",
+                                                    "X-Client-Id",
+                                                    "X-Client-Roles",
+                                                    "X-Client-Scopes",
+                                                    "X-Forwarded-For",
+                                                    "X-Forwarded-Host",
+                                                    "X-Forwarded-Proto",
+                                                    "X-Request-Id",
+};
+static_assert(names[static_cast<size_t>(HeaderId::x_request_id)] == "X-Request-Id");
+
+constexpr size_t table_size = 256;
+constexpr uint32_t hash(std::string_view name, uint32_t seed) noexcept {
+  const auto at = [&](size_t i) { return static_cast<uint32_t>(text::lower(name[i])); };
+  const size_t n = name.size();
+  uint32_t h = seed + static_cast<uint32_t>(n) * 31;
+  h = (h ^ at(0)) * 0x01000193;
+  h = (h ^ at(n / 2)) * 0x01000193;
+  h = (h ^ at(n - 1)) * 0x01000193;
+  h = (h ^ at(n > 4 ? n - 4 : 0)) * 0x01000193;
+  return (h ^ h >> 15) % table_size;
+}
+
+struct Table {
+  uint32_t seed = 0;
+  std::array<uint8_t, table_size> slot{};
+};
+// A seed for which no two names meet, found when this is compiled: one look, one comparison.
+constexpr Table make_table() {
+  for (uint32_t seed = 1; seed < 20000; ++seed) {
+    Table table{seed, {}};
+    bool clash = false;
+    for (size_t i = 1; i < names.size() && !clash; ++i) {
+      uint8_t& slot = table.slot[hash(names[i], seed)];
+      clash = slot != 0;
+      slot = static_cast<uint8_t>(i);
+    }
+    if (!clash) return table;
+  }
+  return {};
+}
+constexpr Table table = make_table();
+static_assert(table.seed != 0);
+
+constexpr std::array<bool, 256> token_table() {  // tchar of RFC 9110 section 5.6.2
+  std::array<bool, 256> all{};
+  for (int c = 'a'; c <= 'z'; ++c) all[static_cast<size_t>(c)] = true;
+  for (int c = 'A'; c <= 'Z'; ++c) all[static_cast<size_t>(c)] = true;
+  for (int c = '0'; c <= '9'; ++c) all[static_cast<size_t>(c)] = true;
+  for (char c : std::string_view("!#$%&'*+-.^_`|~")) all[static_cast<size_t>(c)] = true;
+  return all;
+}
+constexpr auto token_chars = token_table();
+
+}  // namespace
+
+HeaderId header_id(Slice name) noexcept {
+  if (name.empty()) return HeaderId::other;
+  const size_t i = table.slot[hash(name, table.seed)];
+  return i != 0 && text::iequals(names[i], name) ? static_cast<HeaderId>(i) : HeaderId::other;
+}
+
+Slice header_name(HeaderId id) noexcept { return names[static_cast<size_t>(id)]; }
+
+void Headers::set(HeaderId id, Slice value) {
+  remove(id);
+  add(id, value);
+}
+void Headers::set(Slice name, Slice value) {
+  remove(name);
+  add(name, value);
+}
+void Headers::remove(HeaderId id) noexcept {
+  std::erase_if(fields_, [&](const Header& h) { return h.id == id; });
+}
+void Headers::remove(Slice name) noexcept {
+  std::erase_if(fields_, [&](const Header& h) { return text::iequals(h.name, name); });
+}
+
+const Header* Headers::find(HeaderId id) const noexcept {
+  for (const Header& h : fields_) {
+    if (h.id == id) return &h;
+  }
+  return nullptr;
+}
+const Header* Headers::find(Slice name) const noexcept {
+  const HeaderId id = header_id(name);
+  if (id != HeaderId::other) return find(id);
+  for (const Header& h : fields_) {
+    if (text::iequals(h.name, name)) return &h;
+  }
+  return nullptr;
+}
+Slice Headers::get(HeaderId id) const noexcept {
+  const Header* found = find(id);
+  return found == nullptr ? Slice{} : found->value;
+}
+Slice Headers::get(Slice name) const noexcept {
+  const Header* found = find(name);
+  return found == nullptr ? Slice{} : found->value;
+}
+size_t Headers::count(HeaderId id) const noexcept {
+  return static_cast<size_t>(std::ranges::count(fields_, id, &Header::id));
+}
+
+bool list_has_token(Slice list, Slice token) noexcept {
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    if (text::iequals(text::trim(list.substr(0, comma)), token)) return true;
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
+}
+
+bool is_token(Slice s) noexcept {
+  return !s.empty() && std::ranges::all_of(s, [](char c) { return token_chars[static_cast<uint8_t>(c)]; });
+}
+
+bool is_field_value(Slice s) noexcept {
+  return std::ranges::all_of(s, [](char c) { return c == '\t' || (static_cast<uint8_t>(c) >= 0x20 && c != 0x7f); });
+}
+
+}  // namespace sallyport::http
