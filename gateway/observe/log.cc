@@ -1,0 +1,86 @@
+#include "gateway/observe/log.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/text.h"
+#include "gateway/base/units.h"
+
+namespace sallyport::observe {
+namespace {
+
+constexpr uint32_t lines_a_second_max = 20;  // of one event
+constexpr size_t value_bytes_max = 1000;
+
+std::atomic<Level> least_level{Level::info};
+
+struct Burst {
+  int64_t second = 0;
+  uint32_t lines = 0;
+  uint64_t left_out = 0;
+};
+
+bool needs_quotes(std::string_view value) {
+  return value.empty() || value.find_first_of(" =\"\\") != value.npos;
+}
+
+std::string escaped(std::string_view value) {
+  const bool utf8 = text::is_utf8(value);
+  std::string out;
+  for (char c : value.substr(0, value_bytes_max)) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+    } else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !utf8)) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// True if this line may be written; a new second tells how many of the last one were left out.
+bool within_bounds(std::string_view event, std::string& note) {
+  static std::mutex mutex;
+  static std::map<std::string, Burst, std::less<>> bursts;  // events are fixed names: it stays small
+  const int64_t now = unix_seconds(wall_now());
+  std::lock_guard lock(mutex);
+  auto at = bursts.find(event);
+  if (at == bursts.end()) at = bursts.emplace(event, Burst{}).first;
+  Burst& burst = at->second;
+  if (burst.second != now) {
+    if (burst.left_out > 0) note = fmt::format(" left_out={}", burst.left_out);
+    burst = {now, 0, 0};
+  }
+  if (++burst.lines <= lines_a_second_max) return true;
+  ++burst.left_out;
+  return false;
+}
+
+}  // namespace
+
+void set_log_level(Level least) { least_level.store(least, std::memory_order_relaxed); }
+
+void log(Level level, std::string_view event, std::initializer_list<Field> fields) {
+  if (level < least_level.load(std::memory_order_relaxed)) return;
+  std::string note;
+  if (!within_bounds(event, note)) return;
+  constexpr std::string_view names[] = {"info", "warn", "error"};
+  std::string line = fmt::format("{} {} {}", date_time_ms(wall_now()), names[static_cast<size_t>(level)], event);
+  for (const Field& f : fields) {
+    const std::string value = escaped(f.value);
+    line += needs_quotes(f.value) ? fmt::format(" {}=\"{}\"", f.key, value) : fmt::format(" {}={}", f.key, value);
+  }
+  line += note + "\n";
+  if (write(STDERR_FILENO, line.data(), line.size()) < 0) return;  // nobody is left to be told
+}
+
+}  // namespace sallyport::observe
