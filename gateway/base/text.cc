@@ -77,24 +77,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// The length of the UTF-8 sequence at the front (RFC 3629 section 4), or 0.
-size_t utf8_sequence(std::string_view s) noexcept {
-  const auto byte = [&](size_t i) { return i < s.size() ? static_cast<uint8_t>(s[i]) : uint8_t{0}; };
-  const auto tail = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
-  const uint8_t b = byte(0), c = byte(1);
-  if (b < 0x80) return 1;
-  if (b >= 0xc2 && b <= 0xdf) return tail(1) ? 2 : 0;
-  if (b >= 0xe0 && b <= 0xef) {
-    if (!tail(1) || !tail(2)) return 0;
-    return (b == 0xe0 && c < 0xa0) || (b == 0xed && c > 0x9f) ? 0 : 3;
-  }
-  if (b >= 0xf0 && b <= 0xf4) {
-    if (!tail(1) || !tail(2) || !tail(3)) return 0;
-    return (b == 0xf0 && c < 0x90) || (b == 0xf4 && c > 0x8f) ? 0 : 4;
-  }
-  return 0;
-}
-
 }  // namespace
 
 bool iequals(std::string_view a, std::string_view b) noexcept {
@@ -165,6 +147,23 @@ std::optional<std::string> base64_decode(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
   for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
   return decode64(text, plain_decoding);
+}
+
+size_t utf8_sequence(std::string_view s) noexcept {
+  const auto byte = [&](size_t i) { return i < s.size() ? static_cast<uint8_t>(s[i]) : uint8_t{0}; };
+  const auto tail = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
+  const uint8_t b = byte(0), c = byte(1);
+  if (b < 0x80) return 1;
+  if (b >= 0xc2 && b <= 0xdf) return tail(1) ? 2 : 0;
+  if (b >= 0xe0 && b <= 0xef) {
+    if (!tail(1) || !tail(2)) return 0;
+    return (b == 0xe0 && c < 0xa0) || (b == 0xed && c > 0x9f) ? 0 : 3;
+  }
+  if (b >= 0xf0 && b <= 0xf4) {
+    if (!tail(1) || !tail(2) || !tail(3)) return 0;
+    return (b == 0xf0 && c < 0x90) || (b == 0xf4 && c > 0x8f) ? 0 : 4;
+  }
+  return 0;
 }
 
 bool is_utf8(std::string_view s) noexcept {

@@ -39,6 +39,8 @@ std::string base64(std::string_view bytes);
 std::optional<std::string> base64_decode(std::string_view text);
 
 bool is_utf8(std::string_view s) noexcept;  // RFC 3629: no surrogates, no overlong forms
+// The length of the UTF-8 sequence at the front (RFC 3629 section 4); 0 if there is none, or not a whole one.
+size_t utf8_sequence(std::string_view s) noexcept;
 
 // For messages: control characters and bytes above 0x7e as \xNN, cut after max_bytes with "…".
 std::string printable(std::string_view s, size_t max_bytes = 80);

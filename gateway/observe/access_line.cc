@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "gateway/base/text.h"
 #include "gateway/base/units.h"
 #include "gateway/observe/access_log.h"
 
@@ -57,19 +58,6 @@ class Out {
   bool full_ = false;
 };
 
-// The length of a whole UTF-8 sequence (RFC 3629) at the front, or 0.
-size_t sequence(Slice s) noexcept {
-  const auto byte = [&](size_t i) { return i < s.size() ? static_cast<uint8_t>(s[i]) : uint8_t{0}; };
-  const auto tail = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
-  const uint8_t b = byte(0), c = byte(1);
-  if (b >= 0xc2 && b <= 0xdf) return tail(1) ? 2 : 0;
-  if (b >= 0xe0 && b <= 0xef) return !tail(1) || !tail(2) || (b == 0xe0 && c < 0xa0) || (b == 0xed && c > 0x9f) ? 0 : 3;
-  if (b >= 0xf0 && b <= 0xf4) {
-    return !tail(1) || !tail(2) || !tail(3) || (b == 0xf0 && c < 0x90) || (b == 0xf4 && c > 0x8f) ? 0 : 4;
-  }
-  return 0;
-}
-
 void Out::escaped(Slice s) noexcept {
   while (!s.empty() && !full_) {
     size_t plain = 0;  // a run that goes in as it is
@@ -84,7 +72,7 @@ void Out::escaped(Slice s) noexcept {
       raw(s.substr(0, 1));
     } else if (byte < 0x80) {
       control(byte);
-    } else if ((taken = sequence(s)) == 0) {
+    } else if ((taken = text::utf8_sequence(s)) == 0) {
       raw("\\ufffd");
       taken = 1;
     } else if (s.starts_with("\xe2\x80\xa8") || s.starts_with("\xe2\x80\xa9")) {  // line ends to some readers

@@ -91,6 +91,7 @@ struct AccessLog::Impl {
   int fd = -1;
   bool failing = false;   // the last write failed: lines stay in their rings until it works, or are dropped when these are full
   uint64_t lost_told = 0;
+  size_t stuck_at = 0;    // the ring that is written next
 
   Result<void> open_output();
   void run();
@@ -110,7 +111,7 @@ Result<void> AccessLog::Impl::open_output() {
   if (options.to == To::out) fd = STDOUT_FILENO;
   if (options.to == To::err) fd = STDERR_FILENO;
   if (options.to != To::file) return {};
-  const int opened = open(options.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  const int opened = ::open(options.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
   if (opened < 0) return fail(Code::io, "cannot_open", options.path + ": " + std::strerror(errno));
   if (fd >= 0) close(fd);
   fd = opened;
@@ -148,14 +149,11 @@ bool AccessLog::Impl::write_ring(Ring& ring) {
 
 bool AccessLog::Impl::gather() {
   nudged.store(false, std::memory_order_relaxed);
-  bool all = true;
-  for (const auto& ring : rings) {
-    if (!write_ring(*ring)) {
-      all = false;
-      break;  // the next ring must not start inside this one's line
-    }
+  for (size_t i = 0; i < rings.size(); ++i) {
+    if (!write_ring(*rings[stuck_at])) return false;  // and goes on there: no other ring may start inside its line
+    stuck_at = (stuck_at + 1) % rings.size();
   }
-  return all;
+  return true;
 }
 
 void AccessLog::Impl::run() {

@@ -1,0 +1,156 @@
+#include "gateway/json/json.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+namespace sallyport::json {
+namespace {
+
+using simdjson::internal::tape_ref;
+using simdjson::internal::tape_type;
+
+tape_ref tape(Value::Raw raw) noexcept {
+  return {static_cast<const simdjson::dom::document*>(raw.document), raw.index};
+}
+Value::Raw next(Value::Raw raw, size_t index) noexcept { return {raw.document, index}; }
+
+constexpr size_t pairwise_max = 16;  // members compared each with each; more are sorted
+
+}  // namespace
+
+Kind Value::kind() const noexcept {
+  switch (tape(raw_).tape_ref_type()) {
+    case tape_type::START_OBJECT: return Kind::object;
+    case tape_type::START_ARRAY: return Kind::array;
+    case tape_type::STRING: return Kind::string;
+    case tape_type::INT64:
+    case tape_type::UINT64: return Kind::integer;
+    case tape_type::DOUBLE: return Kind::number;
+    case tape_type::TRUE_VALUE:
+    case tape_type::FALSE_VALUE: return Kind::boolean;
+    default: return Kind::null;
+  }
+}
+
+bool Value::boolean() const noexcept { return tape(raw_).is_true(); }
+std::string_view Value::string() const noexcept { return tape(raw_).get_string_view(); }
+
+Value::Integer Value::integer() const noexcept {
+  const tape_ref at = tape(raw_);
+  if (at.is_uint64()) return {false, at.next_tape_value<uint64_t>()};
+  const auto value = at.next_tape_value<int64_t>();
+  return {value < 0, value < 0 ? ~static_cast<uint64_t>(value) + 1 : static_cast<uint64_t>(value)};
+}
+
+double Value::number() const noexcept {
+  const tape_ref at = tape(raw_);
+  if (at.is_double()) return at.next_tape_value<double>();
+  const Integer i = integer();
+  return i.negative ? -static_cast<double>(i.magnitude) : static_cast<double>(i.magnitude);
+}
+
+size_t Value::size() const noexcept { return tape(raw_).scope_count(); }
+
+Array Value::array() const noexcept {
+  return {next(raw_, raw_.index + 1), next(raw_, tape(raw_).after_element() - 1)};
+}
+Object Value::object() const noexcept {
+  return {next(raw_, raw_.index + 1), next(raw_, tape(raw_).after_element() - 1)};
+}
+
+std::optional<Value> Value::member(std::string_view name) const noexcept {
+  if (!is(Kind::object)) return std::nullopt;
+  for (const Object::Member m : object()) {
+    if (m.name == name) return m.value;
+  }
+  return std::nullopt;
+}
+
+Array::Iterator& Array::Iterator::operator++() noexcept {
+  at_.index = tape(at_).after_element();
+  return *this;
+}
+Object::Member Object::Iterator::operator*() const noexcept {
+  return {tape(at_).get_string_view(), Value(next(at_, at_.index + 1))};
+}
+Object::Iterator& Object::Iterator::operator++() noexcept {
+  at_.index = tape(next(at_, at_.index + 1)).after_element();
+  return *this;
+}
+
+struct Parser::Impl {
+  simdjson::dom::parser parser;
+  std::vector<char> padded;
+  std::vector<std::string_view> names;
+  size_t bytes_max;
+  size_t depth_max;
+
+  bool has_duplicate(const Object& object);
+  bool any_duplicate(Value value);
+};
+
+// True if two members of one object have the same name, once their escapes are read. Not quadratic, whatever is sent.
+bool Parser::Impl::has_duplicate(const Object& object) {
+  names.clear();
+  for (const Object::Member m : object) {
+    if (names.size() < pairwise_max && std::ranges::find(names, m.name) != names.end()) return true;
+    names.push_back(m.name);
+  }
+  if (names.size() <= pairwise_max) return false;
+  std::ranges::sort(names);
+  return std::ranges::adjacent_find(names) != names.end();
+}
+
+bool Parser::Impl::any_duplicate(Value value) {  // as deep as depth_max
+  if (value.is(Kind::array)) {
+    for (const Value item : value.array()) {
+      if (any_duplicate(item)) return true;
+    }
+  } else if (value.is(Kind::object)) {
+    if (has_duplicate(value.object())) return true;
+    for (const Object::Member m : value.object()) {
+      if (any_duplicate(m.value)) return true;
+    }
+  }
+  return false;
+}
+
+Parser::Parser(size_t bytes_max, size_t depth_max) : impl_(std::make_unique<Impl>()) {
+  impl_->bytes_max = bytes_max;
+  impl_->depth_max = depth_max;
+}
+Parser::~Parser() = default;
+Parser::Parser(Parser&&) noexcept = default;
+Parser& Parser::operator=(Parser&&) noexcept = default;
+
+Result<Value> Parser::parse(std::string_view text) {
+  Impl& i = *impl_;
+  if (text.size() > i.bytes_max) return fail(Code::invalid_data, "too_large", "the JSON document is too large");
+  if (i.padded.size() < text.size() + simdjson::SIMDJSON_PADDING) i.padded.resize(text.size() + simdjson::SIMDJSON_PADDING);
+  std::memcpy(i.padded.data(), text.data(), text.size());
+  std::memset(i.padded.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
+  if (i.parser.capacity() < text.size() || i.parser.max_depth() != i.depth_max) {
+    if (i.parser.allocate(std::max<size_t>(text.size(), 4096), i.depth_max) != simdjson::SUCCESS) {
+      return fail(Code::internal, "no_memory", "there is no memory for the document");
+    }
+  }
+  simdjson::dom::element root;
+  const auto error = i.parser.parse(i.padded.data(), text.size(), false).get(root);
+  switch (error) {
+    case simdjson::SUCCESS: break;
+    case simdjson::UTF8_ERROR: return fail(Code::invalid_data, "not_utf8", "the document is not UTF-8");
+    case simdjson::DEPTH_ERROR: return fail(Code::invalid_data, "too_deep", "the document is nested too deep");
+    case simdjson::NUMBER_ERROR:
+    case simdjson::BIGINT_ERROR: return fail(Code::invalid_data, "bad_number", "a number is malformed or out of range");
+    default: return fail(Code::invalid_data, "malformed_json", "the document is not well-formed JSON");
+  }
+  const Value value({&i.parser.doc, 1});
+  if (i.any_duplicate(value)) return fail(Code::invalid_data, "duplicate_member", "an object has two members of one name");
+  return value;
+}
+
+}  // namespace sallyport::json

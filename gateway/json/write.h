@@ -1,0 +1,12 @@
+// Writing JSON: text as a string literal. Pure; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sallyport::json {
+
+// Appends `text` with its quotes; controls, quotes and backslashes are escaped, what is not UTF-8 becomes U+FFFD.
+void append_string(std::string& out, std::string_view text);
+
+}  // namespace sallyport::json

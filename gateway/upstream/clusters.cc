@@ -1,0 +1,85 @@
+#include "gateway/upstream/clusters.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "gateway/base/text.h"
+#include "gateway/config/show.h"
+#include "gateway/config/yaml.h"
+#include "gateway/core/setup.h"
+#include "gateway/net/tls_context.h"
+
+namespace sallyport::upstream {
+namespace {
+
+Result<std::shared_ptr<const net::TlsClientContext>> tls_for(const config::ClientTls& tls) {
+  net::TlsClientOptions options;
+  options.verify = tls.verify;
+  if (!tls.ca.empty()) {
+    Result<std::string> pem = config::read_file(tls.ca.resolved, 1 << 20);
+    if (!pem) return std::unexpected(std::move(pem.error()));
+    options.ca_pem = std::move(*pem);
+  }
+  return net::TlsClientContext::make(std::move(options));
+}
+
+// An upstream of the config as a cluster's options; nothing, with problems, if something is wrong with it.
+std::optional<ClusterOptions> options_for(const std::string& name, const config::Upstream& block, config::Problems& problems) {
+  ClusterOptions options;
+  options.name = name;
+  bool tls = false;
+  for (size_t i = 0; i < block.targets.size(); ++i) {
+    Result<Target> target = parse_target(block.targets[i]);
+    if (!target) {
+      problems.add(i < block.target_marks.size() ? block.target_marks[i] : block.mark, target.error().detail);
+      return std::nullopt;
+    }
+    tls = tls || target->tls;
+    options.targets.push_back(std::move(*target));
+  }
+  if (options.targets.empty()) return std::nullopt;  // load has said so
+  if (tls) {
+    auto context = tls_for(block.tls);
+    if (!context) {
+      problems.add(block.mark, fmt::format("upstream {}: {}", name, context.error().detail));
+      return std::nullopt;
+    }
+    options.tls = std::move(*context);
+    options.server_name = block.tls.server_name;
+  }
+  options.connect_timeout = block.connect_timeout;
+  options.response_timeout = block.response_timeout;
+  options.body_timeout = block.body_timeout;
+  options.idle_timeout = block.idle_timeout;
+  options.resolve_every = block.resolve_every;
+  options.connections_max = block.connections_max;
+  return options;
+}
+
+}  // namespace
+
+std::shared_ptr<Cluster> find_cluster(const std::string& name, config::Reader& reader, Setup& setup) {
+  const config::Upstream* block = setup.model.upstream(name);
+  if (block == nullptr) {
+    std::vector<std::string> known;
+    for (const auto& [other, unused] : setup.model.upstreams) known.push_back(other);
+    const auto near = text::nearest(name, known);
+    reader.error_at("to", fmt::format("there is no upstream \"{}\"{}", text::printable(name),
+                                      near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+    return nullptr;
+  }
+  if (setup.checking()) return nullptr;
+  const std::string key = fmt::format("upstream.{}\n{}", name, config::yaml_of(*block));
+  return setup.worker.get<Cluster>(key, [&]() -> std::shared_ptr<Cluster> {
+    auto options = options_for(name, *block, setup.problems);
+    if (!options) return nullptr;
+    return std::make_shared<Cluster>(*setup.loop, setup.metrics, std::move(*options));
+  });
+}
+
+void check_upstreams(Setup& setup) {
+  for (const auto& [name, block] : setup.model.upstreams) options_for(name, block, setup.problems);
+}
+
+}  // namespace sallyport::upstream
