@@ -9,6 +9,10 @@
 namespace sallyport::config {
 
 void Problems::add(const Mark& mark, std::string message) {
+  const auto same = [&](const Problem& p) {  // a block of `defaults` is read once for each route
+    return p.mark.line == mark.line && p.mark.column == mark.column && p.message == message;
+  };
+  if (std::ranges::any_of(found_, same)) return;
   if (found_.size() < kept_max) found_.push_back({mark, std::move(message)});
 }
 

@@ -13,6 +13,7 @@
 #include "gateway/async/task.h"
 #include "gateway/base/error.h"
 #include "gateway/config/reader.h"
+#include "gateway/config/show.h"
 #include "gateway/core/exchange.h"
 #include "gateway/observe/metrics.h"
 
@@ -71,6 +72,9 @@ struct PluginType {
   void (*prepare)(Setup&) = nullptr;
   // The block with its defaults filled in, for `show`; null: as written.
   config::Node (*describe)(config::Reader&) = nullptr;
+  // The same for the named blocks outside the routes that the plugin owns, of one kind.
+  config::ShownBlock::Kind named = config::ShownBlock::Kind::plugin;
+  config::Node (*describe_named)(config::Reader&) = nullptr;
 };
 
 // A describe() for a plugin whose block is read into Options.

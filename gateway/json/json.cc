@@ -144,8 +144,7 @@ Result<Value> Parser::parse(std::string_view text) {
     case simdjson::SUCCESS: break;
     case simdjson::UTF8_ERROR: return fail(Code::invalid_data, "not_utf8", "the document is not UTF-8");
     case simdjson::DEPTH_ERROR: return fail(Code::invalid_data, "too_deep", "the document is nested too deep");
-    case simdjson::NUMBER_ERROR:
-    case simdjson::BIGINT_ERROR: return fail(Code::invalid_data, "bad_number", "a number is malformed or out of range");
+    case simdjson::NUMBER_ERROR: return fail(Code::invalid_data, "bad_number", "a number is malformed or out of range");
     default: return fail(Code::invalid_data, "malformed_json", "the document is not well-formed JSON");
   }
   const Value value({&i.parser.doc, 1});

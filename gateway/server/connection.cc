@@ -87,12 +87,12 @@ Task<bool> Connection::serve_one() {
   co_return co_await http_.finish();
 }
 
-// 308 keeps method and content (RFC 9110 section 15.4.9).
+// 308 keeps method and content (RFC 9110 section 15.4.9). No port: clients reach TLS where https is, whatever we listen on.
 void Connection::redirect() {
   const http::Request& r = exchange_.request;
   exchange_.answer(308);
   const Slice location = exchange_.arena.concat(
-      {"https://", r.host, listener_->redirect_port, r.path, r.query.empty() ? "" : "?", r.query});
+      {"https://", r.host, r.path, r.query.empty() ? "" : "?", r.query});
   exchange_.response.headers.add(http::HeaderId::location, location);
 }
 

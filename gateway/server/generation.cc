@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "gateway/config/route_pattern.h"
@@ -20,7 +19,7 @@ Chain make_chain(const config::Route& route, Setup& setup) {
   for (const PluginType* type : plugin_types()) {
     const config::PluginBlock* block = route.plugin(type->name);
     if (block == nullptr) continue;
-    config::Reader reader(*block->node, setup.problems, block->path, setup.directory);
+    config::Reader reader(*block->block, setup.problems, block->path, setup.directory);
     if (auto layer = type->make(reader, setup)) layers.push_back(std::move(layer));
   }
   return Chain(std::move(layers));
@@ -33,13 +32,13 @@ std::shared_ptr<Generation> Generation::make(const std::string& path, Cache& pro
                                              config::Problems& problems) {
   std::shared_ptr<Generation> made(new Generation);
   made->path_ = path;
-  made->directory_ = std::filesystem::path(path).parent_path().string();
   const std::vector<std::string_view> keys = plugin_keys();
   config::Loaded loaded = config::load(path, keys);
   for (const config::Problem& p : loaded.problems.all()) problems.add(p.mark, p.message);
   if (loaded.model == nullptr) return nullptr;
   made->model_ = std::move(loaded.model);
-  made->prepare_listeners(background, std::move(tickets), problems);
+  made->directory_ = std::move(loaded.directory);
+  if (problems.empty()) made->prepare_listeners(background, std::move(tickets), problems);
   made->prepare_plugins(process, background, problems);
   if (!problems.empty()) return nullptr;
   return made;
@@ -70,7 +69,6 @@ void Generation::prepare_listeners(Background* background, std::shared_ptr<const
       plan.tls = std::make_shared<Live<TlsMaterial>>();
       plan.tls->publish(std::make_shared<const TlsMaterial>(std::move(*material)));
     }
-    if (listener.redirect) plan.redirect_to = *listener.redirect;
     listeners_.push_back(plan);
     if (background == nullptr || !listener.tls) continue;
     auto again = [plan, tickets] { reload_tls(plan, tickets); };
@@ -103,7 +101,7 @@ std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>
   for (const config::Route& route : model.routes) {
     setup.route = route.name;
     world->all.push_back(std::make_unique<Route>(route.name, make_chain(route, setup), parts.metrics));
-    entries.push_back({route.match.host, &route.match.pattern, route.match.methods, world->all.back().get()});
+    entries.push_back({route.match.host, &route.match.path, route.match.methods, world->all.back().get()});
   }
   world->routes = Router(entries);
   if (!problems.empty()) {  // a file changed between the check and now; its owner keeps what it had

@@ -24,7 +24,7 @@ std::unexpected<Error> cannot_bind(const config::Listener& listener, Error error
 Result<BoundListener> bind_unix_for(const config::Listener& listener, const config::Address& address, size_t workers) {
   Result<int> first = net::bind_unix(address.path, 0660);
   if (!first) return cannot_bind(listener, std::move(first.error()));
-  BoundListener bound{listener.address, listener.name, listener.address, {*first}};
+  BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, listener.address, {*first}};
   while (bound.sockets.size() < workers) bound.sockets.push_back(dup(*first));
   return bound;
 }
@@ -43,7 +43,7 @@ Result<BoundListener> bind_listener(const config::Listener& listener, size_t wor
   Result<config::Address> address = config::parse_address(listener.address);
   if (!address) return std::unexpected(std::move(address.error()));
   if (address->kind == config::Address::Kind::unix_path) return bind_unix_for(listener, *address, workers);
-  BoundListener bound{listener.address, listener.name, {}, {}};
+  BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, {}, {}};
   uint16_t port = address->port;
   for (size_t i = 0; i < workers; ++i) {
     Result<int> socket = net::bind_tcp(address->host, port, true, backlog);
@@ -55,7 +55,7 @@ Result<BoundListener> bind_listener(const config::Listener& listener, size_t wor
     port = net::bound_port(*socket);  // with port 0: the others take the one that the first was given
   }
   const bool v6 = address->host.find(':') != std::string::npos;
-  bound.shown = fmt::format(v6 ? "[{}]:{}" : "{}:{}", address->host, port);
+  bound.shown = v6 ? fmt::format("[{}]:{}", address->host, port) : fmt::format("{}:{}", address->host, port);
   return bound;
 }
 

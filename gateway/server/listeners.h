@@ -21,14 +21,13 @@ using TlsMaterial = net::TlsServerOptions;
 struct ListenerPlan {
   config::Listener config;
   std::shared_ptr<Live<TlsMaterial>> tls;  // null without TLS
-  std::string redirect_to;                 // "https" or "https:8443"; empty: no redirect
-  // ":8443", or empty for the port that https implies.
-  std::string redirect_port() const { return redirect_to.size() > 5 ? redirect_to.substr(5) : ""; }
+  // What tells it from others across reloads.
+  std::string key() const { return config.name + " " + config.address; }
 };
 
 // The sockets that a process has bound for one address: one a worker with SO_REUSEPORT, so that the kernel spreads the connections.
 struct BoundListener {
-  std::string address;      // as configured: what tells it from others across reloads
+  std::string key;          // of its ListenerPlan
   std::string name;
   std::string shown;        // with the real port
   std::vector<int> sockets; // one a worker; each is given away once

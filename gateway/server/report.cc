@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "gateway/config/show.h"
+#include "gateway/config/yaml.h"
 #include "gateway/json/write.h"
 #include "gateway/server/plugin_types.h"
 #include "gateway/server/server.h"
@@ -13,20 +14,23 @@ namespace sallyport::server {
 namespace {
 
 // A plugin's block with the plugin's own defaults filled in.
-config::Node describe_block(std::string_view key, const config::PluginBlock& block, const std::string& directory) {
+std::optional<config::Node> describe_block(const config::ShownBlock& shown, const std::string& directory) {
+  const bool of_route = shown.kind == config::ShownBlock::Kind::plugin;
   for (const PluginType* type : plugin_types()) {
-    if (type->name != key || type->describe == nullptr) continue;
+    const auto describe = of_route ? type->describe : type->describe_named;
+    const bool fits = of_route ? type->name == shown.name : type->named == shown.kind;
+    if (!fits || describe == nullptr) continue;
     config::Problems problems;
-    config::Reader reader(*block.node, problems, block.path, directory);
-    config::Node described = type->describe(reader);
+    config::Reader reader(shown.block, problems, shown.path, directory);
+    config::Node described = describe(reader);
     if (problems.empty()) return described;
   }
-  return *block.node;
+  return std::nullopt;
 }
 
 std::string show_model(const Generation& generation) {
-  return config::show(generation.model(), [&](std::string_view key, const config::PluginBlock& block) {
-    return describe_block(key, block, generation.directory());
+  return config::show(generation.model(), [&](const config::ShownBlock& block) {
+    return describe_block(block, generation.directory());
   });
 }
 
@@ -70,7 +74,7 @@ std::string Server::routes_text() {
     out += ",";
     append_member(out, "host", route.match.host);
     out += ",";
-    append_member(out, "path", route.match.path);
+    append_member(out, "path", route.match.path.text);
     out += ",\"methods\":[";
     for (const std::string& method : route.match.methods) {
       if (out.back() != '[') out += ",";
@@ -80,7 +84,7 @@ std::string Server::routes_text() {
     for (const PluginType* type : plugin_types()) {
       const config::PluginBlock* block = route.plugin(type->name);
       if (block == nullptr) continue;
-      out += fmt::format(",\"{}\":{}", type->name, config::to_json(*block->node));
+      out += fmt::format(",\"{}\":{}", type->name, config::to_json(*block->block));
     }
     out += "}";
   }

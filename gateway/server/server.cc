@@ -25,10 +25,9 @@ void print_problems(const config::Problems& problems) { fmt::print(stderr, "{}",
 observe::AccessLog::Options log_options(const config::Model& model, size_t workers) {
   using To = observe::AccessLog::Options::To;
   observe::AccessLog::Options options;
-  const std::string& to = model.log.access.to;
   options.workers = workers;
-  options.to = to == "off" ? To::off : to == "stdout" ? To::out : to == "stderr" ? To::err : To::file;
-  if (options.to == To::file) options.path = model.log.access.file.resolved;
+  options.to = static_cast<To>(model.log.access.to.kind);  // the same order
+  options.path = model.log.access.to.file.resolved;
   return options;
 }
 
@@ -48,7 +47,7 @@ int Server::run() {
     print_problems(problems);
     return exit_config;
   }
-  observe::set_log_level(generation_->model().log.level);
+  observe::set_log_level(static_cast<Level>(generation_->model().log.level));
   const config::WorkerCount& wanted = generation_->model().workers;
   const size_t workers = workers_asked_.value_or(wanted.automatic ? cpu_count() : wanted.count);
   for (size_t i = 0; i < workers; ++i) workers_.push_back(nullptr);
@@ -93,7 +92,7 @@ bool Server::bind_all() {
 // Binds what the config names and the process does not have yet.
 bool Server::bind_new(const Generation& next, std::vector<BoundListener>& added) {
   for (const ListenerPlan& plan : next.listeners()) {
-    if (std::ranges::find(bound_, plan.config.address, &BoundListener::address) != bound_.end()) continue;
+    if (std::ranges::find(bound_, plan.key(), &BoundListener::key) != bound_.end()) continue;
     Result<BoundListener> bound = bind_listener(plan.config, workers_.size());
     if (!bound) {
       fmt::print(stderr, "sallyport: {}\n", bound.error().detail);
@@ -111,7 +110,8 @@ void Server::start_workers() {
     workers_[i]->start();
   }
   apply(generation_, std::exchange(bound_, {}));
-  if (admin_socket_ >= 0) admin_ = std::make_unique<Admin>(loop_, admin_socket_, *this);
+  AdminSource& source = *this;
+  if (admin_socket_ >= 0) admin_ = std::make_unique<Admin>(loop_, admin_socket_, source);
 }
 
 // Gives the config to every worker; each builds its own world from it and swaps a pointer.
@@ -120,11 +120,11 @@ void Server::apply(std::shared_ptr<Generation> next, std::vector<BoundListener> 
   const std::shared_ptr<const Generation> lent = lend(next);
   for (size_t i = 0; i < workers_.size(); ++i) {
     std::vector<std::pair<std::string, int>> sockets;
-    for (const BoundListener& bound : added) sockets.emplace_back(bound.address, bound.sockets[i]);
+    for (const BoundListener& bound : added) sockets.emplace_back(bound.key, bound.sockets[i]);
     workers_[i]->apply(lent, std::move(sockets), [this] { loop_.post([this] { applied_by_worker(); }); });
   }
   std::erase_if(bound_, [&](const BoundListener& bound) {
-    return std::ranges::none_of(next->listeners(), [&](const ListenerPlan& p) { return p.config.address == bound.address; });
+    return std::ranges::none_of(next->listeners(), [&](const ListenerPlan& p) { return p.key() == bound.key; });
   });
   for (BoundListener& bound : added) bound_.push_back(std::move(bound));
   generation_ = std::move(next);
@@ -164,7 +164,7 @@ void Server::reload() {
     log(Level::error, "config_unchanged", {{"detail", "the config that was in force still is"}});
     return;
   }
-  observe::set_log_level(next->model().log.level);
+  observe::set_log_level(static_cast<Level>(next->model().log.level));
   access_log_->reopen();
   apply(std::move(next), std::move(added));
   log(Level::info, "config_reloaded", {{"config", config_path_}});

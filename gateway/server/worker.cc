@@ -14,7 +14,7 @@ namespace sallyport::server {
 
 WorkerListener::WorkerListener(observe::Metrics& metrics, const ListenerPlan& plan)
     : name(plan.config.name),
-      address(plan.config.address),
+      key(plan.key()),
       connections(metrics.gauge("sallyport_connections", {{"listener", name}})),
       handshakes(metrics, "sallyport_tls_handshakes_total", {{"listener", name}}, "version", "resumed"),
       handshake_failures(metrics, "sallyport_tls_handshake_failures_total", {{"listener", name}}, "reason") {}
@@ -83,7 +83,7 @@ void Worker::take_config(const std::shared_ptr<const Generation>& generation,
 
   std::vector<std::shared_ptr<WorkerListener>> kept;
   for (const ListenerPlan& plan : generation->listeners()) {
-    auto given = std::ranges::find(sockets, plan.config.address, &std::pair<std::string, int>::first);
+    auto given = std::ranges::find(sockets, plan.key(), &std::pair<std::string, int>::first);
     kept.push_back(take_listener(plan, given == sockets.end() ? -1 : given->second));
   }
   for (const auto& old : listeners_) {  // not in the config any more: its connections live on, its socket does not
@@ -93,16 +93,10 @@ void Worker::take_config(const std::shared_ptr<const Generation>& generation,
 }
 
 std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, int socket) {
-  auto old = std::ranges::find(listeners_, plan.config.address, &WorkerListener::address);
-  std::shared_ptr<WorkerListener> listener;
-  if (old != listeners_.end() && (*old)->name == plan.config.name) {
-    listener = *old;
-  } else {
-    listener = std::make_shared<WorkerListener>(metrics_, plan);
-    if (old != listeners_.end()) listener->socket = std::move((*old)->socket);
-  }
+  auto old = std::ranges::find(listeners_, plan.key(), &WorkerListener::key);
+  std::shared_ptr<WorkerListener> listener =
+      old != listeners_.end() ? *old : std::make_shared<WorkerListener>(metrics_, plan);
   listener->redirect = plan.config.redirect.has_value();
-  listener->redirect_port = plan.redirect_port();
   if (plan.config.tls) listener->handshake_timeout = plan.config.tls->handshake_timeout;
   listener->material = plan.tls;
   listener->context.reset();

@@ -33,9 +33,8 @@ struct WorkerListener {
   void count_handshake(Slice version, bool resumed);
 
   std::string name;
-  std::string address;
+  std::string key;  // of its ListenerPlan
   bool redirect = false;
-  std::string redirect_port;  // ":8443", or empty
   Duration handshake_timeout{};
   std::shared_ptr<const Live<TlsMaterial>> material;
   uint64_t material_version = 0;
@@ -54,7 +53,7 @@ class Worker {
 
   // --- main thread
   void start();
-  // Takes over a config: builds its world, then accepts on the sockets (this worker's, by address; -1: it has it already).
+  // Takes over a config: builds its world, then accepts on the sockets (this worker's, by the listener's key).
   void apply(std::shared_ptr<const Generation> generation, std::vector<std::pair<std::string, int>> sockets,
              std::function<void()> applied);
   // Accepts no more, closes what is idle, lets the rest finish until the deadline; then the thread ends.
