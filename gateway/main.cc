@@ -7,6 +7,7 @@
 #include "gateway/server/harden.h"
 #include "gateway/server/server.h"
 #include "gateway/server/version.h"
+#include "plugins/authenticate/key_commands.h"
 
 namespace {
 
@@ -39,6 +40,9 @@ int main(int argc, char** argv) {
   CLI::App& show = *app.add_subcommand("show", "print the config in effect, defaults filled in, secrets hidden");
   add_config(show, config);
   show.callback([&] { status = server::show_config(config); });
+
+  CLI::App& keys = *app.add_subcommand("keys", "make, list, rotate and revoke API keys");
+  add_key_commands(keys, status);
 
   CLI::App& version = *app.add_subcommand("version", "print the versions of Sallyport and of its libraries");
   version.callback([] {

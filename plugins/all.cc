@@ -2,13 +2,16 @@
 
 #include <array>
 
+#include "plugins/authenticate/authenticate.h"
+#include "plugins/authorize.h"
 #include "plugins/body.h"
 #include "plugins/respond.h"
 
 namespace sallyport {
 
 std::span<const PluginType* const> all_plugins() {
-  static const std::array<const PluginType*, 2> all = {&body_plugin(), &respond_plugin()};
+  static const std::array<const PluginType*, 4> all = {&body_plugin(), &authenticate_plugin(), &authorize_plugin(),
+                                                       &respond_plugin()};
   return all;
 }
 

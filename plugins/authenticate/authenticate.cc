@@ -1,0 +1,148 @@
+#include "plugins/authenticate/authenticate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/text.h"
+#include "gateway/core/setup.h"
+#include "plugins/authenticate/authenticator.h"
+
+namespace sallyport {
+namespace {
+
+struct AuthenticateOptions {
+  config::Mode mode = config::Mode::enforce;
+  std::vector<std::string> any_of;
+  std::vector<std::string> all_of;
+  bool open = false;  // "public"
+
+  bool shorthand(config::Reader& reader) {
+    open = reader.node().is_scalar() && reader.node().text == "public";
+    if (!open) reader.error("authenticate: expected { any_of: [NAME] }, { all_of: [NAME] } or public");
+    return true;
+  }
+  bool shorthand(config::Writer& writer) const {
+    if (open) writer.text_value("public");
+    return open;
+  }
+  template <class IO>
+  void fields(IO& io) {
+    io.field("mode", mode);
+    config::field_unless_empty(io, "any_of", any_of);
+    config::field_unless_empty(io, "all_of", all_of);
+  }
+  void check(config::Reader& reader) const {
+    if (any_of.empty() == all_of.empty()) reader.error("authenticate: name one of any_of and all_of, or say public");
+  }
+};
+
+// One caller out of several proofs: named by the first, with the roles and scopes of all.
+std::shared_ptr<const Principal> merged(const std::vector<std::shared_ptr<const Principal>>& proofs) {
+  if (proofs.size() == 1) return proofs.front();
+  auto all = std::make_shared<Principal>(*proofs.front());
+  for (size_t i = 1; i < proofs.size(); ++i) {
+    const Principal& more = *proofs[i];
+    for (const std::string& role : more.roles) {
+      if (!all->has_role(role)) all->roles.push_back(role);
+    }
+    for (const std::string& scope : more.scopes) {
+      if (!all->has_scope(scope)) all->scopes.push_back(scope);
+    }
+    all->claims.insert(all->claims.end(), more.claims.begin(), more.claims.end());
+    if (all->not_after_s == 0 || (more.not_after_s != 0 && more.not_after_s < all->not_after_s)) all->not_after_s = more.not_after_s;
+  }
+  all->finish();
+  return all;
+}
+
+class Authenticate final : public Policy {
+ public:
+  Authenticate(Setup& setup, config::Mode mode, std::vector<std::shared_ptr<Authenticator>> authenticators, bool all)
+      : Policy(setup, "authenticate", mode), authenticators_(std::move(authenticators)), all_(all) {}
+
+  Task<Decision> decide(Exchange& x) override {
+    for (const auto& a : authenticators_) x.note_credential_header(a->header());
+    return Task<Decision>::ready(all_ ? every_one(x) : first_one(x));
+  }
+
+ private:
+  Decision first_one(Exchange& x) {
+    for (const auto& a : authenticators_) {
+      if (!a->carries(x)) continue;
+      auto principal = a->verify(x);
+      if (!principal) return refused(*a, std::move(principal.error()));
+      x.principal = std::move(*principal);
+      return pass();
+    }
+    return nothing_carried();
+  }
+
+  Decision every_one(Exchange& x) {
+    std::vector<std::shared_ptr<const Principal>> proofs;
+    for (const auto& a : authenticators_) {
+      if (!a->carries(x)) return nothing_carried();
+      auto principal = a->verify(x);
+      if (!principal) return refused(*a, std::move(principal.error()));
+      proofs.push_back(std::move(*principal));
+    }
+    x.principal = merged(proofs);
+    return pass();
+  }
+
+  Decision refused(const Authenticator& a, Error error) const {
+    auto refusal = std::make_unique<Refusal>();
+    if (error.code == Code::bad_credentials) refusal->headers.emplace_back("WWW-Authenticate", a.challenge(&error));
+    refusal->error = std::move(error);
+    return refusal;
+  }
+
+  Decision nothing_carried() const {
+    Decision refusal = refuse(Code::no_credentials, "no_credentials",
+                              all_ ? "every one of the credentials that WWW-Authenticate names is needed"
+                                   : "credentials are needed; WWW-Authenticate says which");
+    for (const auto& a : authenticators_) refusal->headers.emplace_back("WWW-Authenticate", a->challenge(nullptr));
+    return refusal;
+  }
+
+  std::vector<std::shared_ptr<Authenticator>> authenticators_;
+  bool all_;
+};
+
+std::shared_ptr<Authenticator> named(const std::string& name, config::Reader& reader, std::string_view key, Setup& setup) {
+  if (setup.model.authenticator(name) != nullptr) return find_authenticator(name, setup);
+  std::vector<std::string> known;
+  for (const auto& [other, unused] : setup.model.authenticators) known.push_back(other);
+  const auto near = text::nearest(name, known);
+  reader.error_at(key, fmt::format("there is no authenticator \"{}\"{}", text::printable(name),
+                                   near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+  return nullptr;
+}
+
+std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
+  AuthenticateOptions options;
+  reader.value(options);
+  if (options.open || options.mode == config::Mode::off) return nullptr;
+  const bool all = !options.all_of.empty();
+  std::vector<std::shared_ptr<Authenticator>> authenticators;
+  for (const std::string& name : all ? options.all_of : options.any_of) {
+    if (auto one = named(name, reader, all ? "all_of" : "any_of", setup)) authenticators.push_back(std::move(one));
+  }
+  return std::make_unique<Authenticate>(setup, options.mode, std::move(authenticators), all);
+}
+
+}  // namespace
+
+const PluginType& authenticate_plugin() {
+  static constexpr PluginType type = {"authenticate",
+                                      Band::authenticate,
+                                      &make,
+                                      &prepare_authenticators,
+                                      &describe_as<AuthenticateOptions>,
+                                      config::ShownBlock::Kind::authenticator,
+                                      &describe_authenticator};
+  return type;
+}
+
+}  // namespace sallyport

@@ -1,0 +1,14 @@
+// authenticate: who calls.
+//
+//   authenticate: { any_of: [partner-keys, corp-idp] }   the first for which the request carries credentials decides
+//   authenticate: { all_of: [partner-keys, corp-idp] }   every one must be satisfied: a second factor
+//   authenticate: public                                 nobody is asked
+#pragma once
+
+#include "gateway/core/plugin.h"
+
+namespace sallyport {
+
+const PluginType& authenticate_plugin();
+
+}  // namespace sallyport

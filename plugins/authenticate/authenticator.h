@@ -1,0 +1,32 @@
+// Authenticator: one named way by which callers prove who they are. One a worker and snapshot; shared by the routes that name it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gateway/core/plugin.h"
+#include "gateway/core/setup.h"
+
+namespace sallyport {
+
+class Authenticator {
+ public:
+  virtual ~Authenticator() = default;
+  // The header that carries its credentials.
+  virtual const std::string& header() const noexcept = 0;
+  // True if the request carries credentials of this kind, good or bad.
+  virtual bool carries(const Exchange& x) const noexcept = 0;
+  // Who they belong to. Errors: bad_credentials, dependency_down.
+  virtual Result<std::shared_ptr<const Principal>> verify(Exchange& x) = 0;
+  // The challenge for WWW-Authenticate (RFC 9110 section 11.6.1), with an error for a Bearer token (RFC 6750 section 3).
+  virtual std::string challenge(const Error* error) const = 0;
+};
+
+// The authenticator of that name, made or found; null, with a problem, if its block is wrong. The name must be in the config.
+std::shared_ptr<Authenticator> find_authenticator(const std::string& name, Setup& setup);
+
+// Checks every block of `authenticators`, those that no route names, too.
+void prepare_authenticators(Setup& setup);
+config::Node describe_authenticator(config::Reader& reader);
+
+}  // namespace sallyport

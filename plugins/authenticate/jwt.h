@@ -1,0 +1,85 @@
+// JSON Web Tokens (RFC 7519, RFC 8725): read strictly, verified, and remembered for as long as they are good.
+//
+// A TokenVerifier belongs to one worker.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/error.h"
+#include "gateway/base/live.h"
+#include "gateway/core/principal.h"
+#include "gateway/crypto/hash.h"
+#include "gateway/crypto/signature.h"
+#include "gateway/json/json.h"
+#include "plugins/authenticate/jwks.h"
+
+namespace sallyport {
+
+// What a token must be like.
+struct TokenRules {
+  std::string issuer;
+  std::vector<std::string> audiences;              // one of them
+  std::vector<crypto::Algorithm> algorithms;       // none is implied
+  std::string roles_claim = "roles";               // "a.b" goes into objects
+  std::string client_claim = "sub";
+  Duration leeway = seconds(30);                   // between our clock and the issuer's
+};
+
+// Verified tokens by a salted hash of their text, so that nothing of a token is kept. Bounded: a new one takes the place of the one that
+// was there. One worker's.
+class TokenCache {
+ public:
+  struct Entry {
+    crypto::Digest key{};
+    std::shared_ptr<const Principal> principal;
+    int64_t expires_s = 0;      // with the leeway
+    int64_t not_before_s = 0;
+  };
+  explicit TokenCache(size_t entries);
+  crypto::Digest key_of(std::string_view token) const noexcept;
+  // Null if it is not there.
+  const Entry* find(const crypto::Digest& key) const noexcept;
+  void put(Entry entry);
+  void clear() noexcept;
+
+ private:
+  static constexpr size_t ways = 4;
+  std::string salt_;
+  std::vector<Entry> entries_;
+  size_t next_ = 0;
+};
+
+class TokenVerifier {
+ public:
+  TokenVerifier(TokenRules rules, std::shared_ptr<const Live<KeySet>> keys, size_t cache_entries);
+
+  // Who the token was issued to. Errors: bad_credentials with a reason slug; dependency_down while there is no key set.
+  Result<std::shared_ptr<const Principal>> verify(std::string_view token, Wall now);
+  uint64_t signature_checks() const noexcept { return signature_checks_; }
+
+ private:
+  struct Parts {
+    std::string_view signed_part, header, claims, signature;
+  };
+  static Result<Parts> split(std::string_view token);
+  Result<const crypto::PublicKey*> key_for(std::string_view header, crypto::Algorithm& algorithm, const KeySet& keys);
+  Result<TokenCache::Entry> read_claims(std::string_view claims, Wall now);
+  Result<void> check_times(const TokenCache::Entry& entry, Wall now) const;
+  Result<void> check_who(json::Value claims) const;
+  std::shared_ptr<const Principal> principal_of(json::Value claims, int64_t expires_s) const;
+
+  TokenRules rules_;
+  LiveReader<KeySet> keys_;
+  uint64_t keys_seen_ = 0;
+  std::shared_ptr<const Live<KeySet>> source_;
+  TokenCache cache_;
+  json::Parser parser_;
+  uint64_t signature_checks_ = 0;
+};
+
+}  // namespace sallyport
