@@ -12,6 +12,10 @@
 #endif
 
 namespace sallyport::frame_pool {
+#if SALLYPORT_PLAIN_FRAMES
+void* allocate(size_t bytes) { return ::operator new(bytes); }
+void release(void* frame, size_t) noexcept { ::operator delete(frame); }
+#else
 namespace {
 
 constexpr size_t step_bytes = 64;
@@ -38,10 +42,6 @@ constexpr size_t class_of(size_t bytes) { return (bytes + step_bytes - 1) / step
 
 }  // namespace
 
-#if SALLYPORT_PLAIN_FRAMES
-void* allocate(size_t bytes) { return ::operator new(bytes); }
-void release(void* frame, size_t) noexcept { ::operator delete(frame); }
-#else
 void* allocate(size_t bytes) {
   const size_t c = class_of(bytes);
   if (c >= classes) return ::operator new(bytes);

@@ -97,7 +97,7 @@ bool TlsStream::resumed() const noexcept { return SSL_session_reused(ssl_) == 1;
 
 int TlsStream::take_ciphertext(char* to, int most) noexcept {
   const size_t count = std::min(arrived_.size(), static_cast<size_t>(most));
-  std::memcpy(to, arrived_.data(), count);
+  if (count > 0) std::memcpy(to, arrived_.data(), count);
   arrived_.remove_prefix(count);
   return static_cast<int>(count);
 }

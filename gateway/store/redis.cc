@@ -1,0 +1,276 @@
+#include "gateway/store/redis.h"
+
+#include <hiredis/hiredis.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/async/timer.h"
+#include "gateway/observe/log.h"
+
+namespace sallyport::store {
+namespace {
+
+constexpr size_t waiting_max = 10'000;
+constexpr size_t reply_bytes_max = 1 << 20;
+constexpr int depth_max = 8;
+constexpr Duration retry_first = milliseconds(50);
+constexpr Duration retry_most = seconds(2);
+constexpr Duration look_every = seconds(1);
+constexpr Duration stuck_after = seconds(2);  // the oldest command without a reply: the connection is no good
+
+std::unexpected<Error> down(std::string_view reason, std::string detail) {
+  return fail(Code::dependency_down, reason, std::move(detail));
+}
+
+Result<RedisReply> copy_of(const redisReply& from, int depth) {
+  RedisReply out;
+  if (depth > depth_max) return down("store_error", "a reply is nested too deep");
+  switch (from.type) {
+    case REDIS_REPLY_INTEGER:
+      out.kind = RedisReply::Kind::integer;
+      out.integer = from.integer;
+      return out;
+    case REDIS_REPLY_STRING:
+    case REDIS_REPLY_STATUS:
+      out.kind = RedisReply::Kind::text;
+      out.text.assign(from.str, static_cast<size_t>(from.len));
+      return out;
+    case REDIS_REPLY_ERROR: return down("store_error", std::string(from.str, static_cast<size_t>(from.len)));
+    case REDIS_REPLY_ARRAY:
+      out.kind = RedisReply::Kind::list;
+      for (size_t i = 0; i < from.elements; ++i) {
+        Result<RedisReply> item = copy_of(*from.element[i], depth + 1);
+        if (!item) return item;
+        out.items.push_back(std::move(*item));
+      }
+      return out;
+    default: return out;
+  }
+}
+
+}  // namespace
+
+struct RedisClient::Waiting {
+  explicit Waiting(Loop& loop, Monotonic deadline) : done(loop, deadline) {}
+  Waiting(const Waiting&) = delete;
+  ~Waiting() {
+    if (slot != nullptr) *slot = nullptr;
+  }
+  WaitUntil done;
+  Result<RedisReply> reply;
+  Waiting** slot = nullptr;  // the entry in waiting_, as long as it is there: a deque does not move its elements at push and pop
+};
+
+struct RedisClient::Reader {
+  Reader() : reader(redisReaderCreate()) { reader->maxbuf = 16 * 1024; }
+  Reader(const Reader&) = delete;
+  ~Reader() { redisReaderFree(reader); }
+  redisReader* reader;
+  size_t unread = 0;  // bytes fed since the last whole reply
+};
+
+RedisClient::RedisClient(Loop& loop, observe::Metrics& metrics, RedisOptions options)
+    : loop_(loop),
+      options_(std::move(options)),
+      out_(loop.blocks()),
+      duration_(metrics.histogram("sallyport_store_duration_seconds", {{"store", options_.name}})),
+      failures_(metrics.counter("sallyport_store_failures_total", {{"store", options_.name}})),
+      task_(Task<>::ready()) {
+  task_ = run();
+}
+
+RedisClient::~RedisClient() { lose({Code::dependency_down, "not_connected", "the client ends"}); }
+
+void RedisClient::append(const std::vector<std::string>& words) {
+  out_.append("*" + std::to_string(words.size()) + "\r\n");
+  for (const std::string& word : words) {
+    out_.append("$" + std::to_string(word.size()) + "\r\n");
+    out_.append(word);
+    out_.append("\r\n");
+  }
+}
+
+Task<Result<RedisReply>> RedisClient::command(std::vector<std::string> words) {
+  const Monotonic began = MonotonicClock::now();
+  Result<RedisReply> reply = ready_ ? Result<RedisReply>() : down("not_connected", "there is no connection to the store");
+  if (reply) reply = co_await exchange(words);
+  if (reply) duration_.observe(MonotonicClock::now() - began);
+  else failures_.add();
+  co_return reply;
+}
+
+Task<Result<RedisReply>> RedisClient::exchange(const std::vector<std::string>& words) {
+  if (waiting_.size() >= waiting_max) co_return fail(Code::overloaded, "store_overloaded", "too many commands wait for the store");
+  Waiting here(loop_, loop_.now() + options_.timeout);
+  append(words);
+  waiting_.push_back(&here);
+  here.slot = &waiting_.back();
+  sent_at_.push_back(loop_.now());
+  loop_.before_wait(*this);
+  const bool in_time = co_await here.done;
+  if (!in_time) co_return down("store_timeout", "the store did not answer in time");
+  co_return std::move(here.reply);
+}
+
+Task<Result<RedisReply>> RedisClient::eval(const std::string& script, std::vector<std::string> keys,
+                                           std::vector<std::string> arguments) {
+  auto known = hashes_.find(script);
+  if (known == hashes_.end()) {
+    std::vector<std::string> load = {"SCRIPT", "LOAD", script};
+    Result<RedisReply> hash = co_await command(std::move(load));
+    if (!hash) co_return hash;
+    known = hashes_.insert_or_assign(script, hash->text).first;
+  }
+  std::vector<std::string> words = {"EVALSHA", known->second, std::to_string(keys.size())};
+  words.insert(words.end(), keys.begin(), keys.end());
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  Result<RedisReply> reply = co_await command(words);
+  if (reply || !reply.error().detail.starts_with("NOSCRIPT")) co_return reply;
+  words[0] = "EVAL";  // the server has forgotten it; this tells it again
+  words[1] = script;
+  co_return co_await command(std::move(words));
+}
+
+void RedisClient::at_turn_end() {
+  if (stream_ == nullptr || out_.empty()) return;
+  Result<void> written = stream_->write(out_.readable());
+  out_.consume(out_.size());
+  if (!written) lose(written.error());
+}
+
+// Connects, reads until the connection is lost, waits a little longer each time, and so on.
+Task<> RedisClient::run() {
+  Duration retry = retry_first;
+  bool told = false;
+  for (;;) {
+    Result<void> opened = co_await open();
+    Error error;
+    if (opened) {
+      retry = retry_first;
+      if (std::exchange(told, false)) observe::log(observe::Level::info, "store_connected", {{"store", options_.name}});
+      error = co_await read_replies();
+    } else {
+      error = std::move(opened.error());
+    }
+    lose(error);
+    if (!std::exchange(told, true)) {
+      observe::log(observe::Level::warn, "store_lost", {{"store", options_.name}, {"reason", error.reason}, {"detail", error.detail}});
+    }
+    co_await sleep(loop_, retry);
+    retry = std::min(retry * 2, retry_most);
+  }
+}
+
+Task<Result<void>> RedisClient::open() {
+  const Monotonic deadline = loop_.now() + options_.connect_timeout;
+  auto addresses = co_await net::resolve(loop_, options_.host, options_.port);
+  if (!addresses) co_return std::unexpected(std::move(addresses.error()));
+  if (addresses->empty()) co_return fail(Code::name_not_resolved, "name_not_resolved", options_.host);
+  auto stream = co_await net::connect(loop_, addresses->front(), options_.tls, deadline);
+  if (!stream) co_return std::unexpected(std::move(stream.error()));
+  stream_ = std::move(*stream);
+  reader_ = std::make_unique<Reader>();
+  hashes_.clear();
+  co_return co_await introduce();
+}
+
+// AUTH, SELECT, and a PING that shows that commands are taken. Their replies are read here, before anybody else's.
+Task<Result<void>> RedisClient::introduce() {
+  const Monotonic deadline = loop_.now() + options_.connect_timeout;
+  size_t expected = 1;
+  if (options_.password != nullptr) {
+    std::vector<std::string> words = {"AUTH"};
+    if (!options_.username.empty()) words.push_back(options_.username);
+    words.push_back(*options_.password);
+    append(words);
+    ++expected;
+  }
+  if (options_.database != 0) {
+    append({"SELECT", std::to_string(options_.database)});
+    ++expected;
+  }
+  append({"PING"});
+  const Result<void> written = stream_->write(out_.readable());
+  out_.release();
+  if (!written) co_return written;
+  while (expected > 0) {
+    const Result<bool> more = co_await stream_->more(deadline);
+    if (!more) co_return std::unexpected(more.error());
+    if (!*more) co_return fail(Code::connection_reset, "closed_by_peer", "the store closed the connection");
+    const Slice bytes = stream_->input().readable();
+    redisReaderFeed(reader_->reader, bytes.data(), bytes.size());
+    stream_->input().consume(bytes.size());
+    void* raw = nullptr;
+    while (expected > 0 && redisReaderGetReply(reader_->reader, &raw) == REDIS_OK && raw != nullptr) {
+      const Result<RedisReply> reply = copy_of(*static_cast<redisReply*>(raw), 0);
+      freeReplyObject(std::exchange(raw, nullptr));
+      if (!reply) co_return std::unexpected(reply.error());
+      --expected;
+    }
+    if (reader_->reader->err != 0) co_return fail(Code::invalid_data, "protocol_error", "this does not speak the Redis protocol");
+  }
+  ready_ = true;
+  co_return Result<void>{};
+}
+
+Task<Error> RedisClient::read_replies() {
+  for (;;) {
+    const Result<bool> more = co_await stream_->more(loop_.now() + look_every);
+    const bool late = !more && more.error().code == Code::timed_out;
+    if (!more && !late) co_return more.error();
+    if (more && !*more) co_return Error{Code::connection_reset, "closed_by_peer", "the store closed the connection"};
+    if (more) {
+      Result<void> taken = take_replies();
+      if (!taken) co_return std::move(taken.error());
+    }
+    if (!sent_at_.empty() && loop_.now() - sent_at_.front() > stuck_after) {
+      co_return Error{Code::timed_out, "store_stuck", "the store does not answer"};
+    }
+  }
+}
+
+Result<void> RedisClient::take_replies() {
+  const Slice bytes = stream_->input().readable();
+  reader_->unread += bytes.size();
+  if (reader_->unread > reply_bytes_max) return fail(Code::invalid_data, "protocol_error", "a reply is too large");
+  redisReaderFeed(reader_->reader, bytes.data(), bytes.size());
+  stream_->input().consume(bytes.size());
+  void* raw = nullptr;
+  while (redisReaderGetReply(reader_->reader, &raw) == REDIS_OK && raw != nullptr) {
+    Result<RedisReply> reply = copy_of(*static_cast<redisReply*>(raw), 0);
+    freeReplyObject(std::exchange(raw, nullptr));
+    reader_->unread = 0;
+    if (waiting_.empty()) return fail(Code::invalid_data, "protocol_error", "a reply that nobody asked for");
+    Waiting* who = waiting_.front();
+    if (who != nullptr) {
+      who->slot = nullptr;
+      who->reply = std::move(reply);
+    }
+    waiting_.pop_front();
+    sent_at_.pop_front();
+    if (who != nullptr) who->done.notify();  // goes on at once; may send the next command, or cancel another
+  }
+  if (reader_->reader->err != 0) return fail(Code::invalid_data, "protocol_error", "this does not speak the Redis protocol");
+  return {};
+}
+
+// Tells all that wait. The stream is closed at the next turn of run().
+void RedisClient::lose(const Error& error) {
+  ready_ = false;
+  out_.release();
+  sent_at_.clear();
+  std::deque<Waiting*> waiting = std::exchange(waiting_, {});
+  for (Waiting*& at : waiting) {
+    if (at != nullptr) at->slot = &at;
+  }
+  for (Waiting*& at : waiting) {
+    if (at == nullptr) continue;
+    Waiting* who = std::exchange(at, nullptr);
+    who->slot = nullptr;
+    who->reply = down("connection_lost", error.detail);
+    who->done.notify();
+  }
+}
+
+}  // namespace sallyport::store

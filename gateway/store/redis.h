@@ -1,0 +1,86 @@
+// RedisClient: one connection of a worker to a Redis server. Commands of one turn of the loop go out in one write; replies come back in
+// order. It connects by itself, and again after a failure; while there is no connection, commands fail at once.
+//
+// hiredis reads the replies (bounded in size and depth); the transport is our own. One worker's thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/async/loop.h"
+#include "gateway/async/signal.h"
+#include "gateway/async/task.h"
+#include "gateway/base/error.h"
+#include "gateway/net/connect.h"
+#include "gateway/observe/metrics.h"
+
+namespace sallyport::store {
+
+struct RedisOptions {
+  std::string name;                       // of the store, for the metrics
+  std::string host;
+  uint16_t port = 6379;
+  uint32_t database = 0;
+  std::string username;
+  std::shared_ptr<const std::string> password;  // null: no AUTH
+  Duration timeout = milliseconds(20);          // for a reply
+  Duration connect_timeout = seconds(1);        // name, TCP, TLS and AUTH
+  net::TlsOptions tls;
+};
+
+// A reply, copied out of the reader. Errors of Redis come as Error.
+struct RedisReply {
+  enum class Kind : uint8_t { nil, integer, text, list };
+  Kind kind = Kind::nil;
+  int64_t integer = 0;
+  std::string text;
+  std::vector<RedisReply> items;
+};
+
+class RedisClient final : private TurnEnd {
+ public:
+  RedisClient(Loop& loop, observe::Metrics& metrics, RedisOptions options);
+  ~RedisClient();
+
+  // One command. Errors: dependency_down with the reason not_connected, store_timeout, connection_lost or store_error; overloaded if too
+  // many wait. A task that is cancelled leaves its reply to be passed over.
+  Task<Result<RedisReply>> command(std::vector<std::string> words);
+  // Runs a script by its hash; tells it to the server first, and again if that has forgotten it.
+  Task<Result<RedisReply>> eval(const std::string& script, std::vector<std::string> keys, std::vector<std::string> arguments);
+  bool connected() const noexcept { return ready_; }
+
+ private:
+  struct Waiting;
+  struct Reader;
+
+  Task<Result<RedisReply>> exchange(const std::vector<std::string>& words);
+  void at_turn_end() override;
+  Task<> run();
+  Task<Result<void>> open();
+  Task<Result<void>> introduce();
+  Task<Error> read_replies();
+  Result<void> take_replies();
+  void lose(const Error& error);
+  void append(const std::vector<std::string>& words);
+
+  Loop& loop_;
+  RedisOptions options_;
+  std::unique_ptr<net::Stream> stream_;
+  std::unique_ptr<Reader> reader_;
+  Buffer out_;
+  std::deque<Waiting*> waiting_;   // in the order of their commands; null: nobody waits any more
+  std::deque<Monotonic> sent_at_;  // when each was sent
+  std::unordered_map<std::string, std::string> hashes_;  // of scripts
+  bool ready_ = false;
+  observe::Histogram& duration_;
+  observe::Counter& failures_;
+  Task<> task_ = Task<>::ready();
+};
+
+}  // namespace sallyport::store

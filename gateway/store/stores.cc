@@ -1,0 +1,39 @@
+#include "gateway/store/stores.h"
+
+#include <utility>
+
+#include "gateway/config/address.h"
+#include "gateway/config/model.h"
+#include "gateway/config/yaml.h"
+#include "gateway/net/tls_context.h"
+
+namespace sallyport::store {
+
+Result<RedisOptions> redis_options(const std::string& name, const config::Store& block) {
+  Result<config::RedisUrl> url = config::parse_redis_url(block.url);
+  if (!url) return std::unexpected(std::move(url.error()));
+  RedisOptions options;
+  options.name = name;
+  options.host = url->host;
+  options.port = url->port;
+  options.database = url->database;
+  options.username = block.username;
+  options.password = block.password.value;
+  options.timeout = block.timeout;
+  options.connect_timeout = block.connect_timeout;
+  if (!url->tls) return options;
+  net::TlsClientOptions tls;
+  tls.verify = block.tls.verify;
+  if (!block.tls.ca.empty()) {
+    Result<std::string> pem = config::read_file(block.tls.ca.resolved, 1 << 20);
+    if (!pem) return std::unexpected(std::move(pem.error()));
+    tls.ca_pem = std::move(*pem);
+  }
+  auto context = net::TlsClientContext::make(std::move(tls));
+  if (!context) return std::unexpected(std::move(context.error()));
+  options.tls.context = std::move(*context);
+  options.tls.server_name = block.tls.server_name.empty() ? url->host : block.tls.server_name;
+  return options;
+}
+
+}  // namespace sallyport::store

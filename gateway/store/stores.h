@@ -1,0 +1,18 @@
+// Stores: the config's Redis servers as this worker's clients.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gateway/store/redis.h"
+
+namespace sallyport::config {
+struct Store;
+}
+
+namespace sallyport::store {
+
+// Errors: invalid_data, with what is wrong with the URL or a certificate file.
+Result<RedisOptions> redis_options(const std::string& name, const config::Store& block);
+
+}  // namespace sallyport::store

@@ -1,0 +1,111 @@
+#include "plugins/limit/rule.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+
+#include "gateway/base/text.h"
+
+namespace sallyport {
+namespace {
+
+constexpr uint64_t burst_max = 1'000'000'000;
+
+// An IPv6 customer has a /64 at least: the whole of it is one caller.
+Slice address_of(Exchange& x) {
+  const std::string& ip = x.connection.client_ip;
+  std::array<uint8_t, 16> bytes;
+  if (ip.find(':') == std::string::npos || inet_pton(AF_INET6, ip.c_str(), bytes.data()) != 1) return ip;
+  return x.arena.copy({reinterpret_cast<const char*>(bytes.data()), 8});
+}
+
+Slice value_of(const LimitBy& by, Exchange& x, std::string_view route) {
+  const Principal* who = x.principal.get();
+  switch (by.kind) {
+    case LimitBy::Kind::client: return who != nullptr ? Slice(who->client) : address_of(x);
+    case LimitBy::Kind::ip: return address_of(x);
+    case LimitBy::Kind::route: return route;
+    case LimitBy::Kind::header: return x.request.headers.get(by.name);
+    case LimitBy::Kind::claim: {
+      const std::string* claim = who == nullptr ? nullptr : who->claim(by.name);
+      return claim == nullptr ? Slice{} : Slice(*claim);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<LimitBy> LimitBy::parse(std::string_view text) {
+  if (text == "client") return LimitBy{Kind::client, ""};
+  if (text == "ip") return LimitBy{Kind::ip, ""};
+  if (text == "route") return LimitBy{Kind::route, ""};
+  if (text.starts_with("header:") && http::is_token(text.substr(7))) return LimitBy{Kind::header, std::string(text.substr(7))};
+  if (text.starts_with("claim:") && text.size() > 6) return LimitBy{Kind::claim, std::string(text.substr(6))};
+  return std::nullopt;
+}
+
+void LimitOptions::read_by(config::Reader& reader) {
+  const config::Node* node = reader.node().find("by");
+  if (node != nullptr && node->is_scalar()) {
+    by.resize(1);
+    reader.field("by", by.front());
+  } else {
+    reader.field("by", by);
+  }
+}
+
+void LimitOptions::check(config::Reader& reader) const {
+  for (const std::string& one : by) {
+    if (!LimitBy::parse(one)) {
+      reader.error_at("by", fmt::format("\"{}\" is none of client, ip, route, header:NAME, claim:NAME", text::printable(one)));
+    }
+  }
+  if (by.empty() || by.size() > 8) reader.error_at("by", "by: from one to eight things");
+  if (burst > burst_max) reader.error_at("burst", "burst is too large");
+  if (rate.count > 0 && rate.per.count() / static_cast<int64_t>(rate.count) < 1000) {
+    reader.error_at("rate", "a rate can be 1000000 a second at most");
+  }
+  if (rate.per > std::chrono::hours(24 * 366)) reader.error_at("rate", "a rate can be per 366d at most");
+}
+
+std::optional<LimitRule> LimitRule::read(const std::string& name, Setup& setup) {
+  LimitRule rule;
+  rule.name = name;
+  const size_t before = setup.problems.all().size();
+  config::Reader reader(**setup.model.limit(name), setup.problems, "limits." + name, setup.directory);
+  reader.value(rule.options);
+  const LimitOptions& o = rule.options;
+  if (o.store != "memory" && setup.model.store(o.store) == nullptr) {
+    std::vector<std::string> known = {"memory"};
+    for (const auto& [other, unused] : setup.model.stores.redis) known.push_back(other);
+    const auto near = text::nearest(o.store, known);
+    reader.error_at("store", fmt::format("there is no store \"{}\"{}", text::printable(o.store),
+                                         near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+  }
+  if (setup.problems.all().size() != before || o.rate.count == 0) return std::nullopt;
+  for (const std::string& one : o.by) rule.by.push_back(*LimitBy::parse(one));
+  const auto burst = static_cast<int64_t>(o.burst == 0 ? o.rate.count : o.burst);
+  rule.ns.step = o.rate.per.count() / static_cast<int64_t>(o.rate.count);
+  rule.ns.most = rule.ns.step * burst;
+  rule.us.step = std::max<int64_t>(rule.ns.step / 1000, 1);
+  rule.us.most = rule.us.step * burst;
+  const int64_t window_s = std::max<int64_t>(std::chrono::ceil<seconds>(o.rate.per).count(), 1);
+  rule.policy = fmt::format("\"{}\";q={};w={}", name, o.rate.count, window_s);
+  return rule;
+}
+
+Slice LimitRule::key(Exchange& x, std::string_view route) const {
+  Slice key = name;
+  for (const LimitBy& one : by) {
+    const Slice value = value_of(one, x, route);
+    const std::array<char, 5> size = {'\0', static_cast<char>(value.size()), static_cast<char>(value.size() >> 8),
+                                      static_cast<char>(value.size() >> 16), static_cast<char>(one.kind)};
+    key = x.arena.concat({key, {size.data(), size.size()}, value});  // lengths in between: no two lists of values read the same
+  }
+  return key;
+}
+
+}  // namespace sallyport
