@@ -34,7 +34,9 @@ void check_between(Reader& reader, std::string_view key, Bytes value, Bytes leas
 
 // That the file is there and can be read is said at load, and not by the first client that needs it.
 void check_file(Reader& reader, std::string_view key, const FilePath& file) {
-  if (file.empty()) return;
+  const Node* node = reader.node().find(key);
+  if (node == nullptr || node->kind != Node::Kind::string) return;
+  if (file.empty()) return reader.error_at(key, fmt::format("{}: expected the path of a file", key));
   struct stat status{};
   const char* wrong = nullptr;
   if (stat(file.resolved.c_str(), &status) != 0 || access(file.resolved.c_str(), R_OK) != 0) {
@@ -64,7 +66,8 @@ void check_names(Reader& reader, std::string_view key) {
 }
 
 void check_address(Reader& reader, const std::string& address) {
-  if (!reader.has("address") || address.empty()) return;
+  const Node* node = reader.node().find("address");
+  if (node == nullptr || node->kind != Node::Kind::string) return;
   if (auto parsed = parse_address(address); !parsed) reader.error_at("address", parsed.error().detail);
 }
 
@@ -202,7 +205,8 @@ void Store::check(Reader& reader) {
   mark = reader.node().mark;
   check_wait(reader, "timeout", timeout);
   check_wait(reader, "connect_timeout", connect_timeout);
-  if (!reader.has("url") || url.empty()) return;
+  const Node* node = reader.node().find("url");
+  if (node == nullptr || node->kind != Node::Kind::string) return;
   const auto parsed = parse_redis_url(url);
   if (!parsed) reader.error_at("url", parsed.error().detail);
   if (parsed && !parsed->tls && reader.has("tls")) reader.error_at("tls", "tls is for a rediss:// URL");

@@ -14,15 +14,9 @@ std::unexpected<Error> bad(std::string detail) {
   return fail(Code::invalid_data, "bad_path_pattern", std::move(detail));
 }
 
-// RFC 3986 section 2.3
-bool is_unreserved(char c) noexcept {
-  return text::is_alpha(c) || text::is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-// What RFC 3986 lets stand in a segment beyond that (sub-delims, ':' and '@'), and UTF-8, which is encoded
-// for the user.
-bool may_be_encoded(char c) noexcept {
-  return std::string_view("!$&'()*+,;=:@").contains(c) || static_cast<unsigned char>(c) >= 0x80;
+// What stands plain in a segment: pchar of RFC 3986 section 3.3, without percent escapes.
+bool is_plain(char c) noexcept {
+  return text::is_alpha(c) || text::is_digit(c) || std::string_view("-._~!$&'()*+,;=:@").contains(c);
 }
 
 bool is_param_name(std::string_view name) noexcept {
@@ -37,9 +31,9 @@ Result<Segment> parse_literal(std::string_view piece) {
     return bad("\"*\" is no wildcard here: write {name}, or {rest...} at the end");
   Segment segment;
   for (char c : piece) {
-    if (is_unreserved(c)) {
+    if (is_plain(c)) {
       segment.text += c;
-    } else if (may_be_encoded(c)) {
+    } else if (static_cast<unsigned char>(c) >= 0x80) {  // UTF-8, which is encoded for the user
       segment.text += fmt::format("%{:02X}", static_cast<unsigned char>(c));
     } else if (c == '%') {
       return bad("it is written without percent escapes: write the character itself");

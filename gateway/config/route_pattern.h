@@ -21,7 +21,7 @@ struct Segment {
   enum class Kind : uint8_t {
     literal,  // exactly this text
     param,    // {name}: one segment, not an empty one
-    rest,     // {name...}: all that remains, also nothing; always the last
+    rest,     // {name...}: all that remains, also nothing: "/f/{r...}" takes "/f" too; always the last
   };
   Kind kind = Kind::literal;
   // Of a literal: the text as it stands in a canonical path (http/uri.h), so percent-encoded where that is.

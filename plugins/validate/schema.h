@@ -1,0 +1,76 @@
+// Schema: a JSON Schema (draft 2020-12), compiled when the config is loaded. Immutable; any thread.
+//
+// Understood: boolean schemas; type enum const; properties required additionalProperties patternProperties propertyNames minProperties
+// maxProperties; items prefixItems minItems maxItems uniqueItems; minimum maximum exclusiveMinimum exclusiveMaximum multipleOf; minLength
+// maxLength pattern (RE2); $ref within the document, $defs; allOf anyOf oneOf not. Annotations ($schema $id $comment title description
+// default examples deprecated readOnly writeOnly) say nothing here. Any other keyword is an error at load, never ignored.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "gateway/base/pattern.h"
+#include "gateway/config/node.h"
+#include "gateway/config/problems.h"
+#include "gateway/core/plugin.h"
+#include "gateway/json/json.h"
+
+namespace sallyport {
+
+// A JSON value of the schema itself, for enum and const.
+struct Literal {
+  json::Kind kind = json::Kind::null;
+  bool boolean = false;
+  long double number = 0;  // wide enough for every 64-bit integer and every double
+  std::string text;
+  std::vector<Literal> items;      // of an array; of an object, in the order of names
+  std::vector<std::string> names;  // of an object's members
+
+  bool equals(json::Value value) const;
+};
+
+// One schema or subschema; others are referred to by their index.
+struct SchemaNode {
+  using Index = uint32_t;
+  static constexpr Index none = ~Index{0};
+
+  bool nothing = false;   // the schema `false`
+  uint32_t types = 0;     // a bit for each json::Kind; 0: any. integer: also a number without a fraction
+  std::vector<Literal> one_of_values;  // enum, const
+  bool has_values = false;
+  std::optional<long double> minimum, maximum, above, below, multiple_of;
+  std::optional<uint64_t> min_length, max_length, min_items, max_items, min_properties, max_properties;
+  std::shared_ptr<const Pattern> pattern;
+  bool unique_items = false;
+  std::unordered_map<std::string, Index> properties;
+  std::vector<std::pair<std::shared_ptr<const Pattern>, Index>> pattern_properties;
+  Index additional = none, names = none, items = none, reference = none, negated = none;
+  std::vector<Index> prefix_items, all_of, any_of, one_of;
+  std::vector<std::string> required;
+};
+
+class Schema {
+ public:
+  // Null, with problems at the marks of what is wrong.
+  static std::shared_ptr<const Schema> compile(const config::Node& document, config::Problems& problems);
+
+  // True if the value matches. Otherwise violations has what is wrong, the first ten; pointers begin with `prefix`. The work is bounded: a
+  // document that asks for too much of it does not match.
+  bool check(json::Value value, std::vector<Violation>* violations, std::string_view prefix = {}) const;
+
+  // True if the schema asks for text (or does not say): a parameter is then taken as it is, else read as a number, true or false.
+  bool takes_text() const noexcept;
+
+ private:
+  friend class SchemaCompiler;
+  friend class SchemaCheck;
+  std::vector<SchemaNode> nodes_;  // the first is the root
+};
+
+}  // namespace sallyport

@@ -1,0 +1,258 @@
+#include "plugins/validate/validate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/base/text.h"
+#include "gateway/config/yaml.h"
+#include "gateway/core/setup.h"
+#include "gateway/http/uri.h"
+#include "gateway/json/write.h"
+#include "plugins/validate/schema.h"
+
+namespace sallyport {
+namespace {
+
+constexpr size_t parameter_bytes_max = 16 * 1024;
+
+struct BodyRule {
+  std::string content_type = "application/json";
+  config::Raw schema;      // a file's name, or the schema itself
+  Bytes max{1 << 20};      // content is read whole before it is checked
+  uint32_t max_depth = 64;
+
+  template <class IO>
+  void fields(IO& io) {
+    io.field("content_type", content_type);
+    io.required("schema", schema);
+    io.field("max", max);
+    io.field("max_depth", max_depth);
+  }
+  void check(config::Reader& reader) const {
+    if (max_depth < 1 || max_depth > 256) reader.error_at("max_depth", "max_depth must be from 1 to 256");
+    if (max.count > (256 << 20)) reader.error_at("max", "max can be 256MiB at most");
+  }
+};
+
+using Parameters = std::vector<std::pair<std::string, config::Raw>>;
+
+struct ValidateOptions {
+  config::Mode mode = config::Mode::enforce;
+  std::optional<BodyRule> body;
+  std::optional<Parameters> query;
+  std::optional<Parameters> path;
+  std::optional<Parameters> headers;
+
+  template <class IO>
+  void fields(IO& io) {
+    io.field("mode", mode);
+    io.field("body", body);
+    io.field("query", query);
+    io.field("path", path);
+    io.field("headers", headers);
+  }
+};
+
+struct Parameter {
+  std::string name;
+  std::shared_ptr<const Schema> schema;
+  bool required = false;
+};
+
+struct Rules {
+  std::shared_ptr<const Schema> body;
+  BodyRule body_rule;
+  std::optional<std::vector<Parameter>> query;
+  std::vector<Parameter> path;
+  std::vector<Parameter> headers;
+};
+
+// "application/json; charset=utf-8" is application/json. With +json any such type is good where application/json is.
+bool type_fits(Slice sent, std::string_view wanted) noexcept {
+  return text::iequals(text::trim(sent.substr(0, sent.find(';'))), wanted);
+}
+
+class Validate final : public Policy {
+ public:
+  Validate(Setup& setup, config::Mode mode, Rules rules)
+      : Policy(setup, "validate", mode),
+        rules_(std::move(rules)),
+        body_parser_(rules_.body_rule.max.count, rules_.body_rule.max_depth),
+        parameter_parser_(parameter_bytes_max * 6 + 2, 4) {}
+
+  Task<Decision> decide(Exchange& x) override {
+    Decision refusal = check_parameters(x);
+    if (refusal != nullptr || rules_.body == nullptr) return Task<Decision>::ready(std::move(refusal));
+    refusal = check_type(x);
+    if (refusal != nullptr) return Task<Decision>::ready(std::move(refusal));
+    Task<Result<Slice>> content = x.read_body(rules_.body_rule.max.count);
+    if (content.done()) return Task<Decision>::ready(check_body(content.take()));
+    return wait_for_body(std::move(content));
+  }
+
+ private:
+  Task<Decision> wait_for_body(Task<Result<Slice>> pending) {
+    Result<Slice> content = co_await pending;
+    co_return check_body(std::move(content));
+  }
+
+  Decision check_type(const Exchange& x) const {
+    const http::Headers& headers = x.request.headers;
+    const Slice encoding = headers.get(http::HeaderId::content_encoding);
+    const bool plain = encoding.empty() || text::iequals(encoding, "identity");
+    const bool fits = headers.count(http::HeaderId::content_type) == 1 &&
+                      type_fits(headers.get(http::HeaderId::content_type), rules_.body_rule.content_type);
+    if (plain && fits) return pass();
+    return refuse(Code::unsupported_content_type, plain ? "content_type" : "content_encoding",
+                  plain ? fmt::format("send {}", rules_.body_rule.content_type) : "send the content without a Content-Encoding");
+  }
+
+  Decision check_body(Result<Slice> content) {
+    if (!content) {
+      auto refusal = std::make_unique<Refusal>();
+      refusal->error = std::move(content.error());
+      return refusal;
+    }
+    Result<json::Value> value = body_parser_.parse(*content);
+    if (!value) return refuse(Code::invalid_body, value.error().reason, value.error().detail);
+    if (rules_.body->check(*value, nullptr)) return pass();
+    Decision refusal = refuse(Code::invalid_body, "schema", "the content does not match the schema of this route");
+    rules_.body->check(*value, &refusal->violations);
+    return refusal;
+  }
+
+  Decision check_parameters(Exchange& x) {
+    std::vector<Violation> wrong;
+    if (rules_.query) check_query(x, wrong);
+    for (const Parameter& p : rules_.path) {
+      for (const PathParams::Param& found : x.params) {
+        if (found.name == p.name) check_value(p, http::percent_decode(found.value, x.arena), "path", wrong);
+      }
+    }
+    for (const Parameter& p : rules_.headers) {
+      const http::Header* found = x.request.headers.find(p.name);
+      if (found != nullptr) check_value(p, found->value, "headers", wrong);
+      else if (p.required) missing(p, "headers", wrong);
+    }
+    if (wrong.empty()) return pass();
+    Decision refusal = refuse(Code::invalid_parameter, "parameter", "a parameter does not match what this route takes");
+    refusal->violations = std::move(wrong);
+    return refusal;
+  }
+
+  void check_query(Exchange& x, std::vector<Violation>& wrong) {
+    auto pairs = http::parse_query(x.request.query, x.arena);
+    if (!pairs) {
+      wrong.push_back({"/query", "maxProperties", pairs.error().detail});
+      return;
+    }
+    const std::vector<Parameter>& known = *rules_.query;
+    std::vector<char> seen(known.size());
+    for (const http::QueryPair& pair : *pairs) {
+      const auto at = std::ranges::find(known, pair.name, &Parameter::name);
+      if (at == known.end()) {
+        wrong.push_back({"/query/" + text::printable(pair.name, 40), "additionalProperties", "this parameter is not known here"});
+      } else if (std::exchange(seen[static_cast<size_t>(at - known.begin())], 1) != 0) {
+        wrong.push_back({"/query/" + at->name, "maxItems", "this parameter is there twice"});
+      } else {
+        check_value(*at, pair.value, "query", wrong);
+      }
+      if (wrong.size() >= 10) return;
+    }
+    for (size_t i = 0; i < known.size(); ++i) {
+      if (known[i].required && seen[i] == 0) missing(known[i], "query", wrong);
+    }
+  }
+
+  static void missing(const Parameter& p, std::string_view where, std::vector<Violation>& wrong) {
+    wrong.push_back({fmt::format("/{}", where), "required", fmt::format("the parameter \"{}\" is missing", p.name)});
+  }
+
+  // A number or a boolean is one by JSON's grammar; anything else is text.
+  void check_value(const Parameter& p, Slice value, std::string_view where, std::vector<Violation>& wrong) {
+    const std::string pointer = fmt::format("/{}/{}", where, p.name);
+    if (value.size() > parameter_bytes_max || !text::is_utf8(value)) {
+      wrong.push_back({pointer, "maxLength", "the value is too long, or is not UTF-8"});
+      return;
+    }
+    scratch_.clear();
+    if (p.schema->takes_text()) json::append_string(scratch_, value);
+    else scratch_ = value;
+    const Result<json::Value> parsed = parameter_parser_.parse(scratch_);
+    if (!parsed) {
+      wrong.push_back({pointer, "type", "the value is of another type"});
+    } else if (!p.schema->check(*parsed, nullptr)) {
+      p.schema->check(*parsed, &wrong, pointer);
+    }
+  }
+
+  Rules rules_;
+  json::Parser body_parser_;
+  json::Parser parameter_parser_;
+  std::string scratch_;
+};
+
+struct SharedSchema {
+  std::shared_ptr<const Schema> schema;
+};
+
+// A schema is compiled once a generation, whatever the number of routes and workers.
+std::shared_ptr<const Schema> schema_of(const config::Node& node, config::Reader& reader, Setup& setup) {
+  if (!node.is_scalar() || node.kind == config::Node::Kind::boolean) return Schema::compile(node, setup.problems);
+  const std::string path = node.text.starts_with('/') ? node.text : setup.directory + "/" + node.text;
+  const auto kept = setup.generation.get<SharedSchema>("validate.schema " + path, [&]() -> std::shared_ptr<SharedSchema> {
+    config::Problems found;
+    const auto document = config::read_document(path, node.text, found);
+    auto schema = document == nullptr ? nullptr : Schema::compile(*document, found);
+    for (const config::Problem& p : found.all()) {
+      if (p.mark.line > 0) setup.problems.add(p.mark, p.message);
+      else reader.error_at("schema", fmt::format("{}: {}", text::printable(node.text), p.message));
+    }
+    return schema == nullptr ? nullptr : std::make_shared<SharedSchema>(SharedSchema{std::move(schema)});
+  });
+  return kept == nullptr ? nullptr : kept->schema;
+}
+
+std::vector<Parameter> parameters_of(const Parameters& from, Setup& setup) {
+  std::vector<Parameter> out;
+  for (const auto& [name, raw] : from) {
+    config::Node schema = *raw;
+    Parameter p;
+    p.name = name;
+    const config::Node* required = schema.find("required");
+    if (required != nullptr && required->kind == config::Node::Kind::boolean) {
+      p.required = text::lower(required->text.front()) == 't';
+      std::erase_if(schema.members, [](const config::Node::Member& m) { return m.name == "required"; });
+    }
+    p.schema = Schema::compile(schema, setup.problems);
+    if (p.schema != nullptr) out.push_back(std::move(p));
+  }
+  return out;
+}
+
+std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
+  ValidateOptions options;
+  reader.value(options);
+  if (options.mode == config::Mode::off) return nullptr;
+  Rules rules;
+  if (options.body && options.body->schema != nullptr) {
+    config::Reader body = reader.at("body");
+    rules.body_rule = *options.body;
+    rules.body = schema_of(*options.body->schema, body, setup);
+  }
+  if (options.query) rules.query = parameters_of(*options.query, setup);
+  if (options.path) rules.path = parameters_of(*options.path, setup);
+  if (options.headers) rules.headers = parameters_of(*options.headers, setup);
+  return std::make_unique<Validate>(setup, options.mode, std::move(rules));
+}
+
+}  // namespace
+
+const PluginType& validate_plugin() {
+  static constexpr PluginType type = {"validate", Band::validate, &make, nullptr, &describe_as<ValidateOptions>};
+  return type;
+}
+
+}  // namespace sallyport
