@@ -254,14 +254,15 @@ struct Store {
   void fields(IO& io) {
     io.required("url", url);
     field_unless_empty(io, "username", username);
-    if constexpr (std::is_same_v<IO, Writer>) {
-      if (!password.reference.empty()) io.field("password", password);
-    } else {
-      io.field("password", password);
-    }
     io.field("timeout", timeout);
     io.field("connect_timeout", connect_timeout);
-    io.field("tls", tls);
+    if constexpr (std::is_same_v<IO, Writer>) {  // what does not apply is not shown
+      if (!password.reference.empty()) io.field("password", password);
+      if (url.starts_with("rediss:")) io.field("tls", tls);
+    } else {
+      io.field("password", password);
+      io.field("tls", tls);
+    }
   }
   void check(Reader& reader);
 };

@@ -1,0 +1,159 @@
+// The rules of the house, as a test: who includes whom, how long files and functions are, where foreign libraries may be seen.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct File {
+  std::string path;  // from the top of the tree
+  std::vector<std::string> lines;
+};
+
+std::vector<File> sources() {
+  std::vector<File> all;
+  const fs::path top = SALLYPORT_SOURCE_DIR;
+  for (const char* folder : {"gateway", "plugins"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(top / folder)) {
+      const std::string extension = entry.path().extension().string();
+      if (extension != ".h" && extension != ".cc") continue;
+      File file{fs::relative(entry.path(), top).string(), {}};
+      std::ifstream in(entry.path());
+      for (std::string line; std::getline(in, line);) file.lines.push_back(line);
+      all.push_back(std::move(file));
+    }
+  }
+  return all;
+}
+
+std::string room_of(const std::string& path) {
+  if (path.starts_with("plugins/")) return "plugins";
+  const size_t slash = path.find('/', 8);
+  return slash == std::string::npos ? "main" : path.substr(8, slash - 8);
+}
+
+// What each room may include, itself aside. store sees net for its transport and config for its block.
+const std::map<std::string, std::set<std::string>> allowed = {
+    {"base", {}},
+    {"async", {"base"}},
+    {"json", {"base"}},
+    {"crypto", {"base"}},
+    {"net", {"base", "async"}},
+    {"http", {"base", "async", "net"}},
+    {"config", {"base", "json"}},
+    {"observe", {"base", "async"}},
+    {"store", {"base", "async", "net", "config", "observe"}},
+    {"core", {"base", "async", "json", "http", "config", "observe"}},
+    {"upstream", {"base", "async", "net", "http", "config", "observe", "core"}},
+    {"plugins", {"base", "async", "json", "crypto", "store", "config", "observe", "core", "http"}},
+    {"server", {"base", "async", "json", "net", "http", "config", "observe", "core", "upstream", "plugins"}},
+    {"main", {"server", "plugins"}},
+};
+
+struct Fence {
+  const char* header;  // a regular expression over what is included
+  const char* inside;  // over the paths that may
+};
+const std::array<Fence, 10> fences = {{{"^uv\\.h", "^gateway/(async|net)/"},
+                                       {"^llhttp\\.h", "^gateway/http/h1"},
+                                       {"^nghttp2/", "^gateway/http/h2"},
+                                       {"^openssl/", "^gateway/(net/(tls|certificates)|crypto/)"},
+                                       {"^yaml-cpp/", "^gateway/config/"},
+                                       {"^hiredis/", "^gateway/store/"},
+                                       {"^prometheus/", "^gateway/observe/"},
+                                       {"^simdjson", "^gateway/json/"},
+                                       {"^re2/", "^gateway/base/pattern"},
+                                       {"^CLI/", "^(gateway/main|plugins/authenticate/key_commands)"}}};
+
+}  // namespace
+
+TEST_CASE("rooms include only the rooms they may") {
+  const std::regex include("#include \"((gateway|plugins)/[^\"]+)\"");
+  for (const File& file : sources()) {
+    const std::string from = room_of(file.path);
+    for (const std::string& line : file.lines) {
+      std::smatch found;
+      if (!std::regex_search(line, found, include)) continue;
+      const std::string to = room_of(found[1]);
+      INFO(file.path << ": " << line);
+      CHECK((to == from || allowed.at(from).contains(to)));
+    }
+  }
+}
+
+TEST_CASE("foreign libraries stay behind their fences") {
+  const std::regex include("#include <([^>]+)>");
+  for (const File& file : sources()) {
+    for (const std::string& line : file.lines) {
+      std::smatch found;
+      if (!std::regex_search(line, found, include)) continue;
+      for (const Fence& fence : fences) {
+        if (!std::regex_search(found[1].str(), std::regex(fence.header))) continue;
+        INFO(file.path << ": " << line);
+        CHECK(std::regex_search(file.path, std::regex(fence.inside)));
+      }
+    }
+  }
+}
+
+TEST_CASE("a file has 400 lines at most, a function 60") {
+  for (const File& file : sources()) {
+    INFO(file.path);
+    CHECK(file.lines.size() <= 400);
+    size_t begin = 0;
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      const bool opens = !line.empty() && line.front() != ' ' && line.front() != '#' && line.ends_with("{") &&
+                         line.find('(') != std::string::npos;
+      if (opens) begin = i;
+      if (line == "}" && begin > 0) {
+        INFO(file.path << ":" << begin + 1);
+        CHECK(i - begin + 1 <= 60);
+        begin = 0;
+      }
+    }
+  }
+}
+
+TEST_CASE("a header opens with what it is, and is guarded") {
+  for (const File& file : sources()) {
+    if (!file.path.ends_with(".h")) continue;
+    INFO(file.path);
+    CHECK(file.lines.front().starts_with("// "));
+    CHECK(std::ranges::find(file.lines, "#pragma once") != file.lines.end());
+  }
+}
+
+TEST_CASE("no coroutine is a lambda that captures") {
+  const std::regex lambda(R"(\[[^\]]*[&=\w][^\]]*\]\s*\([^)]*\)\s*(mutable\s*)?->\s*Task<)");
+  for (const File& file : sources()) {
+    for (const std::string& line : file.lines) {
+      INFO(file.path << ": " << line);
+      CHECK_FALSE(std::regex_search(line, lambda));
+    }
+  }
+}
+
+TEST_CASE("the binary has one TLS library") {
+  std::FILE* list = popen("ldd " SALLYPORT_BINARY, "r");
+  std::string all;
+  std::array<char, 4096> block;
+  while (std::fgets(block.data(), block.size(), list) != nullptr) all += block.data();
+  pclose(list);
+  size_t found = 0;
+  for (size_t at = all.find("libssl"); at != std::string::npos; at = all.find("libssl", at + 1)) ++found;
+  CHECK(found <= 2);  // the name and its path, of one library; none if it is linked in
+  CHECK(all.find("libgnutls") == std::string::npos);
+  CHECK(all.find("libssl.so.") == std::string::npos);
+}

@@ -1,0 +1,104 @@
+#include "tests/support/gateway.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <sstream>
+#include <stdexcept>
+
+namespace sallyport::test {
+
+const TempDir& certificates() {
+  static const TempDir dir;
+  static const bool made = [] {
+    const std::string d = dir.path() + "/";
+    const auto openssl = [&](const std::string& arguments) {
+      const std::string command = "cd " + dir.path() + " && openssl " + arguments + " >/dev/null 2>&1";
+      if (std::system(command.c_str()) != 0) throw std::runtime_error("openssl: " + arguments);
+    };
+    const std::string fresh = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 ";
+    openssl(fresh + "-keyout tls.key -out tls.crt -subj /CN=api.test -addext subjectAltName=DNS:api.test,DNS:localhost,IP:127.0.0.1");
+    openssl(fresh + "-keyout other.key -out other.crt -subj /CN=other.test -addext subjectAltName=DNS:*.other.test");
+    openssl(fresh + "-keyout ca.key -out ca.crt -subj /CN=ca.test");
+    openssl("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout client.key -out client.csr -subj /CN=client.test");
+    openssl("x509 -req -in client.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out client.crt");
+    return true;
+  }();
+  return made ? dir : dir;
+}
+
+std::string Gateway::whole(const std::string& config) const {
+  const std::string c = certificates().path();
+  const std::string tls = edge_tls_.empty() ? "certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key } ]" : edge_tls_;
+  return "version: 1\nworkers: 1\nlisteners:\n  - { name: edge, address: \"127.0.0.1:0\", tls: { " + tls +
+         " } }\n  - { name: mesh, address: \"127.0.0.1:0\", plaintext: true }\n"
+         "  - { name: redirect, address: \"127.0.0.1:0\", redirect: https }\n"
+         "admin: { address: \"127.0.0.1:0\" }\n" + (config.find("log:") == std::string::npos ? "log: { access: { to: \"file:access.log\" } }\n" : "") + config;
+}
+
+Gateway::Gateway(const std::string& config, const std::function<void(const TempDir&)>& before_start, const std::string& edge_tls)
+    : edge_tls_(edge_tls) {
+  dir_.write("clock", std::string(8, '\0'));
+  dir_.write("gateway.yaml", whole(config));
+  if (before_start) before_start(dir_);
+  process_ = std::make_unique<Process>(dir_, "gateway", std::vector<std::string>{binary(), "run", dir_.path("gateway.yaml")},
+                                       std::map<std::string, std::string>{{"SALLYPORT_TEST_CLOCK", dir_.path("clock")},
+                                                                          {"KEY_PEPPER", "a pepper of tests"}});
+  eventually([&] { return errors().find(" started ") != std::string::npos || !process_->running(); });
+  if (!process_->running()) throw std::runtime_error("the gateway did not start:\n" + errors());
+}
+
+Gateway::~Gateway() {
+  if (process_ == nullptr || !process_->running()) return;
+  process_->signal(SIGTERM);
+  advance(std::chrono::hours(1));  // whatever it still waits for is over
+  if (process_->wait() != 0) std::abort();  // a sanitizer's finding, or a hang
+}
+
+int Gateway::port(const std::string& listener) const {
+  const std::string log = errors(), mark = "listening name=" + listener + " address=";
+  const size_t at = log.find(mark);
+  if (at == std::string::npos) throw std::runtime_error("no listener " + listener + ":\n" + log);
+  const size_t end = log.find('\n', at);
+  return std::atoi(log.substr(log.rfind(':', end) + 1).c_str());
+}
+
+Response Gateway::admin(const std::string& path) const {
+  Client client(port("admin"), {.tls = false});
+  return client.ask(get(path));
+}
+
+bool Gateway::has_metric(const std::string& sample) const {
+  return eventually([&] { return admin("/metrics").body.find("\n" + sample + "\n") != std::string::npos; });
+}
+
+void Gateway::advance(std::chrono::nanoseconds by) {
+  shift_ += by;
+  const int64_t value = shift_.count();
+  const int fd = open(dir_.path("clock").c_str(), O_WRONLY);
+  if (pwrite(fd, &value, sizeof value, 0) != sizeof value) throw std::runtime_error("the clock cannot be moved");
+  close(fd);
+}
+
+void Gateway::rewrite_config(const std::string& config) { dir_.write("gateway.yaml", whole(config)); }
+
+int Gateway::stop() {
+  process_->signal(SIGTERM);
+  return process_->wait();
+}
+
+std::string Gateway::log_line(const std::string& with, const std::string& and_with) const {
+  std::string found;
+  eventually([&] {
+    std::istringstream lines(dir_.read("access.log"));
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find(with) != std::string::npos && line.find(and_with) != std::string::npos && line.ends_with('}')) found = line;
+    }
+    return !found.empty();
+  });
+  return found;
+}
+
+}  // namespace sallyport::test

@@ -1,0 +1,139 @@
+#include "tests/support/origin.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <optional>
+
+namespace sallyport::test {
+namespace {
+
+class Input {
+ public:
+  explicit Input(int fd) : fd_(fd) {}
+  std::optional<std::string> until(const std::string& mark) {
+    size_t at = 0;
+    while ((at = bytes_.find(mark)) == std::string::npos) {
+      if (!fill()) return std::nullopt;
+    }
+    return take(at + mark.size());
+  }
+  std::optional<std::string> exactly(size_t count) {
+    while (bytes_.size() < count) {
+      if (!fill()) return std::nullopt;
+    }
+    return take(count);
+  }
+
+ private:
+  std::string take(size_t count) {
+    std::string out = bytes_.substr(0, count);
+    bytes_.erase(0, count);
+    return out;
+  }
+  bool fill() {
+    std::array<char, 65536> block;
+    const ssize_t n = recv(fd_, block.data(), block.size(), 0);
+    if (n > 0) bytes_.append(block.data(), static_cast<size_t>(n));
+    return n > 0;
+  }
+  int fd_;
+  std::string bytes_;
+};
+
+std::optional<std::string> read_body(Input& input, const std::string& head) {
+  if (const size_t at = head.find("Content-Length: "); at != std::string::npos) {
+    return input.exactly(std::strtoull(head.c_str() + at + 16, nullptr, 10));
+  }
+  std::string body;
+  if (head.find("Transfer-Encoding: chunked") == std::string::npos) return body;
+  for (;;) {
+    const auto size_line = input.until("\r\n");
+    if (!size_line) return std::nullopt;
+    const size_t size = std::strtoull(size_line->c_str(), nullptr, 16);
+    const auto chunk = input.exactly(size + 2);
+    if (!chunk) return std::nullopt;
+    body += chunk->substr(0, size);
+    if (size == 0) return body;
+  }
+}
+
+}  // namespace
+
+Origin::Answer Origin::ok(std::string body) {
+  return [body](const OriginRequest&) {
+    return "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  };
+}
+
+Origin::Origin(Answer answer) : answer_(std::move(answer)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  listen(listener_, 64);
+  socklen_t size = sizeof address;
+  getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+  port_ = ntohs(address.sin_port);
+  acceptor_ = std::thread([this] { accept_all(); });
+}
+
+Origin::~Origin() {
+  shutdown(listener_, SHUT_RDWR);
+  acceptor_.join();
+  close(listener_);
+  {
+    std::lock_guard lock(mutex_);
+    for (int fd : open_) shutdown(fd, SHUT_RDWR);
+  }
+  for (std::thread& t : threads_) t.join();
+  for (int fd : open_) close(fd);
+}
+
+void Origin::accept_all() {
+  for (;;) {
+    const int fd = accept(listener_, nullptr, nullptr);
+    if (fd < 0) return;
+    const int number = ++connections_;
+    std::lock_guard lock(mutex_);
+    open_.push_back(fd);
+    threads_.emplace_back([this, fd, number] { serve(fd, number); });
+  }
+}
+
+void Origin::serve(int fd, int number) {
+  Input input(fd);
+  for (;;) {
+    const auto head = input.until("\r\n\r\n");
+    if (!head) break;
+    const auto body = read_body(input, *head);
+    OriginRequest request{*head, body.value_or("(broken off)"), number};
+    {
+      std::lock_guard lock(mutex_);
+      requests_.push_back(request);
+    }
+    if (!body) break;
+    std::string answer = answer_(request);
+    const std::string mark = close_mark;
+    const bool last = answer.empty() || answer.ends_with(mark);
+    if (answer.ends_with(mark)) answer.resize(answer.size() - mark.size());
+    size_t sent = 0;
+    while (sent < answer.size()) {
+      const ssize_t n = send(fd, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
+      if (n <= 0) break;
+      sent += static_cast<size_t>(n);
+    }
+    if (last) break;
+  }
+  shutdown(fd, SHUT_RDWR);
+}
+
+std::vector<OriginRequest> Origin::requests() const {
+  std::lock_guard lock(mutex_);
+  return requests_;
+}
+
+}  // namespace sallyport::test

@@ -1,0 +1,55 @@
+// Origin: a backend that a story scripts: it reads each request raw, keeps it, and answers what the story says.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace sallyport::test {
+
+struct OriginRequest {
+  std::string head;  // with its empty line
+  std::string body;  // decoded
+  int connection = 0;
+  bool has(const std::string& line) const { return head.find(line + "\r\n") != std::string::npos; }
+};
+
+class Origin {
+ public:
+  // What is sent for a request, byte for byte. "" closes the connection; an answer that ends with close_mark is sent without the mark, and
+  // the connection closed.
+  using Answer = std::function<std::string(const OriginRequest&)>;
+  static constexpr const char* close_mark = "\x01" "close";
+
+  explicit Origin(Answer answer = ok("ok"));
+  ~Origin();
+  Origin(const Origin&) = delete;
+
+  int port() const { return port_; }
+  std::string target() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::vector<OriginRequest> requests() const;
+  OriginRequest last() const { return requests().back(); }
+  int connections() const { return connections_; }
+
+  static Answer ok(std::string body);
+
+ private:
+  void accept_all();
+  void serve(int fd, int number);
+
+  Answer answer_;
+  int listener_ = -1;
+  int port_ = 0;
+  mutable std::mutex mutex_;
+  std::vector<OriginRequest> requests_;
+  std::vector<std::thread> threads_;
+  std::vector<int> open_;
+  std::atomic<int> connections_{0};
+  std::thread acceptor_;
+};
+
+}  // namespace sallyport::test

@@ -1,0 +1,107 @@
+#include "gateway/config/address.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace sallyport;
+using namespace sallyport::config;
+
+namespace {
+
+std::string round_trip(std::string_view text) {
+  auto address = parse_address(text);
+  return address ? to_string(*address) : "error: " + address.error().detail;
+}
+
+std::string why_not(std::string_view text) {
+  auto address = parse_address(text);
+  REQUIRE_FALSE(address.has_value());
+  CHECK(address.error().code == Code::invalid_data);
+  return address.error().detail;
+}
+
+bool says(std::string_view text, std::string_view part) {
+  return why_not(text).find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("addresses of listeners") {
+  auto v4 = parse_address("0.0.0.0:8443");
+  REQUIRE(v4);
+  CHECK(v4->kind == Address::Kind::ip);
+  CHECK(v4->host == "0.0.0.0");
+  CHECK(v4->port == 8443);
+
+  auto v6 = parse_address("[::]:0");
+  REQUIRE(v6);
+  CHECK(v6->host == "::");
+  CHECK(v6->port == 0);
+
+  auto path = parse_address("unix:/run/sallyport.sock");
+  REQUIRE(path);
+  CHECK(path->kind == Address::Kind::unix_path);
+  CHECK(path->path == "/run/sallyport.sock");
+
+  for (std::string_view text : {"127.0.0.1:1", "[2001:db8::1]:65535", "localhost:80", "unix:/a"}) {
+    CHECK(round_trip(text) == text);
+  }
+  CHECK(round_trip("LocalHost:80") == "localhost:80");
+  CHECK(round_trip("[2001:DB8::1]:80") == "[2001:db8::1]:80");
+}
+
+TEST_CASE("what is no address says what is expected") {
+  CHECK(says("", "no address"));
+  CHECK(says(":8443", "0.0.0.0:8443 or [::]:8443"));
+  CHECK(says("127.0.0.1", "no port"));
+  CHECK(says("[::1]", "no port"));
+  CHECK(says("127.0.0.1:", "a port is a number"));
+  CHECK(says("127.0.0.1:65536", "a port is a number"));
+  CHECK(says("127.0.0.1:080", "a port is a number"));
+  CHECK(says("127.0.0.1:+80", "a port is a number"));
+  CHECK(says("127.0.0.1:https", "a port is a number"));
+  CHECK(says("256.0.0.1:80", "no address"));
+  CHECK(says("1.2.3:80", "no address"));
+  CHECK(says("[::1:80", "no address"));
+  CHECK(says("[localhost]:80", "no address"));
+  CHECK(says("[::1]80", "no address"));
+  CHECK(says("a b:80", "no address"));
+  CHECK(says("http://a:80", "a port is a number"));
+  CHECK(says(".a:80", "no address"));
+  CHECK(says("a..b:80", "no address"));
+  CHECK(says(std::string(300, 'a') + ":80", "no address"));
+}
+
+TEST_CASE("paths of unix sockets are absolute and short enough for the system") {
+  CHECK(says("unix:", "absolute path"));
+  CHECK(says("unix:run/x.sock", "absolute path"));
+  CHECK(says("unix:/run/", "absolute path"));
+  CHECK(says(std::string("unix:/a\0b", 9), "absolute path"));
+  CHECK(parse_address("unix:/" + std::string(106, 'a')).has_value());
+  CHECK(says("unix:/" + std::string(107, 'a'), "at most 107 bytes"));
+}
+
+TEST_CASE("what is shown of a bad address is escaped") {
+  CHECK(why_not("a\nb:80").find('\n') == std::string::npos);
+}
+
+TEST_CASE("URLs of Redis servers") {
+  CHECK(parse_redis_url("redis://10.0.0.1") == RedisUrl{false, "10.0.0.1", 6379, 0});
+  CHECK(parse_redis_url("redis://Redis.Example:7000/3") == RedisUrl{false, "redis.example", 7000, 3});
+  CHECK(parse_redis_url("rediss://[::1]:6380/") == RedisUrl{true, "::1", 6380, 0});
+
+  for (std::string_view bad :
+       {"", "redis:", "http://a", "redis://", "redis://:6379", "redis://a:0", "redis://a:70000",
+        "redis://a/b", "redis://a/-1", "redis://a/0/1", "redis://a/70000", "redis://a?db=1", "REDIS://a"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(parse_redis_url(bad).has_value());
+  }
+}
+
+TEST_CASE("a password in the URL of a store is refused and not repeated") {
+  auto url = parse_redis_url("redis://:hunter2@10.0.0.1");
+  REQUIRE_FALSE(url);
+  CHECK(url.error().detail.find("hunter2") == std::string::npos);
+  CHECK(url.error().detail.find("password") != std::string::npos);
+}
