@@ -6,6 +6,7 @@
 // load.cc. Blocks that belong to plugins are kept as they were written (Raw); the plugin reads them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,24 +15,12 @@
 #include <vector>
 
 #include "gateway/base/units.h"
+#include "gateway/config/model_listener.h"
 #include "gateway/config/reader.h"
 #include "gateway/config/route_pattern.h"
 #include "gateway/config/types.h"
 
 namespace sallyport::config {
-
-template <class T>
-using Named =
-    std::vector<std::pair<std::string, T>>;  // a map with names of the user's choosing, in the file's order
-
-// A key whose empty value means that it is absent: `show` then leaves it out.
-template <class IO, class T>
-void field_unless_empty(IO& io, std::string_view key, T& value) {
-  if constexpr (std::is_same_v<IO, Writer>) {
-    if (value.empty()) return;
-  }
-  io.field(key, value);
-}
 
 // workers: auto, or a number.
 struct WorkerCount {
@@ -43,124 +32,6 @@ struct WorkerCount {
   bool shorthand(Writer& writer) const;
   template <class IO>
   void fields(IO&) {}
-  void check(Reader& reader);
-};
-
-// http: what every connection of a client is held to.
-struct Http {
-  Duration header_timeout =
-      seconds(10);  // from a request head's first byte to its last, and for the first byte ever
-  Duration idle_timeout = seconds(60);   // silence between two requests of a connection
-  Duration body_timeout = seconds(30);   // the longest silence while a request's content is read
-  Duration write_timeout = seconds(30);  // for the client to take what is ready for it
-  Bytes header_bytes{32 * 1024};         // a request's head, its first line included; more is 431
-  Bytes uri_bytes{8 * 1024};             // a request's target; more is 414
-  uint32_t headers = 100;                // header fields of a request; more is 431
-  uint32_t connections = 10000;  // open ones, per worker; one more is closed as soon as it is accepted
-
-  template <class IO>
-  void fields(IO& io) {
-    io.field("header_timeout", header_timeout);
-    io.field("idle_timeout", idle_timeout);
-    io.field("body_timeout", body_timeout);
-    io.field("write_timeout", write_timeout);
-    io.field("header_bytes", header_bytes);
-    io.field("uri_bytes", uri_bytes);
-    io.field("headers", headers);
-    io.field("connections", connections);
-  }
-  void check(Reader& reader);
-};
-
-// One entry of listeners[].tls.certificates.
-struct CertificateFiles {
-  FilePath cert;  // PEM: the certificate, then its chain; watched and read again when it changes
-  FilePath key;   // PEM: its private key
-  Mark mark;      // where the entry stands
-
-  template <class IO>
-  void fields(IO& io) {
-    io.required("cert", cert);
-    io.required("key", key);
-  }
-  void check(Reader& reader);
-};
-
-enum class TlsVersion : uint8_t { tls12, tls13 };
-constexpr std::array<std::string_view, 2> enum_names(TlsVersion) { return {"1.2", "1.3"}; }
-
-enum class ClientCertificateMode : uint8_t {
-  off,       // none is asked for
-  optional,  // asked for; one that is given must be good
-  required,  // without a good one there is no connection
-};
-constexpr std::array<std::string_view, 3> enum_names(ClientCertificateMode) {
-  return {"off", "optional", "required"};
-}
-
-// listeners[].tls.client_certificates
-struct ClientCertificates {
-  FilePath ca;  // PEM: who may have signed them; needed unless the mode is off
-  ClientCertificateMode mode = ClientCertificateMode::off;
-
-  template <class IO>
-  void fields(IO& io) {
-    field_unless_empty(io, "ca", ca);
-    io.field("mode", mode);
-  }
-  void check(Reader& reader);
-};
-
-// listeners[].tls
-struct ListenerTls {
-  std::vector<CertificateFiles>
-      certificates;  // chosen by the client's server name; the first serves one without
-  TlsVersion min_version = TlsVersion::tls12;  // nothing older than 1.2 exists here
-  Duration handshake_timeout = seconds(10);    // from the accept to the end of the handshake
-  ClientCertificates client_certificates;
-
-  template <class IO>
-  void fields(IO& io) {
-    io.required("certificates", certificates);
-    io.field("min_version", min_version);
-    io.field("handshake_timeout", handshake_timeout);
-    io.field("client_certificates", client_certificates);
-  }
-  void check(Reader& reader);
-};
-
-enum class Redirect : uint8_t { https };
-constexpr std::array<std::string_view, 1> enum_names(Redirect) { return {"https"}; }
-
-// One entry of listeners: exactly one of tls, redirect and plaintext: true.
-struct Listener {
-  std::string name;     // for the log and the metrics; unique
-  std::string address;  // host:port, [v6]:port or unix:/path (address.h); port 0: one the system chooses
-  std::optional<ListenerTls> tls;    // terminate TLS here
-  std::optional<Redirect> redirect;  // https: answer 308 to the same path there, and serve nothing
-  bool plaintext = false;            // serve without TLS; only if it says so
-  Mark mark;                         // where the entry stands
-
-  template <class IO>
-  void fields(IO& io) {
-    io.required("name", name);
-    io.required("address", address);
-    io.field("tls", tls);
-    io.field("redirect", redirect);
-    io.field("plaintext", plaintext);
-  }
-  void check(Reader& reader);
-};
-
-// admin: /metrics /healthz /readyz /config /routes, for operators only. Without the block there is none.
-struct Admin {
-  std::string address;  // as a listener's
-  Mark mark;
-
-  template <class IO>
-  void fields(IO& io) {
-    io.required("address", address);
-  }
   void check(Reader& reader);
 };
 

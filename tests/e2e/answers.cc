@@ -182,7 +182,9 @@ TEST_CASE("431, 414 and 408") {
   slow->send("GET /open/x HTTP/1.1\r\n");
   CHECK(eventually([&] { return s.gateway.has_metric("sallyport_connections{listener=\"edge\"} 1"); }));
   s.gateway.advance(11s);
-  CHECK(is_problem(slow->read(), 408));
+  const Response late = slow->read();
+  INFO(late.status << late.head << late.body << s.gateway.log_line("408"));
+  CHECK(is_problem(late, 408));
   CHECK(slow->at_end());
 }
 
