@@ -1,0 +1,240 @@
+// Connections: keep-alive, pipelining, streaming in constant memory, expectations, clients that leave, TLS.
+#include <doctest/doctest.h>
+
+#include <fstream>
+
+#include "tests/support/gateway.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string open_routes(const Origin& origin) {
+  return "upstreams:\n  web: { targets: [\"" + origin.target() + "\"] }\n" + R"(
+routes:
+  - { name: all, match: { path: "/{rest...}" }, authenticate: public, forward: { to: web } }
+  - { name: small, match: { path: /small }, authenticate: public, body: { max: 10B }, forward: { to: web } }
+)";
+}
+
+size_t resident_kib(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::strtoull(line.c_str() + 6, nullptr, 10);
+  }
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("a connection is kept, on both sides") {
+  Origin origin;
+  Gateway gateway(open_routes(origin));
+  auto client = gateway.connect();
+  for (int i = 0; i < 5; ++i) CHECK(client->ask(get("/" + std::to_string(i))).status == 200);
+  CHECK(origin.connections() == 1);
+  CHECK(client->ask(get("/last", "Connection: close\r\n")).header("connection") == "close");
+  CHECK(client->at_end());
+}
+
+TEST_CASE("pipelined requests are answered in order") {
+  Origin origin([](const OriginRequest& r) { return Origin::ok(r.head.substr(0, r.head.find(" HTTP")))(r); });
+  Gateway gateway(open_routes(origin));
+  auto client = gateway.connect();
+  client->send(get("/1") + post("/2", "abc") + get("/3"));
+  CHECK(client->read().body == "GET /1");
+  CHECK(client->read().body == "POST /2");
+  CHECK(client->read().body == "GET /3");
+}
+
+TEST_CASE("a chunked body goes through, whatever its pieces") {
+  Origin origin;
+  Gateway gateway(open_routes(origin));
+  auto client = gateway.connect();
+  client->send("POST /x HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nab");
+  client->send("c\r\n4\r\ndefg\r");
+  client->send("\n0\r\nTrailer: x\r\n\r\n");
+  CHECK(client->read().status == 200);
+  CHECK(origin.last().body == "abcdefg");
+  CHECK(origin.last().has("Transfer-Encoding: chunked"));
+  CHECK(client->ask(get("/next")).status == 200);
+}
+
+TEST_CASE("HEAD, 204 and 304 have no content, and the connection goes on") {
+  Origin origin([](const OriginRequest& r) -> std::string {
+    if (r.head.starts_with("HEAD")) return "HTTP/1.1 200 OK\r\nContent-Length: 123\r\n\r\n";
+    if (r.head.find("/204") != std::string::npos) return "HTTP/1.1 204 No Content\r\n\r\n";
+    if (r.head.find("/304") != std::string::npos) return "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n";
+    return Origin::ok("end")(r);
+  });
+  Gateway gateway(open_routes(origin));
+  auto client = gateway.connect();
+  client->send("HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n");
+  const Response head = client->read(true);
+  CHECK(head.status == 200);
+  CHECK(head.header("content-length") == "123");
+  CHECK(client->ask(get("/204")).status == 204);
+  CHECK(client->ask(get("/304")).status == 304);
+  CHECK(client->ask(get("/x")).body == "end");
+}
+
+TEST_CASE("answers without a length, in chunks, and after interim ones") {
+  Origin origin([](const OriginRequest& r) -> std::string {
+    if (r.head.find("/close") != std::string::npos) return std::string("HTTP/1.1 200 OK\r\n\r\nuntil the end") + Origin::close_mark;
+    return "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+  });
+  Gateway gateway(open_routes(origin));
+  CHECK(gateway.ask(get("/close")).body == "until the end");
+  CHECK(gateway.ask(get("/chunks")).body == "abcde");
+  auto old = gateway.connect();
+  CHECK(old->ask("GET /chunks HTTP/1.0\r\nHost: a\r\n\r\n").body == "abcde");
+}
+
+TEST_CASE("Expect: 100-continue is answered when the body is wanted, and a refusal without asking for it") {
+  Origin origin;
+  Gateway gateway(open_routes(origin));
+  auto client = gateway.connect();
+  client->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  CHECK(client->read().status == 100);
+  client->send("abc");
+  CHECK(client->read().status == 200);
+  CHECK(origin.last().body == "abc");
+  CHECK(origin.last().head.find("Expect") == std::string::npos);
+  auto refused = gateway.connect();
+  CHECK(refused->ask("POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n").status == 413);
+  CHECK(refused->at_end());
+  CHECK(gateway.ask("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: tea\r\n\r\n").status == 417);
+}
+
+TEST_CASE("large bodies pass in constant memory, both ways") {
+  const std::string piece(1 << 20, 'x');
+  constexpr int pieces = 64;
+  Origin origin([&](const OriginRequest&) {
+    std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(piece.size() * pieces) + "\r\n\r\n";
+    for (int i = 0; i < pieces; ++i) answer += piece;
+    return answer;
+  });
+  Gateway gateway(open_routes(origin));
+  gateway.ask(get("/warm", "Connection: close\r\n"));
+  const size_t before = resident_kib(gateway.process().pid());
+  auto client = gateway.connect();
+  client->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(piece.size() * pieces) + "\r\n\r\n");
+  for (int i = 0; i < pieces; ++i) CHECK(client->send(piece));
+  const Response r = client->read();
+  CHECK(r.body.size() == piece.size() * pieces);
+  CHECK(origin.last().body.size() == piece.size() * pieces);
+  CHECK(resident_kib(gateway.process().pid()) < before + 24 * 1024);  // the sanitizer's quarantine included
+}
+
+TEST_CASE("a client that leaves in the middle of its body loses nothing for others") {
+  Origin origin;
+  Gateway gateway(open_routes(origin));
+  auto leaver = gateway.connect();
+  leaver->send("POST /gone HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf");
+  CHECK(eventually([&] { return origin.connections() == 1; }));
+  leaver->reset();
+  CHECK(gateway.log_line("\"path\":\"/gone\"").find("\"reason\":") != std::string::npos);
+  CHECK(gateway.ask(get("/next")).status == 200);
+  CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 0)"));
+}
+
+TEST_CASE("a half-closed client still gets its answer") {
+  Origin origin;
+  Gateway gateway(open_routes(origin));
+  auto client = gateway.connect();
+  client->send(get("/x"));
+  client->half_close();
+  CHECK(client->read().status == 200);
+}
+
+TEST_CASE("a backend that closes a kept connection as we send: a GET is sent again") {
+  Origin origin([](const OriginRequest& r) -> std::string {
+    if (r.connection == 1 && r.head.find("/second") != std::string::npos) return "";
+    return Origin::ok("ok")(r);
+  });
+  Gateway gateway(open_routes(origin));
+  auto client = gateway.connect();
+  CHECK(client->ask(get("/first")).status == 200);
+  CHECK(client->ask(get("/second")).status == 200);
+  CHECK(origin.connections() == 2);
+}
+
+TEST_CASE("a backend that breaks off in mid-answer: the client sees that") {
+  Origin origin([](const OriginRequest&) { return std::string("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf") + Origin::close_mark; });
+  Gateway gateway(open_routes(origin));
+  const Response r = gateway.ask(get("/x"));
+  CHECK(r.truncated);
+  CHECK(gateway.log_line("\"path\":\"/x\"").find("ended_in_body") != std::string::npos);
+}
+
+TEST_CASE("TLS 1.2 and 1.3, nothing older, names, protocols, plain HTTP") {
+  Origin origin;
+  const std::string c = certificates().path();
+  Gateway gateway(open_routes(origin), {}, "certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key }, { cert: " + c +
+                                               "/other.crt, key: " + c + "/other.key } ]");
+  CHECK(gateway.connect()->version() == "TLSv1.3");
+  CHECK(gateway.connect({.max_version = "1.2"})->version() == "TLSv1.2");
+  CHECK_FALSE(gateway.connect({.max_version = "1.1"})->connected());
+  CHECK(gateway.connect()->certificate_name() == "api.test");
+  CHECK(gateway.connect({.server_name = "x.other.test"})->certificate_name() == "other.test");
+  CHECK(gateway.connect({.server_name = "unknown.test"})->certificate_name() == "api.test");
+  CHECK(gateway.connect({.alpn = "\x08http/1.1"})->connected());
+  CHECK_FALSE(gateway.connect({.alpn = "\x03xyz"})->connected());
+  Client plain(gateway.port(), {.tls = false});
+  plain.send(get("/x"));
+  plain.read_some();
+  CHECK(gateway.has_metric(R"(sallyport_tls_handshake_failures_total{listener="edge",reason="plain_http"} 1)"));
+  CHECK(gateway.has_metric(R"(sallyport_tls_handshake_failures_total{listener="edge",reason="unsupported_version"} 1)"));
+  CHECK(gateway.has_metric(R"(sallyport_tls_handshake_failures_total{listener="edge",reason="no_shared_protocol"} 1)"));
+}
+
+TEST_CASE("a session resumes by its ticket") {
+  Origin origin;
+  Gateway gateway(open_routes(origin));
+  for (const std::string version : {"1.2", "1.3"}) {
+    CAPTURE(version);
+    auto first = gateway.connect({.max_version = version});
+    CHECK(first->ask(get("/x")).status == 200);
+    CHECK_FALSE(first->resumed());
+    auto second = gateway.connect({.max_version = version, .session = first->session()});
+    CHECK(second->resumed());
+    CHECK(second->ask(get("/x")).status == 200);
+  }
+}
+
+TEST_CASE("client certificates, required") {
+  Origin origin;
+  const std::string c = certificates().path();
+  Gateway gateway(open_routes(origin), {}, "certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key } ], client_certificates: { ca: " +
+                                               c + "/ca.crt, mode: required }");
+  CHECK(gateway.connect()->ask(get("/x")).status == 0);
+  CHECK(gateway.connect({.cert = c + "/client.crt", .key = c + "/client.key"})->ask(get("/x")).status == 200);
+  CHECK(gateway.connect({.cert = c + "/other.crt", .key = c + "/other.key"})->ask(get("/x")).status == 0);
+  CHECK(gateway.has_metric(R"(sallyport_tls_handshake_failures_total{listener="edge",reason="no_client_certificate"} 1)"));
+}
+
+TEST_CASE("a client that does not finish its handshake is cut, and one that is idle") {
+  Origin origin;
+  Gateway gateway(open_routes(origin));
+  Client silent(gateway.port(), {.tls = false});
+  auto idle = gateway.connect();
+  CHECK(idle->ask(get("/x")).status == 200);
+  gateway.advance(11s);
+  CHECK(silent.at_end());
+  gateway.advance(61s);
+  CHECK(idle->at_end());
+}
+
+TEST_CASE("plaintext and redirect listeners") {
+  Origin origin;
+  Gateway gateway(open_routes(origin));
+  Client plain(gateway.port("mesh"), {.tls = false});
+  CHECK(plain.ask(get("/x")).status == 200);
+  CHECK(origin.last().has("X-Forwarded-Proto: http"));
+  Client redirected(gateway.port("redirect"), {.tls = false});
+  const Response r = redirected.ask(get("/a/b?c"));
+  CHECK(r.status == 308);
+  CHECK(r.header("location") == "https://api.test/a/b?c");
+}
