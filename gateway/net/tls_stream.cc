@@ -73,10 +73,12 @@ TlsStream::~TlsStream() {
   ERR_clear_error();
 }
 
-std::unique_ptr<TlsStream> TlsStream::server(Loop& loop, AcceptedSocket socket, TlsServerContext& context) {
-  SSL* ssl = SSL_new(context.raw());
+std::unique_ptr<TlsStream> TlsStream::server(Loop& loop, AcceptedSocket socket, std::shared_ptr<TlsServerContext> context) {
+  SSL* ssl = SSL_new(context->raw());
   SSL_set_accept_state(ssl);
-  return std::unique_ptr<TlsStream>(new TlsStream(loop, socket.take(), ssl));
+  std::unique_ptr<TlsStream> stream(new TlsStream(loop, socket.take(), ssl));
+  stream->context_ = std::move(context);
+  return stream;
 }
 
 std::unique_ptr<TlsStream> TlsStream::client(Loop& loop, std::unique_ptr<Socket> socket, const TlsClientContext& context,

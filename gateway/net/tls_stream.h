@@ -21,7 +21,8 @@ namespace sallyport::net {
 
 class TlsStream final : public Stream, private SocketOwner {
  public:
-  static std::unique_ptr<TlsStream> server(Loop& loop, AcceptedSocket socket, TlsServerContext& context);
+  // Keeps the context: a newer one may take its place while this connection lives.
+  static std::unique_ptr<TlsStream> server(Loop& loop, AcceptedSocket socket, std::shared_ptr<TlsServerContext> context);
   // server_name: SNI, and what the certificate must be for (a name or a numeric address).
   static std::unique_ptr<TlsStream> client(Loop& loop, std::unique_ptr<Socket> socket, const TlsClientContext& context,
                                            const std::string& server_name);
@@ -62,6 +63,7 @@ class TlsStream final : public Stream, private SocketOwner {
   Result<void> flush();
 
   std::unique_ptr<Socket> socket_;
+  std::shared_ptr<TlsServerContext> context_;  // of a server
   ssl_st* ssl_;
   Slice arrived_;          // ciphertext that is not decrypted yet: in the shared buffer, or in kept_
   Buffer kept_;

@@ -19,9 +19,9 @@ WorkerListener::WorkerListener(observe::Metrics& metrics, const ListenerPlan& pl
       handshakes(metrics, "sallyport_tls_handshakes_total", {{"listener", name}}, "version", "resumed"),
       handshake_failures(metrics, "sallyport_tls_handshake_failures_total", {{"listener", name}}, "reason") {}
 
-net::TlsServerContext* WorkerListener::tls_context() {
+std::shared_ptr<net::TlsServerContext> WorkerListener::tls_context() {
   const uint64_t version = material->version();
-  if (context != nullptr && version == material_version) return context.get();
+  if (context != nullptr && version == material_version) return context;
   material_version = version;
   auto made = net::TlsServerContext::make(*material->load());
   if (made) {
@@ -29,7 +29,7 @@ net::TlsServerContext* WorkerListener::tls_context() {
   } else {
     observe::log(observe::Level::error, "tls_context_failed", {{"listener", name}, {"detail", made.error().detail}});
   }
-  return context.get();  // after a failure: what served so far
+  return context;  // after a failure: what served so far
 }
 
 void WorkerListener::count_handshake(Slice version, bool resumed) {
@@ -115,9 +115,9 @@ void Worker::accepted(const std::shared_ptr<WorkerListener>& listener, net::Acce
   std::unique_ptr<net::Stream> stream;
   net::TlsStream* tls = nullptr;
   if (listener->material != nullptr) {
-    net::TlsServerContext* context = listener->tls_context();
+    std::shared_ptr<net::TlsServerContext> context = listener->tls_context();
     if (context == nullptr) return;
-    auto made = net::TlsStream::server(*loop_, std::move(socket), *context);
+    auto made = net::TlsStream::server(*loop_, std::move(socket), std::move(context));
     tls = made.get();
     stream = std::move(made);
   } else {

@@ -29,7 +29,7 @@ struct WorkerListener {
   WorkerListener(observe::Metrics& metrics, const ListenerPlan& plan);
 
   // The TLS context for a new connection, made again when a certificate has changed; null if it cannot be made.
-  net::TlsServerContext* tls_context();
+  std::shared_ptr<net::TlsServerContext> tls_context();
   void count_handshake(Slice version, bool resumed);
 
   std::string name;

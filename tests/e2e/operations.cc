@@ -115,6 +115,7 @@ TEST_CASE("SIGHUP reads the config again; a bad one leaves the old in force") {
   gateway.rewrite_config(respond("two"));
   gateway.reload();
   CHECK(eventually([&] { return gateway.ask(get("/x")).body == "two"; }));
+  INFO(gateway.errors());
   gateway.rewrite_config("routs: []\n");
   gateway.reload();
   CHECK(gateway.has_metric(R"(sallyport_config_reloads_total{result="failure"} 1)"));
@@ -298,7 +299,7 @@ TEST_CASE("check, show and version") {
   const std::string bad = dir.write("bad.yaml", head + "limits: { a: { rate: fast } }\n" + respond("x"));
   const Finished wrong = run({binary(), "check", bad});
   CHECK(wrong.status == 78);
-  CHECK(wrong.err.find("bad.yaml:4:24: limits.a.rate: \"fast\" is not a rate") != std::string::npos);
+  CHECK(wrong.err.find("bad.yaml:4:22: limits.a.rate: \"fast\" is not a rate") != std::string::npos);
   const Finished shown = run({binary(), "show", good});
   CHECK(shown.status == 0);
   CHECK(shown.out.find("header_timeout: ") != std::string::npos);

@@ -45,7 +45,9 @@ Gateway::Gateway(const std::string& config, const std::function<void(const TempD
   if (before_start) before_start(dir_);
   process_ = std::make_unique<Process>(dir_, "gateway", std::vector<std::string>{binary(), "run", dir_.path("gateway.yaml")},
                                        std::map<std::string, std::string>{{"SALLYPORT_TEST_CLOCK", dir_.path("clock")},
-                                                                          {"KEY_PEPPER", "a pepper of tests"}});
+                                                                          {"KEY_PEPPER", "a pepper of tests"},
+                                                                          // freed memory goes back soon, so that a story can look at it
+                                                                          {"ASAN_OPTIONS", "quarantine_size_mb=1:thread_local_quarantine_size_kb=64"}});
   eventually([&] { return errors().find(" started ") != std::string::npos || !process_->running(); });
   if (!process_->running()) throw std::runtime_error("the gateway did not start:\n" + errors());
 }
