@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# What of deploy/ and conf/ can be checked offline: the files parse, name the right paths and ports, and every config is accepted and
+# starts. Prints "ok WHAT" or "not ok WHAT".
+set -uo pipefail
+cd "$(dirname "$0")/.."
+binary=$PWD/build/asan/sallyport
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+say() {
+  if [ "$1" -eq 0 ]; then echo "ok $2"; else echo "not ok $2"; failed=1; fi
+}
+
+cp -r conf "$work/conf"
+mkdir -p "$work/conf/tls"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
+  -addext subjectAltName=DNS:localhost -keyout "$work/conf/tls/tls.key" -out "$work/conf/tls/tls.crt" 2>/dev/null
+cp "$work/conf/tls/tls.crt" "$work/conf/tls/clients.crt"
+export KEY_PEPPER="a pepper" REDIS_PASSWORD="a password"
+for config in "$work"/conf/sallyport.yaml "$work"/conf/examples/*.yaml; do
+  name=${config#"$work"/}
+  "$binary" check "$config" >/dev/null
+  say $? "check $name"
+  sed -E 's/^( *(- )?(\{ )?.*address: *"?[^ "]*):[0-9]+/\1:0/' "$config" > "$config.port0.yaml"
+  "$binary" run "$config.port0.yaml" >/dev/null 2>"$work/err" & pid=$!
+  started=1
+  for _ in $(seq 200); do
+    grep -q " started " "$work/err" && started=0 && break
+    kill -0 $pid 2>/dev/null || break
+    sleep 0.05
+  done
+  kill -TERM $pid 2>/dev/null
+  wait $pid
+  [ $? -eq 0 ] && [ $started -eq 0 ]
+  status=$?
+  [ $status -eq 0 ] || cat "$work/err"
+  say $status "start $name"
+done
+
+/usr/bin/python3 - "$work" <<'PY'
+import sys, yaml
+documents = list(yaml.safe_load_all(open("deploy/kubernetes/sidecar.yaml")))
+kinds = [d["kind"] for d in documents]
+assert kinds == ["ConfigMap", "Deployment", "Service"], kinds
+pod = documents[1]["spec"]["template"]["spec"]
+side = pod["initContainers"][0]
+assert side["restartPolicy"] == "Always" and side["args"] == ["run", "/etc/sallyport/sallyport.yaml"]
+ports = {p["name"]: p["containerPort"] for p in side["ports"]}
+config = yaml.safe_load(documents[0]["data"]["sallyport.yaml"])
+assert config["listeners"][0]["address"].endswith(":%d" % ports["https"])
+assert config["admin"]["address"].endswith(":%d" % ports["admin"])
+assert config["upstreams"]["legacy"]["targets"] == ["http://127.0.0.1:%d" % pod["containers"][0]["ports"][0]["containerPort"]]
+for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+    assert side[probe]["httpGet"]["port"] == "admin" and side[probe]["httpGet"]["path"] in ("/readyz", "/healthz")
+security = side["securityContext"]
+assert security["runAsNonRoot"] and security["readOnlyRootFilesystem"] and security["capabilities"] == {"drop": ["ALL"]}
+assert documents[2]["spec"]["ports"][0]["targetPort"] == "https"
+mounted = {m["mountPath"] for m in side["volumeMounts"]}
+text = documents[0]["data"]["sallyport.yaml"]
+assert all(path in text for path in mounted - {"/etc/sallyport"})
+# the same config, with the files where this machine has them, for `check`
+import os
+root = sys.argv[1]
+os.makedirs(root + "/k8s", exist_ok=True)
+open(root + "/k8s/pepper", "w").write("x")
+open(root + "/k8s/keys.yaml", "w").write("version: 1\nkeys: []\n")
+text = text.replace("/etc/sallyport-tls", root + "/conf/tls").replace("/etc/sallyport-keys", root + "/k8s")
+open(root + "/k8s/sallyport.yaml", "w").write(text)
+PY
+say $? "deploy/kubernetes/sidecar.yaml"
+"$binary" check "$work/k8s/sallyport.yaml" >/dev/null
+say $? "the sidecar's config"
+"$binary" keys create --file "$work/demo-keys.yaml" --client demo >/dev/null 2>&1
+mkdir -p "$work/demo/tls" && cp deploy/demo/gateway.yaml "$work/demo/" && cp "$work"/conf/tls/tls.* "$work/demo/tls/" && cp "$work/demo-keys.yaml" "$work/demo/keys.yaml"
+"$binary" check "$work/demo/gateway.yaml" >/dev/null
+say $? "the quickstart's config"
+
+grep -q '^ENTRYPOINT \["/usr/bin/sallyport"\]' deploy/Dockerfile && grep -q '^USER 10001' deploy/Dockerfile &&
+  grep -q 'install-dependencies --build' deploy/Dockerfile && grep -q 'install-dependencies --run' deploy/Dockerfile
+say $? "deploy/Dockerfile"
+for script in deploy/install-dependencies deploy/quickstart tests/run .ci/run tests/fuzz/run; do
+  bash -n "$script"
+  say $? "$script parses"
+done
+unit=deploy/systemd/sallyport.service
+if command -v systemd-analyze >/dev/null; then
+  sed 's#/usr/bin/sallyport#/bin/true#' $unit > "$work/sallyport.service"
+  systemd-analyze verify "$work/sallyport.service" 2>&1 | tee "$work/verify" | grep -q "sallyport.service:" && bad=1 || bad=0
+  say $bad "$unit verifies"
+fi
+grep -q '^ExecStart=/usr/bin/sallyport run /etc/sallyport/sallyport.yaml' $unit && grep -q '^NoNewPrivileges=yes' $unit
+say $? "$unit"
+exit $failed
