@@ -13,7 +13,9 @@ namespace {
 
 constexpr int exit_usage = 2;
 
-void add_config(CLI::App& command, std::string& path) { command.add_option("CONFIG", path, "the config file")->required(); }
+void add_config(CLI::App& command, std::string& path) {
+  command.add_option("CONFIG", path, "the config file")->required();
+}
 
 }  // namespace
 
@@ -27,7 +29,8 @@ int main(int argc, char** argv) {
   std::optional<size_t> workers;
   CLI::App& run = *app.add_subcommand("run", "serve until SIGTERM; SIGHUP reads the config again");
   add_config(run, config);
-  run.add_option("--workers", workers, "threads that serve, instead of what the config says")->check(CLI::Range(1, 256));
+  run.add_option("--workers", workers, "threads that serve, instead of what the config says")
+      ->check(CLI::Range(1, 256));
   run.callback([&] {
     server::harden_process();
     status = server::Server(config, workers).run();
@@ -37,7 +40,8 @@ int main(int argc, char** argv) {
   add_config(check, config);
   check.callback([&] { status = server::check_config(config); });
 
-  CLI::App& show = *app.add_subcommand("show", "print the config in effect, defaults filled in, secrets hidden");
+  CLI::App& show =
+      *app.add_subcommand("show", "print the config in effect, defaults filled in, secrets hidden");
   add_config(show, config);
   show.callback([&] { status = server::show_config(config); });
 
@@ -45,9 +49,8 @@ int main(int argc, char** argv) {
   add_key_commands(keys, status);
 
   CLI::App& version = *app.add_subcommand("version", "print the versions of Sallyport and of its libraries");
-  version.callback([] {
-    std::printf("sallyport %s\n%s", server::version().c_str(), server::library_versions().c_str());
-  });
+  version.callback(
+      [] { std::printf("sallyport %s\n%s", server::version().c_str(), server::library_versions().c_str()); });
 
   try {
     app.parse(argc, argv);

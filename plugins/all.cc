@@ -12,8 +12,9 @@
 namespace sallyport {
 
 std::span<const PluginType* const> all_plugins() {
-  static const std::array<const PluginType*, 6> all = {&body_plugin(),  &authenticate_plugin(), &authorize_plugin(),
-                                                       &limit_plugin(), &validate_plugin(),     &respond_plugin()};
+  static const std::array<const PluginType*, 6> all = {&body_plugin(),      &authenticate_plugin(),
+                                                       &authorize_plugin(), &limit_plugin(),
+                                                       &validate_plugin(),  &respond_plugin()};
   return all;
 }
 

@@ -23,7 +23,9 @@ struct BodyOptions {
 class BodyLimit final : public Policy {
  public:
   BodyLimit(Setup& setup, const BodyOptions& options)
-      : Policy(setup, "body", options.mode), max_(options.max.count), shadow_(options.mode == config::Mode::shadow) {}
+      : Policy(setup, "body", options.mode),
+        max_(options.max.count),
+        shadow_(options.mode == config::Mode::shadow) {}
 
   Task<Decision> decide(Exchange& x) override {
     const bool known = x.request.length.kind == http::BodyLength::Kind::counted;
@@ -31,8 +33,9 @@ class BodyLimit final : public Policy {
     if (shadow_ ? x.request.length.bytes <= max_ : x.limit_body(max_).has_value()) {
       return Task<Decision>::ready(pass());
     }
-    return Task<Decision>::ready(refuse(Code::body_too_large, "body_too_large",
-                                        fmt::format("the content is larger than the {} bytes this route takes", max_)));
+    return Task<Decision>::ready(
+        refuse(Code::body_too_large, "body_too_large",
+               fmt::format("the content is larger than the {} bytes this route takes", max_)));
   }
 
  private:

@@ -2,7 +2,8 @@
 //
 //   body: { max: 256KiB }
 //
-// Content whose length is known is refused before any of it is asked for; chunked content when it grows beyond.
+// Content whose length is known is refused before any of it is asked for; chunked content when it grows
+// beyond.
 #pragma once
 
 #include "gateway/core/plugin.h"

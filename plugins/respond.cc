@@ -23,7 +23,8 @@ struct RespondOptions {
     io.field("headers", headers);
   }
   void check(config::Reader& reader) const {
-    if (reader.has("status") && (status < 200 || status > 599)) reader.error_at("status", "a status is from 200 to 599");
+    if (reader.has("status") && (status < 200 || status > 599))
+      reader.error_at("status", "a status is from 200 to 599");
     const bool without_content = status == 204 || status == 304;
     if (without_content && !body.empty()) reader.error_at("body", "204 and 304 have no content");
     for (const auto& [name, value] : headers) {
@@ -39,8 +40,8 @@ class Respond final : public Plugin {
   explicit Respond(RespondOptions options) : options_(std::move(options)) {}
 
   Task<> handle(Exchange& x, Next) override {
-    x.answer(static_cast<int>(options_.status), options_.body.empty() ? Slice{} : Slice(options_.content_type),
-             options_.body);
+    x.answer(static_cast<int>(options_.status),
+             options_.body.empty() ? Slice{} : Slice(options_.content_type), options_.body);
     for (const auto& [name, value] : options_.headers) x.response.headers.add(name, value);
     return Task<>::ready();
   }

@@ -1,4 +1,5 @@
-// The rules of the house, as a test: who includes whom, how long files and functions are, where foreign libraries may be seen.
+// The rules of the house, as a test: who includes whom, how long files and functions are, where foreign
+// libraries may be seen.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -13,9 +13,10 @@
 namespace sallyport {
 namespace {
 
-constexpr uint64_t jump_look_ms = 5;         // how often a clock that tests move is looked at
+constexpr uint64_t jump_look_ms = 5;  // how often a clock that tests move is looked at
 constexpr uint64_t wait_max_ms = 3'600'000;
-constexpr int turn_end_rounds = 8;           // work of the turn's end that makes more of it waits for the next turn after that
+constexpr int turn_end_rounds =
+    8;  // work of the turn's end that makes more of it waits for the next turn after that
 
 }  // namespace
 
@@ -74,7 +75,8 @@ void Loop::Impl::run_turn_ends() {
   }
 }
 
-// Asks libuv to wake us for the earliest timer; nothing to do as long as that stays the same, or moves to later.
+// Asks libuv to wake us for the earliest timer; nothing to do as long as that stays the same, or moves to
+// later.
 void Loop::Impl::set_alarm() {
   if (!turn_ends.empty()) {
     alarm_at = Monotonic::min();
@@ -103,7 +105,8 @@ Loop::Loop() : impl_(std::make_unique<Impl>()) {
   uv_timer_init(&i.loop, &i.alarm);
   uv_prepare_init(&i.loop, &i.before);
   uv_check_init(&i.loop, &i.after);
-  uv_async_init(&i.loop, &i.call, [](uv_async_t* call) { static_cast<Impl*>(call->loop->data)->run_posted(); });
+  uv_async_init(&i.loop, &i.call,
+                [](uv_async_t* call) { static_cast<Impl*>(call->loop->data)->run_posted(); });
   uv_prepare_start(&i.before, [](uv_prepare_t* before) {
     auto& me = *static_cast<Impl*>(before->loop->data);
     me.run_timers();

@@ -17,8 +17,8 @@ namespace sallyport {
 
 class TimerQueue;
 
-// Something to run once before the loop next waits: for what is worth doing once a turn, such as one write for all
-// the commands of the turn. Leaves the loop's list when it dies.
+// Something to run once before the loop next waits: for what is worth doing once a turn, such as one write
+// for all the commands of the turn. Leaves the loop's list when it dies.
 class TurnEnd : public ListNode {
  public:
   virtual void at_turn_end() = 0;
@@ -37,7 +37,8 @@ class Loop {
   void run();   // until stop()
   void stop();  // own thread only; from others: post([&] { loop.stop(); })
 
-  // Runs `work` on the loop's thread at its next turn. Any thread. Work posted after the loop has ended is dropped.
+  // Runs `work` on the loop's thread at its next turn. Any thread. Work posted after the loop has ended is
+  // dropped.
   void post(std::move_only_function<void()> work);
 
   // The time at the start of this turn of the loop (read at most once a turn).

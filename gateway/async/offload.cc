@@ -17,7 +17,8 @@ struct Job {
 
 class Offloaded {
  public:
-  Offloaded(Loop& loop, std::move_only_function<void()> work) : loop_(loop), job_(new Job{{}, std::move(work), {}}) {}
+  Offloaded(Loop& loop, std::move_only_function<void()> work)
+      : loop_(loop), job_(new Job{{}, std::move(work), {}}) {}
   Offloaded(const Offloaded&) = delete;
   ~Offloaded() {
     if (job_ != nullptr) job_->waiting = nullptr;
@@ -27,8 +28,7 @@ class Offloaded {
     job_->waiting = waiting;
     job_->request.data = this;
     uv_queue_work(
-        loop_.raw(), &job_->request,
-        [](uv_work_t* request) { reinterpret_cast<Job*>(request)->work(); },
+        loop_.raw(), &job_->request, [](uv_work_t* request) { reinterpret_cast<Job*>(request)->work(); },
         [](uv_work_t* request, int) {
           auto* job = reinterpret_cast<Job*>(request);
           const std::coroutine_handle<> waiting_now = job->waiting;
@@ -46,6 +46,8 @@ class Offloaded {
 
 }  // namespace
 
-Task<> offload(Loop& loop, std::move_only_function<void()> work) { co_await Offloaded(loop, std::move(work)); }
+Task<> offload(Loop& loop, std::move_only_function<void()> work) {
+  co_await Offloaded(loop, std::move(work));
+}
 
 }  // namespace sallyport

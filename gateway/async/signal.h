@@ -57,7 +57,8 @@ class Event {
 // Waits for an event or for a point in time, whichever comes first: true if it was the event.
 class WaitUntil : public ListNode {
  public:
-  WaitUntil(Loop& loop, Monotonic deadline) noexcept : timer_(loop, &WaitUntil::late, this), deadline_(deadline) {}
+  WaitUntil(Loop& loop, Monotonic deadline) noexcept
+      : timer_(loop, &WaitUntil::late, this), deadline_(deadline) {}
   // Resumes the waiter with true. Does nothing if none waits.
   void notify() {
     happened_ = true;

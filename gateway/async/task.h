@@ -1,11 +1,11 @@
 // Task<T>: work that may wait. A coroutine that starts at once, and is cancelled by destroying its Task.
 //
-// A Task belongs to one worker's thread. Destroying one that waits destroys its frame, and with it the locals, the
-// tasks it awaits and the awaiters, each of which takes itself out of whatever it waits for. A function that knows
-// its answer at once returns Task<T>::ready(value) and costs no frame.
+// A Task belongs to one worker's thread. Destroying one that waits destroys its frame, and with it the
+// locals, the tasks it awaits and the awaiters, each of which takes itself out of whatever it waits for. A
+// function that knows its answer at once returns Task<T>::ready(value) and costs no frame.
 //
-// Rules (tests/house.cc): no capturing lambda is a coroutine; nothing borrowed crosses an await unless its owner
-// outlives the task; exceptions do not pass through: one that reaches a task ends the process.
+// Rules (tests/house.cc): no capturing lambda is a coroutine; nothing borrowed crosses an await unless its
+// owner outlives the task; exceptions do not pass through: one that reaches a task ends the process.
 #pragma once
 
 #include <coroutine>

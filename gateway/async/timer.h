@@ -1,7 +1,7 @@
 // Timers: deadlines that cost next to nothing to move.
 //
-// A request arms and disarms several deadlines that hardly ever fire. Moving one later, or disarming it, is a store:
-// its entry in the heap stays and is put right when it comes up. One worker's thread.
+// A request arms and disarms several deadlines that hardly ever fire. Moving one later, or disarming it, is a
+// store: its entry in the heap stays and is put right when it comes up. One worker's thread.
 #pragma once
 
 #include <coroutine>

@@ -1,7 +1,7 @@
 // Bytes: a buffer that is filled at its end and consumed at its front, and the pool its memory comes from.
 //
-// Owned by one worker; not thread-safe. A Slice (std::string_view) into a Buffer is valid until the buffer is next
-// written to or released.
+// Owned by one worker; not thread-safe. A Slice (std::string_view) into a Buffer is valid until the buffer is
+// next written to or released.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,8 @@
 // Time: a monotonic clock for deadlines and a wall clock for tokens, keys and the log. Any thread.
 //
-// In a build with tests (SALLYPORT_TEST_CLOCK) both are shifted by a number of nanoseconds that a test writes into
-// the file named by the environment variable SALLYPORT_TEST_CLOCK, so that tests move time instead of waiting.
+// In a build with tests (SALLYPORT_TEST_CLOCK) both are shifted by a number of nanoseconds that a test writes
+// into the file named by the environment variable SALLYPORT_TEST_CLOCK, so that tests move time instead of
+// waiting.
 #pragma once
 
 #include <chrono>

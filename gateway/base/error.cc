@@ -19,8 +19,10 @@ bool may_retry(Code code) noexcept {
     case Code::connection_reset:
     case Code::connection_refused:
     case Code::timed_out:
-    case Code::name_not_resolved: return true;
-    default: return false;
+    case Code::name_not_resolved:
+      return true;
+    default:
+      return false;
   }
 }
 

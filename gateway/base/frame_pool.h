@@ -1,8 +1,8 @@
 // FramePool: the free list that coroutine frames come from, one for each thread.
 //
-// A promise's operator new has no way to reach its worker, so the list is thread_local: it holds raw memory only, no
-// state that anything depends on. A frame must be freed on the thread that made it, which holds because a task
-// belongs to one worker.
+// A promise's operator new has no way to reach its worker, so the list is thread_local: it holds raw memory
+// only, no state that anything depends on. A frame must be freed on the thread that made it, which holds
+// because a task belongs to one worker.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // Live<T>: an immutable value that one thread replaces now and then, and that workers read without a lock.
 //
-// The reader keeps the last value it saw and looks at a version number on each use (one load of a line that rarely
-// changes); only when that has moved does it take the mutex and fetch the new one.
+// The reader keeps the last value it saw and looks at a version number on each use (one load of a line that
+// rarely changes); only when that has moved does it take the mutex and fetch the new one.
 #pragma once
 
 #include <atomic>
@@ -39,7 +39,8 @@ template <class T>
 class LiveReader {
  public:
   explicit LiveReader(std::shared_ptr<const Live<T>> source) : source_(std::move(source)) {}
-  // The newest value, or null before the first was published. Valid until the next call; keep shared() across waits.
+  // The newest value, or null before the first was published. Valid until the next call; keep shared() across
+  // waits.
   const T* get() {
     refresh();
     return value_.get();

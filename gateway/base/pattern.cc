@@ -27,7 +27,8 @@ Pattern& Pattern::operator=(Pattern&&) noexcept = default;
 Pattern::~Pattern() = default;
 
 Result<Pattern> Pattern::compile(std::string_view expression) {
-  auto impl = std::unique_ptr<Impl>(new Impl{re2::RE2(re2::StringPiece(expression.data(), expression.size()), options())});
+  auto impl = std::unique_ptr<Impl>(
+      new Impl{re2::RE2(re2::StringPiece(expression.data(), expression.size()), options())});
   if (!impl->expression.ok()) return fail(Code::invalid_data, "bad_pattern", impl->expression.error());
   return Pattern(std::move(impl));
 }

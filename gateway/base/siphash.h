@@ -1,4 +1,5 @@
-// SipHash-2-4 (Aumasson and Bernstein, 2012): a short keyed hash, so that strangers cannot choose what collides. Any thread.
+// SipHash-2-4 (Aumasson and Bernstein, 2012): a short keyed hash, so that strangers cannot choose what
+// collides. Any thread.
 #pragma once
 
 #include <array>

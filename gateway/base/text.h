@@ -22,7 +22,7 @@ constexpr int hex_value(char c) noexcept {
 
 bool iequals(std::string_view a, std::string_view b) noexcept;  // ASCII, ignoring case
 std::string to_lower(std::string_view s);
-std::string_view trim(std::string_view s) noexcept;             // spaces and tabs at both ends
+std::string_view trim(std::string_view s) noexcept;  // spaces and tabs at both ends
 
 // Decimal digits only, no sign, no overflow; nullopt otherwise.
 std::optional<uint64_t> parse_decimal(std::string_view s) noexcept;

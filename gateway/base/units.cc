@@ -23,10 +23,12 @@ constexpr std::array<Unit, 7> duration_units = {{{"d", 86'400'000'000'000},
                                                  {"ms", 1'000'000},
                                                  {"us", 1'000},
                                                  {"ns", 1}}};
-constexpr std::array<Unit, 4> byte_units = {{{"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}, {"B", 1}}};
+constexpr std::array<Unit, 4> byte_units = {
+    {{"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}, {"B", 1}}};
 
 std::unexpected<Error> bad_unit(std::string_view text, std::string_view expected) {
-  return fail(Code::invalid_data, "bad_unit", fmt::format("\"{}\" is not {}", text::printable(text), expected));
+  return fail(Code::invalid_data, "bad_unit",
+              fmt::format("\"{}\" is not {}", text::printable(text), expected));
 }
 
 // "1.5s" → 1.5 × 10⁹; exact to the unit's smallest part, no overflow.
@@ -70,7 +72,8 @@ struct Civil {
   int64_t year;
   unsigned month, day;
 };
-// Days since 1970-01-01 to a date of the Gregorian calendar, and back (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+// Days since 1970-01-01 to a date of the Gregorian calendar, and back (Howard Hinnant, "chrono-Compatible
+// Low-Level Date Algorithms").
 Civil civil_from_days(int64_t days) noexcept {
   days += 719468;
   const int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -94,7 +97,8 @@ int64_t days_from_civil(Civil c) noexcept {
 
 Result<Duration> parse_duration(std::string_view text) {
   const auto value = parse_with_unit(text, duration_units);
-  if (!value) return bad_unit(text, "a duration: a number and one of ns us ms s m h d, such as 250ms, 15m, 90d");
+  if (!value)
+    return bad_unit(text, "a duration: a number and one of ns us ms s m h d, such as 250ms, 15m, 90d");
   return Duration(static_cast<int64_t>(*value));
 }
 
@@ -107,12 +111,16 @@ Result<Bytes> parse_bytes(std::string_view text) {
 Result<Rate> parse_rate(std::string_view text) {
   const size_t slash = text.find('/');
   const auto count = text::parse_decimal(text.substr(0, slash));
-  const auto per = slash == std::string_view::npos ? std::nullopt : parse_with_unit(text.substr(slash + 1), duration_units);
-  if (!count || !per || *count == 0 || *per == 0) return bad_unit(text, "a rate: so many per so long, such as 100/1m");
+  const auto per = slash == std::string_view::npos ? std::nullopt
+                                                   : parse_with_unit(text.substr(slash + 1), duration_units);
+  if (!count || !per || *count == 0 || *per == 0)
+    return bad_unit(text, "a rate: so many per so long, such as 100/1m");
   return Rate{*count, Duration(static_cast<int64_t>(*per))};
 }
 
-std::string to_string(Duration value) { return shortest(static_cast<uint64_t>(value.count()), duration_units); }
+std::string to_string(Duration value) {
+  return shortest(static_cast<uint64_t>(value.count()), duration_units);
+}
 std::string to_string(Bytes value) { return shortest(value.count, byte_units); }
 std::string to_string(Rate value) { return fmt::format("{}/{}", value.count, to_string(value.per)); }
 
@@ -121,7 +129,8 @@ std::string date_time(Wall t) {
   const int64_t days = s >= 0 ? s / 86400 : (s - 86399) / 86400;
   const int64_t rest = s - days * 86400;
   const Civil c = civil_from_days(days);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", c.year, c.month, c.day, rest / 3600, rest / 60 % 60, rest % 60);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", c.year, c.month, c.day, rest / 3600,
+                     rest / 60 % 60, rest % 60);
 }
 
 std::string date_time_ms(Wall t) {
@@ -135,13 +144,14 @@ Result<Wall> parse_date_time(std::string_view text) {
   const auto part = [&](size_t at, size_t size) -> uint64_t {
     return text::parse_decimal(text.substr(at, size)).value_or(9999999);
   };
-  const bool shaped = text.size() == 20 && text[4] == '-' && text[7] == '-' && text[10] == 'T' && text[13] == ':' &&
-                      text[16] == ':' && text[19] == 'Z';
+  const bool shaped = text.size() == 20 && text[4] == '-' && text[7] == '-' && text[10] == 'T' &&
+                      text[13] == ':' && text[16] == ':' && text[19] == 'Z';
   if (!shaped) return bad_unit(text, "a time in UTC such as 2026-01-02T03:04:05Z");
-  const uint64_t year = part(0, 4), month = part(5, 2), day = part(8, 2), hour = part(11, 2), minute = part(14, 2),
-                 second = part(17, 2);
+  const uint64_t year = part(0, 4), month = part(5, 2), day = part(8, 2), hour = part(11, 2),
+                 minute = part(14, 2), second = part(17, 2);
   const Civil civil{static_cast<int64_t>(year), static_cast<unsigned>(month), static_cast<unsigned>(day)};
-  const bool in_range = year <= 9999 && month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour < 24 && minute < 60 && second < 60;
+  const bool in_range = year <= 9999 && month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour < 24 &&
+                        minute < 60 && second < 60;
   if (!in_range) return bad_unit(text, "a time in UTC such as 2026-01-02T03:04:05Z");
   const int64_t days = days_from_civil(civil);
   const Civil back = civil_from_days(days);  // the 31st of February is none

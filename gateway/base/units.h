@@ -23,7 +23,8 @@ struct Rate {
   bool operator==(const Rate&) const = default;
 };
 
-// ns us ms s m h d; one number and one unit ("90d", "1.5s"); "0" needs none. Errors carry a detail that names the units.
+// ns us ms s m h d; one number and one unit ("90d", "1.5s"); "0" needs none. Errors carry a detail that names
+// the units.
 Result<Duration> parse_duration(std::string_view text);
 // B KiB MiB GiB; a bare number is refused, but for 0.
 Result<Bytes> parse_bytes(std::string_view text);

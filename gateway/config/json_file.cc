@@ -1,4 +1,5 @@
-// JSON documents as Nodes (RFC 8259), with the place of every value. For files at load; requests are read by gateway/json.
+// JSON documents as Nodes (RFC 8259), with the place of every value. For files at load; requests are read by
+// gateway/json.
 #include <fmt/format.h>
 
 #include <unordered_set>
@@ -50,15 +51,24 @@ class JsonReader {
   bool value(Node& out, size_t depth) {
     out.mark = mark();
     if (++nodes_ > limits_.nodes_max) return refuse("the document has too many values");
-    if (depth > limits_.depth_max) return refuse(fmt::format("this is nested more than {} deep", limits_.depth_max));
+    if (depth > limits_.depth_max)
+      return refuse(fmt::format("this is nested more than {} deep", limits_.depth_max));
     switch (peek()) {
-      case '{': return object(out, depth);
-      case '[': return list(out, depth);
-      case '"': out.kind = Node::Kind::string; return string(out.text);
-      case 't': return word(out, "true", Node::Kind::boolean);
-      case 'f': return word(out, "false", Node::Kind::boolean);
-      case 'n': return word(out, "null", Node::Kind::null);
-      default: return number(out);
+      case '{':
+        return object(out, depth);
+      case '[':
+        return list(out, depth);
+      case '"':
+        out.kind = Node::Kind::string;
+        return string(out.text);
+      case 't':
+        return word(out, "true", Node::Kind::boolean);
+      case 'f':
+        return word(out, "false", Node::Kind::boolean);
+      case 'n':
+        return word(out, "null", Node::Kind::null);
+      default:
+        return number(out);
     }
   }
   bool word(Node& out, std::string_view expected, Node::Kind kind) {
@@ -114,7 +124,8 @@ class JsonReader {
     };
     take('-');
     const bool zero = peek() == '0';
-    if (!digits() || (zero && at_ - start > (text_[start] == '-' ? 2U : 1U))) return refuse("a value is expected here");
+    if (!digits() || (zero && at_ - start > (text_[start] == '-' ? 2U : 1U)))
+      return refuse("a value is expected here");
     out.kind = Node::Kind::integer;
     if (take('.')) {
       out.kind = Node::Kind::number;
@@ -217,11 +228,19 @@ void append_quoted(std::string& out, std::string_view s) {
 
 void append_json(std::string& out, const Node& node) {
   switch (node.kind) {
-    case Node::Kind::null: out += "null"; return;
-    case Node::Kind::boolean: out += text::to_lower(node.text); return;
+    case Node::Kind::null:
+      out += "null";
+      return;
+    case Node::Kind::boolean:
+      out += text::to_lower(node.text);
+      return;
     case Node::Kind::integer:
-    case Node::Kind::number: out += node.text.starts_with('+') ? node.text.substr(1) : node.text; return;
-    case Node::Kind::string: append_quoted(out, node.text); return;
+    case Node::Kind::number:
+      out += node.text.starts_with('+') ? node.text.substr(1) : node.text;
+      return;
+    case Node::Kind::string:
+      append_quoted(out, node.text);
+      return;
     case Node::Kind::list:
       out += '[';
       for (const Node& item : node.items) {

@@ -29,8 +29,8 @@ class Node {
   // integer, number, boolean: as written; string: its value. A YAML plain scalar that reads as a number has a
   // number's kind; a quoted one is always a string.
   std::string text;
-  std::vector<Node> items;       // of a list
-  std::vector<Member> members;   // of a map, in the order of the file; names are unique
+  std::vector<Node> items;      // of a list
+  std::vector<Member> members;  // of a map, in the order of the file; names are unique
 
   bool is_map() const noexcept { return kind == Kind::map; }
   bool is_list() const noexcept { return kind == Kind::list; }

@@ -19,10 +19,12 @@ void Problems::add(const Mark& mark, std::string message) {
 std::string Problems::text() const {
   std::vector<const Problem*> in_order;
   for (const Problem& p : found_) in_order.push_back(&p);
-  std::ranges::sort(in_order, {}, [](const Problem* p) { return std::tuple(p->mark.line, p->mark.column, p); });
+  std::ranges::sort(in_order, {},
+                    [](const Problem* p) { return std::tuple(p->mark.line, p->mark.column, p); });
   std::string out;
   for (const Problem* p : in_order) {
-    if (p->mark.file != nullptr) out += fmt::format("{}:{}:{}: ", *p->mark.file, p->mark.line, p->mark.column);
+    if (p->mark.file != nullptr)
+      out += fmt::format("{}:{}:{}: ", *p->mark.file, p->mark.line, p->mark.column);
     out += p->message + "\n";
   }
   return out;

@@ -1,4 +1,5 @@
-// Problems: everything that is wrong with a config, collected so that one run of `check` tells it all. One thread.
+// Problems: everything that is wrong with a config, collected so that one run of `check` tells it all. One
+// thread.
 #pragma once
 
 #include <string>

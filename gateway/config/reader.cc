@@ -62,8 +62,8 @@ void Reader::finish() {
 
 bool Reader::expect(Node::Kind kind) {
   if (node_->kind == kind) return true;
-  error(fmt::format("{}: expected {}, found {}", path_.empty() ? "the config" : text::printable(path_), to_string(kind),
-                    to_string(node_->kind)));
+  error(fmt::format("{}: expected {}, found {}", path_.empty() ? "the config" : text::printable(path_),
+                    to_string(kind), to_string(node_->kind)));
   return false;
 }
 
@@ -73,9 +73,10 @@ int Reader::one_of(const std::vector<std::string>& names) {
     if (node_->is_scalar() && node_->text == names[i]) return static_cast<int>(i);
     all += (i == 0 ? "" : ", ") + names[i];
   }
-  error(fmt::format("{}: expected one of {}; found {}{}", text::printable(path_), all,
-                    node_->is_scalar() ? "\"" + text::printable(node_->text) + "\"" : std::string(to_string(node_->kind)),
-                    node_->is_scalar() ? did_you_mean(node_->text, names) : ""));
+  error(fmt::format(
+      "{}: expected one of {}; found {}{}", text::printable(path_), all,
+      node_->is_scalar() ? "\"" + text::printable(node_->text) + "\"" : std::string(to_string(node_->kind)),
+      node_->is_scalar() ? did_you_mean(node_->text, names) : ""));
   return -1;
 }
 
@@ -97,8 +98,8 @@ void Reader::value(uint64_t& out) {
   if (const auto number = text::parse_decimal(node_->text)) {
     out = *number;
   } else {
-    error(fmt::format("{}: {} is not a whole number from 0 to {}", text::printable(path_), text::printable(node_->text),
-                      std::numeric_limits<uint64_t>::max()));
+    error(fmt::format("{}: {} is not a whole number from 0 to {}", text::printable(path_),
+                      text::printable(node_->text), std::numeric_limits<uint64_t>::max()));
   }
 }
 
@@ -111,7 +112,8 @@ void narrow(Reader& reader, T& out) {
   if (wide <= std::numeric_limits<T>::max()) {
     out = static_cast<T>(wide);
   } else {
-    reader.error(fmt::format("{}: {} is more than {}", text::printable(reader.path()), wide, std::numeric_limits<T>::max()));
+    reader.error(fmt::format("{}: {} is more than {}", text::printable(reader.path()), wide,
+                             std::numeric_limits<T>::max()));
   }
 }
 
@@ -127,7 +129,8 @@ void Reader::value(int64_t& out) {
   if (negative || digits.starts_with('+')) digits.remove_prefix(1);
   const auto number = text::parse_decimal(digits);
   constexpr auto most = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-  if (!number || *number > most) return error(fmt::format("{}: this number is too large", text::printable(path_)));
+  if (!number || *number > most)
+    return error(fmt::format("{}: this number is too large", text::printable(path_)));
   out = negative ? -static_cast<int64_t>(*number) : static_cast<int64_t>(*number);
 }
 
@@ -138,20 +141,26 @@ void Reader::value(double& out) {
 
 void Reader::value(Duration& out) {
   Result<Duration> read = node_->is_scalar() ? parse_duration(node_->text) : parse_duration("");
-  if (read) out = *read;
-  else error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
+  if (read)
+    out = *read;
+  else
+    error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
 }
 
 void Reader::value(Bytes& out) {
   Result<Bytes> read = node_->is_scalar() ? parse_bytes(node_->text) : parse_bytes("");
-  if (read) out = *read;
-  else error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
+  if (read)
+    out = *read;
+  else
+    error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
 }
 
 void Reader::value(Rate& out) {
   Result<Rate> read = node_->is_scalar() ? parse_rate(node_->text) : parse_rate("");
-  if (read) out = *read;
-  else error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
+  if (read)
+    out = *read;
+  else
+    error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
 }
 
 void Reader::value(FilePath& out) {
@@ -174,14 +183,17 @@ void Reader::value(Secret& out) {
   } else if (reference.starts_with("file:")) {
     Result<std::string> content = read_file(resolve_path(reference.substr(5), directory_), secret_bytes_max);
     if (!content) {
-      return error(fmt::format("{}: cannot read the secret {}: {}", text::printable(path_), text::printable(reference),
-                               content.error().detail));
+      return error(fmt::format("{}: cannot read the secret {}: {}", text::printable(path_),
+                               text::printable(reference), content.error().detail));
     }
     while (content->ends_with('\n') || content->ends_with('\r')) content->pop_back();
-    if (content->empty()) return error(fmt::format("{}: the file {} is empty", text::printable(path_), text::printable(reference)));
+    if (content->empty())
+      return error(
+          fmt::format("{}: the file {} is empty", text::printable(path_), text::printable(reference)));
     out = {reference, std::make_shared<const std::string>(std::move(*content))};
   } else {
-    error(fmt::format("{}: {}", text::printable(path_), secret_help));  // what is there may be the secret: not shown
+    error(fmt::format("{}: {}", text::printable(path_),
+                      secret_help));  // what is there may be the secret: not shown
   }
 }
 

@@ -13,11 +13,11 @@
 //     }
 //   };
 //
-// A key that `fields` does not name is an error with a "did you mean". If a struct may also be written in a short
-// form (`limit: [a, b]`, `authenticate: public`), it has `bool shorthand(Reader&)`: called first when the node is
-// not a map; it returns true if it has read the node. After `fields`, an optional `void check(Reader&)` may add
-// problems that concern several keys. Writer calls `fields` only, unless a `bool shorthand(Writer&)` has written the
-// value. Main thread only.
+// A key that `fields` does not name is an error with a "did you mean". If a struct may also be written in a
+// short form (`limit: [a, b]`, `authenticate: public`), it has `bool shorthand(Reader&)`: called first when
+// the node is not a map; it returns true if it has read the node. After `fields`, an optional `void
+// check(Reader&)` may add problems that concern several keys. Writer calls `fields` only, unless a `bool
+// shorthand(Writer&)` has written the value. Main thread only.
 #pragma once
 
 #include <array>
@@ -43,14 +43,18 @@ class Writer;
 template <class T>
 concept Described = requires(T& t, Reader& r) { t.fields(r); };
 template <class T>
-concept HasShorthand = requires(T& t, Reader& r) { { t.shorthand(r) } -> std::same_as<bool>; };
+concept HasShorthand = requires(T& t, Reader& r) {
+  { t.shorthand(r) } -> std::same_as<bool>;
+};
 template <class T>
-concept WritesShorthand = requires(T& t, Writer& w) { { t.shorthand(w) } -> std::same_as<bool>; };
+concept WritesShorthand = requires(T& t, Writer& w) {
+  { t.shorthand(w) } -> std::same_as<bool>;
+};
 template <class T>
 concept HasCheck = requires(T& t, Reader& r) { t.check(r); };
 
-// The names of an enum's values, in order: `constexpr auto enum_names(Mode) { return std::array{"enforce", …}; }`
-// found by argument-dependent look-up (or, for Mode, below).
+// The names of an enum's values, in order: `constexpr auto enum_names(Mode) { return std::array{"enforce",
+// …}; }` found by argument-dependent look-up (or, for Mode, below).
 template <class E>
 concept NamedEnum = std::is_enum_v<E> && requires(E e) { enum_names(e); };
 
@@ -200,8 +204,10 @@ class Writer {
   void value(const Raw& v);
   template <class T>
   void value(std::optional<T>& v) {
-    if (v) value(*v);
-    else nothing();
+    if (v)
+      value(*v);
+    else
+      nothing();
   }
   template <class T>
   void value(std::vector<T>& v) {

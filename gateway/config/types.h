@@ -1,4 +1,5 @@
-// The value types that a config key can have, beyond numbers, strings, durations and sizes. Immutable; any thread.
+// The value types that a config key can have, beyond numbers, strings, durations and sizes. Immutable; any
+// thread.
 #pragma once
 
 #include <memory>
@@ -24,7 +25,7 @@ struct FilePath {
 
 // A reference to a secret: env:NAME or file:PATH. The value is fetched at load and never printed.
 struct Secret {
-  std::string reference;               // "env:KEY_PEPPER"; what `show` prints
+  std::string reference;                     // "env:KEY_PEPPER"; what `show` prints
   std::shared_ptr<const std::string> value;  // without the line's end; null when the key is absent
   bool present() const noexcept { return value != nullptr; }
   bool operator==(const Secret& other) const { return reference == other.reference; }

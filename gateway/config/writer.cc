@@ -18,7 +18,9 @@ Node scalar(Node::Kind kind, std::string text) {
 // True if YAML reads the text, without quotes, as the same text.
 bool is_plain(std::string_view s) {
   if (s.empty() || s.size() > 200) return false;
-  const auto ordinary = [](char c) { return text::is_alpha(c) || text::is_digit(c) || c == '_' || c == '/' || c == '.' || c == '-' || c == ':'; };
+  const auto ordinary = [](char c) {
+    return text::is_alpha(c) || text::is_digit(c) || c == '_' || c == '/' || c == '.' || c == '-' || c == ':';
+  };
   if (!text::is_alpha(s.front()) && s.front() != '/') return false;
   if (!std::ranges::all_of(s, ordinary) || s.back() == ':') return false;
   constexpr std::array<std::string_view, 8> words = {"null", "true", "false", "yes", "no", "on", "off", "y"};
@@ -44,11 +46,16 @@ std::string quoted(std::string_view s) {
 
 std::string inline_text(const Node& node) {
   switch (node.kind) {
-    case Node::Kind::null: return "null";
-    case Node::Kind::string: return is_plain(node.text) ? node.text : quoted(node.text);
-    case Node::Kind::list: return "[]";
-    case Node::Kind::map: return "{}";
-    default: return node.text;
+    case Node::Kind::null:
+      return "null";
+    case Node::Kind::string:
+      return is_plain(node.text) ? node.text : quoted(node.text);
+    case Node::Kind::list:
+      return "[]";
+    case Node::Kind::map:
+      return "{}";
+    default:
+      return node.text;
   }
 }
 
@@ -144,8 +151,10 @@ void Writer::value(const Raw& v) {
 
 std::string Writer::text() const {
   std::string out;
-  if (is_block(root_)) emit(out, root_, 0, false);
-  else out = inline_text(root_) + "\n";
+  if (is_block(root_))
+    emit(out, root_, 0, false);
+  else
+    out = inline_text(root_) + "\n";
   return out;
 }
 

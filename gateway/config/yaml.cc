@@ -28,7 +28,8 @@ struct Refused {
 // The kind of a plain scalar by YAML 1.2's core schema (section 10.3.2).
 Node::Kind kind_of_plain(const std::string& s) {
   if (s.empty() || s == "~" || s == "null" || s == "Null" || s == "NULL") return Node::Kind::null;
-  if (s == "true" || s == "false" || s == "True" || s == "False" || s == "TRUE" || s == "FALSE") return Node::Kind::boolean;
+  if (s == "true" || s == "false" || s == "True" || s == "False" || s == "TRUE" || s == "FALSE")
+    return Node::Kind::boolean;
   std::string_view digits = s;
   if (digits.front() == '-' || digits.front() == '+') digits.remove_prefix(1);
   if (digits.empty()) return Node::Kind::string;
@@ -37,27 +38,34 @@ Node::Kind kind_of_plain(const std::string& s) {
   size_t mantissa = 0;
   bool dot = false;
   for (; at < digits.size() && (text::is_digit(digits[at]) || (digits[at] == '.' && !dot)); ++at) {
-    if (digits[at] == '.') dot = true;
-    else ++mantissa;
+    if (digits[at] == '.')
+      dot = true;
+    else
+      ++mantissa;
   }
   if (mantissa == 0) return Node::Kind::string;
   if (at == digits.size()) return Node::Kind::number;
   if (digits[at] != 'e' && digits[at] != 'E') return Node::Kind::string;
   if (++at < digits.size() && (digits[at] == '+' || digits[at] == '-')) ++at;
   const std::string_view exponent = digits.substr(at);
-  return exponent.empty() || exponent.find_first_not_of("0123456789") != exponent.npos ? Node::Kind::string : Node::Kind::number;
+  return exponent.empty() || exponent.find_first_not_of("0123456789") != exponent.npos ? Node::Kind::string
+                                                                                       : Node::Kind::number;
 }
 
 // Builds Nodes out of the parser's events, within limits.
 class Builder final : public YAML::EventHandler {
  public:
-  Builder(std::shared_ptr<const std::string> file, const DocumentLimits& limits) : file_(std::move(file)), limits_(limits) {}
+  Builder(std::shared_ptr<const std::string> file, const DocumentLimits& limits)
+      : file_(std::move(file)), limits_(limits) {}
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
 
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { leaf(mark, anchor, Node::Kind::null, ""); }
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    leaf(mark, anchor, Node::Kind::null, "");
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     const bool quoted = tag == "!";
     if (!quoted && !tag.empty() && tag != "?" && tag != "tag:yaml.org,2002:str") {
       throw Refused{mark, "tags are not understood here"};
@@ -69,16 +77,19 @@ class Builder final : public YAML::EventHandler {
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) throw Refused{mark, "this alias refers to something that is not complete yet"};
+    if (found == anchors_.end())
+      throw Refused{mark, "this alias refers to something that is not complete yet"};
     count(mark, size_of(found->second));
     if (expects_name()) throw Refused{mark, "an alias cannot be a key"};
     place(found->second);
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     open(mark, anchor, Node::Kind::list);
   }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     open(mark, anchor, Node::Kind::map);
   }
   void OnMapEnd() override { close(); }
@@ -100,7 +111,8 @@ class Builder final : public YAML::EventHandler {
   }
   void count(const YAML::Mark& mark, size_t nodes) {
     nodes_ += nodes;
-    if (nodes_ > limits_.nodes_max) throw Refused{mark, fmt::format("the document has more than {} values", limits_.nodes_max)};
+    if (nodes_ > limits_.nodes_max)
+      throw Refused{mark, fmt::format("the document has more than {} values", limits_.nodes_max)};
   }
   size_t size_of(const Node& node) const {
     size_t size = 1;
@@ -133,7 +145,8 @@ class Builder final : public YAML::EventHandler {
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind) {
     count(mark, 1);
     if (expects_name()) throw Refused{mark, "a key must be text"};
-    if (open_.size() >= limits_.depth_max) throw Refused{mark, fmt::format("this is nested more than {} deep", limits_.depth_max)};
+    if (open_.size() >= limits_.depth_max)
+      throw Refused{mark, fmt::format("this is nested more than {} deep", limits_.depth_max)};
     Open opened;
     opened.node.kind = kind;
     opened.node.mark = mark_of(mark);
@@ -167,9 +180,10 @@ class Builder final : public YAML::EventHandler {
   std::map<YAML::anchor_t, Node> anchors_;
 };
 
-std::unique_ptr<Node> refuse(Problems& problems, const std::shared_ptr<const std::string>& file, const YAML::Mark& mark,
-                             std::string message) {
-  problems.add({file, static_cast<uint32_t>(mark.line + 1), static_cast<uint32_t>(mark.column + 1)}, std::move(message));
+std::unique_ptr<Node> refuse(Problems& problems, const std::shared_ptr<const std::string>& file,
+                             const YAML::Mark& mark, std::string message) {
+  problems.add({file, static_cast<uint32_t>(mark.line + 1), static_cast<uint32_t>(mark.column + 1)},
+               std::move(message));
   return nullptr;
 }
 
@@ -193,8 +207,10 @@ std::unique_ptr<Node> parse_yaml(std::string_view text, std::string_view file_na
                                  const DocumentLimits& limits) {
   auto file = std::make_shared<const std::string>(file_name);
   if (text.size() > limits.bytes_max) return refuse(problems, file, YAML::Mark(), "the file is too large");
-  if (text.find('\0') != text.npos) return refuse(problems, file, YAML::Mark(), "the file has a NUL byte in it");
-  if (nested_too_deep(text, limits.depth_max)) return refuse(problems, file, YAML::Mark(), "the file is nested too deep");
+  if (text.find('\0') != text.npos)
+    return refuse(problems, file, YAML::Mark(), "the file has a NUL byte in it");
+  if (nested_too_deep(text, limits.depth_max))
+    return refuse(problems, file, YAML::Mark(), "the file is nested too deep");
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
@@ -202,7 +218,8 @@ std::unique_ptr<Node> parse_yaml(std::string_view text, std::string_view file_na
     if (!parser.HandleNextDocument(builder)) return refuse(problems, file, YAML::Mark(), "the file is empty");
     auto root = std::make_unique<Node>(std::move(builder.root));
     Builder second(file, limits);
-    if (parser.HandleNextDocument(second)) return refuse(problems, file, YAML::Mark(), "the file has more than one document");
+    if (parser.HandleNextDocument(second))
+      return refuse(problems, file, YAML::Mark(), "the file has more than one document");
     if (root->mark.file == nullptr) root->mark = {file, 1, 1};
     return root;
   } catch (const Refused& refused) {
@@ -228,7 +245,8 @@ Result<std::string> read_file(const std::string& path, size_t bytes_max) {
   const int cause = errno;
   std::fclose(file);
   if (failed) return fail(Code::io, "cannot_read", std::strerror(cause));
-  if (content.size() > bytes_max) return fail(Code::invalid_data, "file_too_large", fmt::format("it is larger than {} bytes", bytes_max));
+  if (content.size() > bytes_max)
+    return fail(Code::invalid_data, "file_too_large", fmt::format("it is larger than {} bytes", bytes_max));
   return content;
 }
 
@@ -236,7 +254,8 @@ std::unique_ptr<Node> read_document(const std::string& path, std::string_view sh
                                     const DocumentLimits& limits) {
   Result<std::string> content = read_file(path, limits.bytes_max);
   if (!content) {
-    problems.add({std::make_shared<const std::string>(shown_name), 0, 0}, "cannot read it: " + content.error().detail);
+    problems.add({std::make_shared<const std::string>(shown_name), 0, 0},
+                 "cannot read it: " + content.error().detail);
     return nullptr;
   }
   if (path.ends_with(".json")) return parse_json(*content, shown_name, problems, limits);

@@ -1,5 +1,6 @@
-// YAML and JSON files as Nodes. The only door to yaml-cpp. Hostile input is expected: depth, number of nodes and
-// the file's size are limited (aliases count each time they are used), duplicate keys are errors. Main thread.
+// YAML and JSON files as Nodes. The only door to yaml-cpp. Hostile input is expected: depth, number of nodes
+// and the file's size are limited (aliases count each time they are used), duplicate keys are errors. Main
+// thread.
 #pragma once
 
 #include <memory>

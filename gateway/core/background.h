@@ -1,6 +1,7 @@
 // Background: what happens beside requests, on the main thread: files watched, documents fetched, readiness.
 //
-// Main thread only, callbacks too. A handle that dies ends its watch. Shared values get to the workers by Live<T>.
+// Main thread only, callbacks too. A handle that dies ends its watch. Shared values get to the workers by
+// Live<T>.
 #pragma once
 
 #include <functional>
@@ -20,20 +21,22 @@ class Background {
     virtual ~Handle() = default;
   };
   struct Fetch {
-    std::string url;                        // http:// or https://
-    std::string ca_file;                    // empty: the system's bundle
+    std::string url;      // http:// or https://
+    std::string ca_file;  // empty: the system's bundle
     Duration timeout = seconds(5);
     Duration every = std::chrono::minutes(15);
-    Duration retry_after = seconds(5);      // after a failure; doubled up to `every`
+    Duration retry_after = seconds(5);  // after a failure; doubled up to `every`
     size_t bytes_max = 1 << 20;
   };
 
   virtual ~Background() = default;
 
-  // Calls changed() after the file's content or inode has changed, within half a second; not for the present state.
+  // Calls changed() after the file's content or inode has changed, within half a second; not for the present
+  // state.
   virtual std::unique_ptr<Handle> watch(std::string path, std::move_only_function<void()> changed) = 0;
   // Fetches at once and then every so often; got() hears each result (200 with a body, or an error).
-  virtual std::unique_ptr<Handle> fetch(Fetch what, std::move_only_function<void(Result<std::string>)> got) = 0;
+  virtual std::unique_ptr<Handle> fetch(Fetch what,
+                                        std::move_only_function<void(Result<std::string>)> got) = 0;
   // /readyz says 503 and names `reason` as long as the handle lives.
   virtual std::unique_ptr<Handle> not_ready(std::string reason) = 0;
 };

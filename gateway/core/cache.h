@@ -11,12 +11,13 @@ namespace sallyport {
 
 class Cache {
  public:
-  // The thing called `key`, made by `make` (gives std::shared_ptr<T>, null is not kept) if it is not there. One key, one type: start
-  // the key with the owner's name ("limit.memory").
+  // The thing called `key`, made by `make` (gives std::shared_ptr<T>, null is not kept) if it is not there.
+  // One key, one type: start the key with the owner's name ("limit.memory").
   template <class T, class Make>
   std::shared_ptr<T> get(const std::string& key, Make make) {
     std::lock_guard lock(mutex_);
-    if (auto found = things_.find(key); found != things_.end()) return std::static_pointer_cast<T>(found->second);
+    if (auto found = things_.find(key); found != things_.end())
+      return std::static_pointer_cast<T>(found->second);
     std::shared_ptr<T> made = make();
     if (made) things_.emplace(key, made);
     return made;

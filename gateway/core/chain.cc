@@ -17,7 +17,8 @@ void Chain::finished(const Exchange& x) const noexcept {
 
 Task<> Next::operator()(Exchange& x) const {
   // The innermost layer answers and never calls next; a chain without one is refused when it is made.
-  if (index_ >= chain_->layers_.size()) return x.fail(Error{Code::internal, "no_answer", "no plugin answered"});
+  if (index_ >= chain_->layers_.size())
+    return x.fail(Error{Code::internal, "no_answer", "no plugin answered"});
   return chain_->layers_[index_]->handle(x, Next(*chain_, index_ + 1));
 }
 

@@ -14,7 +14,8 @@ namespace {
 http::EmptyBody no_content;  // has no state
 
 std::unexpected<Error> too_large() {
-  return sallyport::fail(Code::body_too_large, "body_too_large", "the content is larger than this route takes");
+  return sallyport::fail(Code::body_too_large, "body_too_large",
+                         "the content is larger than this route takes");
 }
 
 }  // namespace
@@ -59,7 +60,10 @@ Task<> Exchange::fail(Error error) {
   if (notes.reason.empty()) notes.reason = error.reason;
   if (side_of(error.code) != Side::client) {
     observe::log(observe::Level::warn, "request_failed",
-                 {{"route", route->name}, {"reason", error.reason}, {"detail", error.detail}, {"request_id", request_id}});
+                 {{"route", route->name},
+                  {"reason", error.reason},
+                  {"detail", error.detail},
+                  {"request_id", request_id}});
   }
   write_problem(*this, error, nullptr);
   return Task<>::ready();
@@ -78,11 +82,14 @@ void Exchange::answer(int status, Slice content_type, Slice content) {
   memory_body_.reset(content);
   response.body = &memory_body_;
   const bool may_have_content = status != 204 && status != 304;
-  response.length = {may_have_content ? http::BodyLength::Kind::counted : http::BodyLength::Kind::none, content.size()};
+  response.length = {may_have_content ? http::BodyLength::Kind::counted : http::BodyLength::Kind::none,
+                     content.size()};
   answered = true;
 }
 
-void Exchange::add_answer_header(Slice name, Slice value) { answer_headers_.emplace_back(name, arena.copy(value)); }
+void Exchange::add_answer_header(Slice name, Slice value) {
+  answer_headers_.emplace_back(name, arena.copy(value));
+}
 
 Result<void> Exchange::limit_body(uint64_t bytes_max) {
   using Kind = http::BodyLength::Kind;

@@ -1,7 +1,8 @@
 // Exchange: one request and its answer, from the first byte to the last. Owns everything they are made of.
 //
 // Made by a connection, used by one serve() at a time, and used again for the next request of the connection.
-// One worker's thread. Slices in request and response live in the arena, or are static, or belong to the route's snapshot.
+// One worker's thread. Slices in request and response live in the arena, or are static, or belong to the
+// route's snapshot.
 #pragma once
 
 #include <memory>
@@ -28,12 +29,13 @@ struct World;
 // What the connection knows before the first request. Outlives its exchanges.
 struct ConnectionInfo {
   std::string listener;
-  std::string client_ip;    // numeric; "unix" for a unix socket
+  std::string client_ip;  // numeric; "unix" for a unix socket
   bool tls = false;
   std::string tls_version;  // "TLSv1.3"; empty without TLS
 };
 
-// Something an exchange holds until it is over, such as the connection to the backend that its answer is read from.
+// Something an exchange holds until it is over, such as the connection to the backend that its answer is read
+// from.
 class Held {
  public:
   virtual void exchange_over() noexcept = 0;  // give back or close; may destroy itself
@@ -58,12 +60,13 @@ class Exchange {
   PathParams params;
   http::Request request;
   http::Response response;
-  bool answered = false;               // response is there
+  bool answered = false;  // response is there
 
   std::shared_ptr<const Principal> principal;  // who calls, once verified; null: nobody knows
   // True if the request carries a Bearer token: a refusal then speaks RFC 6750.
   bool bearer = false;
-  // The header names that carry credentials on this route (names with the life of the snapshot); forward removes them.
+  // The header names that carry credentials on this route (names with the life of the snapshot); forward
+  // removes them.
   std::vector<Slice> credential_headers;
   void note_credential_header(Slice name) { credential_headers.push_back(name); }
 
@@ -80,28 +83,35 @@ class Exchange {
     Slice would_refuse;  // "policy:reason,policy:reason"
   } notes;
 
-  // Answers with the problem document of the error (RFC 9457). Nothing is sent yet; a failure is an answer like any other.
+  // Answers with the problem document of the error (RFC 9457). Nothing is sent yet; a failure is an answer
+  // like any other.
   Task<> fail(Error error);
   Task<> refuse(const Refusal& refusal);
-  // Answers with a status and content; content and type must live as long as the exchange (arena, static, snapshot).
+  // Answers with a status and content; content and type must live as long as the exchange (arena, static,
+  // snapshot).
   void answer(int status, Slice content_type = {}, Slice content = {});
 
-  // A header for whichever answer is sent in the end, also a refusal. The name is static; the value is copied.
+  // A header for whichever answer is sent in the end, also a refusal. The name is static; the value is
+  // copied.
   void add_answer_header(Slice name, Slice value);
 
-  // The request's content may have at most this many bytes from here on: more is Code::body_too_large, at once if its length is
-  // known, else while it is read.
+  // The request's content may have at most this many bytes from here on: more is Code::body_too_large, at
+  // once if its length is known, else while it is read.
   Result<void> limit_body(uint64_t bytes_max);
-  // The whole content, at most bytes_max; request.body then gives it again from memory. Errors: body_too_large,
-  // request_timeout, client_gone, malformed_request (broken chunks). Valid as long as the exchange.
+  // The whole content, at most bytes_max; request.body then gives it again from memory. Errors:
+  // body_too_large, request_timeout, client_gone, malformed_request (broken chunks). Valid as long as the
+  // exchange.
   Task<Result<Slice>> read_body(size_t bytes_max);
 
-  // True if request.body can be given once more from its start (there is none, or it was read whole); it then is.
+  // True if request.body can be given once more from its start (there is none, or it was read whole); it then
+  // is.
   bool rewind_body() noexcept;
 
   // Keeps the holder until the exchange is over (one at a time).
   void hold(Held& held) noexcept { held_ = &held; }
-  void release_held() noexcept { if (held_) std::exchange(held_, nullptr)->exchange_over(); }
+  void release_held() noexcept {
+    if (held_) std::exchange(held_, nullptr)->exchange_over();
+  }
 
   // Sends head and body. Afterwards complete() tells whether the client got all of it.
   Task<> send();
@@ -139,11 +149,11 @@ class Exchange {
   void finish_headers();
 
   http::Responder& responder_;
-  http::MemoryBody memory_body_;        // of an answer of our own
-  http::MemoryBody read_body_;          // of a request that was read whole
+  http::MemoryBody memory_body_;  // of an answer of our own
+  http::MemoryBody read_body_;    // of a request that was read whole
   LimitedBody limited_body_;
   Buffer body_buffer_;
-  Slice body_;              // what read_body gave
+  Slice body_;  // what read_body gave
   bool body_read_ = false;
   std::vector<std::pair<Slice, Slice>> answer_headers_;
   Held* held_ = nullptr;

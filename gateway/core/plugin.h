@@ -1,7 +1,8 @@
-// The extension API, whole. A plugin is a layer of an onion around the forwarding; a policy is a plugin that decides.
+// The extension API, whole. A plugin is a layer of an onion around the forwarding; a policy is a plugin that
+// decides.
 //
-// One instance a route, worker and snapshot; it lives on its worker's thread and needs no locks. What waits is a coroutine;
-// what does not is a plain function that returns next(x) and costs no frame.
+// One instance a route, worker and snapshot; it lives on its worker's thread and needs no locks. What waits
+// is a coroutine; what does not is a plain function that returns next(x) and costs no frame.
 #pragma once
 
 #include <memory>
@@ -65,10 +66,12 @@ enum class Band : uint8_t { address, size, authenticate, authorize, limit, valid
 struct PluginType {
   std::string_view name;  // the YAML key of a route
   Band band;
-  // Reads its own block; what is wrong goes to the reader's problems (null may then be returned). Also null when the block
-  // says that the plugin does nothing on this route. Called on the main thread to check the config, then once per worker.
+  // Reads its own block; what is wrong goes to the reader's problems (null may then be returned). Also null
+  // when the block says that the plugin does nothing on this route. Called on the main thread to check the
+  // config, then once per worker.
   std::unique_ptr<Plugin> (*make)(config::Reader&, Setup&);
-  // Checks and prepares what the plugin owns outside the routes (authenticators, limits); main thread; may be null.
+  // Checks and prepares what the plugin owns outside the routes (authenticators, limits); main thread; may be
+  // null.
   void (*prepare)(Setup&) = nullptr;
   // The block with its defaults filled in, for `show`; null: as written.
   config::Node (*describe)(config::Reader&) = nullptr;
@@ -87,7 +90,8 @@ config::Node describe_as(config::Reader& reader) {
   return writer.take();
 }
 
-// --- policies -----------------------------------------------------------------------------------------------
+// --- policies
+// -----------------------------------------------------------------------------------------------
 
 // One thing that is wrong with a request's content (RFC 6901 pointer).
 struct Violation {
@@ -99,7 +103,8 @@ struct Violation {
 // Why a policy refuses, and what the answer carries beyond the problem document.
 struct Refusal {
   Error error;
-  std::vector<std::pair<std::string_view, std::string>> headers;  // names with static storage: WWW-Authenticate, Retry-After …
+  std::vector<std::pair<std::string_view, std::string>>
+      headers;  // names with static storage: WWW-Authenticate, Retry-After …
   std::vector<Violation> violations;
 };
 
@@ -111,8 +116,9 @@ inline Decision refuse(Code code, std::string_view reason, std::string detail) {
   return std::make_unique<Refusal>(Refusal{Error{code, reason, std::move(detail)}, {}, {}});
 }
 
-// A plugin that decides. Mode, counters, the log's refused_by and would_refuse, and the problem reply are written here
-// once for all. A policy that cannot decide because a dependency is down refuses with Code::dependency_down.
+// A plugin that decides. Mode, counters, the log's refused_by and would_refuse, and the problem reply are
+// written here once for all. A policy that cannot decide because a dependency is down refuses with
+// Code::dependency_down.
 class Policy : public Plugin {
  public:
   Policy(Setup& setup, std::string_view name, config::Mode mode);

@@ -6,7 +6,8 @@
 namespace sallyport {
 namespace {
 
-// Not the policy's judgement: the request itself broke off while it was read, and nothing is left to let pass.
+// Not the policy's judgement: the request itself broke off while it was read, and nothing is left to let
+// pass.
 bool request_is_lost(Code code) noexcept {
   return code == Code::client_gone || code == Code::request_timeout || code == Code::malformed_request;
 }

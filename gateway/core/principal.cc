@@ -21,8 +21,12 @@ void Principal::finish() {
   scopes_text = joined(scopes, ' ');
 }
 
-bool Principal::has_role(std::string_view role) const noexcept { return std::ranges::find(roles, role) != roles.end(); }
-bool Principal::has_scope(std::string_view scope) const noexcept { return std::ranges::find(scopes, scope) != scopes.end(); }
+bool Principal::has_role(std::string_view role) const noexcept {
+  return std::ranges::find(roles, role) != roles.end();
+}
+bool Principal::has_scope(std::string_view scope) const noexcept {
+  return std::ranges::find(scopes, scope) != scopes.end();
+}
 
 const std::string* Principal::claim(std::string_view name) const noexcept {
   for (const auto& [key, value] : claims) {

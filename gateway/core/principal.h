@@ -1,4 +1,5 @@
-// Principal: who calls, as an authenticator has verified it. Immutable; shared by caches and exchanges of any thread.
+// Principal: who calls, as an authenticator has verified it. Immutable; shared by caches and exchanges of any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +12,14 @@
 namespace sallyport {
 
 struct Principal {
-  std::string client;                 // the key's client, or the token's subject
-  std::string credential;             // the key's id, or the token's jti; for the log, never a secret
-  std::string_view authenticator;     // "api_key", "jwt"
+  std::string client;              // the key's client, or the token's subject
+  std::string credential;          // the key's id, or the token's jti; for the log, never a secret
+  std::string_view authenticator;  // "api_key", "jwt"
   std::vector<std::string> roles;
   std::vector<std::string> scopes;
-  std::vector<std::pair<std::string, std::string>> claims;  // a token's top-level strings, numbers and booleans, as text
-  int64_t not_after_s = 0;            // Unix seconds from which it is no longer good; 0: never
+  std::vector<std::pair<std::string, std::string>>
+      claims;               // a token's top-level strings, numbers and booleans, as text
+  int64_t not_after_s = 0;  // Unix seconds from which it is no longer good; 0: never
 
   // What the backend gets: "a,b" for roles, "x y" for scopes (RFC 6749 section 3.3). Filled by finish().
   std::string roles_text;

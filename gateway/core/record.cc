@@ -16,7 +16,8 @@ Slice status_text(int status) noexcept {
     std::array<std::array<char, 3>, 500> all{};
     for (size_t i = 0; i < all.size(); ++i) {
       const size_t n = i + 100;
-      all[i] = {static_cast<char>('0' + n / 100), static_cast<char>('0' + n / 10 % 10), static_cast<char>('0' + n % 10)};
+      all[i] = {static_cast<char>('0' + n / 100), static_cast<char>('0' + n / 10 % 10),
+                static_cast<char>('0' + n % 10)};
     }
     return all;
   }();
@@ -63,7 +64,8 @@ void record(const Exchange& x) noexcept {
   }
   line.refused_by = x.notes.refused_by;
   line.reason = x.notes.reason;
-  if (line.reason.empty() && !complete) line.reason = x.sent().has_value() ? client_gone : x.sent().error().reason;
+  if (line.reason.empty() && !complete)
+    line.reason = x.sent().has_value() ? client_gone : x.sent().error().reason;
   line.would_refuse = x.notes.would_refuse;
   line.user_agent = r.headers.get(http::HeaderId::user_agent);
   log->write(x.world->worker, line);

@@ -14,7 +14,8 @@ class IdGenerator {
   uint64_t next() noexcept;
   // 32 hex digits in the arena.
   Slice request_id(Arena& arena);
-  // A traceparent (W3C Trace Context, version 00): goes on with a valid incoming one, under a new parent id; else starts a new trace.
+  // A traceparent (W3C Trace Context, version 00): goes on with a valid incoming one, under a new parent id;
+  // else starts a new trace.
   Slice traceparent(Slice incoming, Arena& arena);
 
   // This thread's generator.

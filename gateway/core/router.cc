@@ -27,7 +27,7 @@ struct Leaf {
     const Route* route;
   };
   std::vector<Entry> entries;
-  const Route* any = nullptr;      // the route that takes all other methods
+  const Route* any = nullptr;  // the route that takes all other methods
   std::string allow;
   std::vector<std::string> names;  // of the path's parameters, in their order
 
@@ -85,8 +85,8 @@ Remaining behind(Slice text) noexcept {
   return slash == Slice::npos ? Remaining{false, {}} : Remaining{true, text.substr(slash + 1)};
 }
 
-// The most specific leaf that the path reaches. A node of the tree is reached by one way only, so that no path is tried twice; the
-// depth is bounded by the patterns'.
+// The most specific leaf that the path reaches. A node of the tree is reached by one way only, so that no
+// path is tried twice; the depth is bounded by the patterns'.
 const Leaf* walk(const Node& node, Remaining left, PathParams& params) {
   if (!left.any) {
     if (!node.here.empty()) return &node.here;
@@ -109,8 +109,8 @@ const Leaf* walk(const Node& node, Remaining left, PathParams& params) {
 }  // namespace
 
 struct Router::Impl {
-  TextMap<Node> hosts;      // exact names
-  TextMap<Node> suffixes;   // ".example.com" of "*.example.com"
+  TextMap<Node> hosts;     // exact names
+  TextMap<Node> suffixes;  // ".example.com" of "*.example.com"
   Node any;
 };
 
@@ -131,11 +131,13 @@ Router::Router(const std::vector<Entry>& entries) : impl_(std::make_unique<Impl>
   }
 }
 
-Router::Match Router::find(Slice host, Slice path, http::Method method, Slice method_text, PathParams& params) const {
+Router::Match Router::find(Slice host, Slice path, http::Method method, Slice method_text,
+                           PathParams& params) const {
   params.size = 0;
   const Remaining whole = path.size() > 1 ? Remaining{true, path.substr(1)} : Remaining{false, {}};
   const Leaf* leaf = nullptr;
-  if (auto exact = impl_->hosts.find(host); exact != impl_->hosts.end()) leaf = walk(exact->second, whole, params);
+  if (auto exact = impl_->hosts.find(host); exact != impl_->hosts.end())
+    leaf = walk(exact->second, whole, params);
   if (!impl_->suffixes.empty()) {
     for (size_t dot = host.find('.'); leaf == nullptr && dot != Slice::npos; dot = host.find('.', dot + 1)) {
       if (auto suffix = impl_->suffixes.find(host.substr(dot)); suffix != impl_->suffixes.end()) {

@@ -1,7 +1,7 @@
 // Router: from host, path and method to a route. Immutable after building; one a snapshot.
 //
-// The most specific path wins: a literal segment before {name}, {name} before {rest...}, a named host before *.suffix
-// before none. Its cost does not depend on the number of routes.
+// The most specific path wins: a literal segment before {name}, {name} before {rest...}, a named host before
+// *.suffix before none. Its cost does not depend on the number of routes.
 #pragma once
 
 #include <array>
@@ -37,14 +37,14 @@ struct PathParams {
 class Router {
  public:
   struct Entry {
-    std::string host;                    // lower case; "" for any; "*.example.com" for all below it
+    std::string host;  // lower case; "" for any; "*.example.com" for all below it
     const config::PathPattern* path;
-    std::vector<std::string> methods;    // empty: all
+    std::vector<std::string> methods;  // empty: all
     const Route* route;
   };
   struct Match {
     const Route* route = nullptr;  // null: nothing fits
-    Slice allow;                   // if the path exists, but not with this method: the methods that do ("GET, POST")
+    Slice allow;  // if the path exists, but not with this method: the methods that do ("GET, POST")
   };
 
   Router();

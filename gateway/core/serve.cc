@@ -7,8 +7,8 @@
 namespace sallyport {
 namespace {
 
-// Whatever happens to the request, also if the client leaves and the task is destroyed: every plugin hears of its end, it is
-// counted, and one line of the access log tells of it.
+// Whatever happens to the request, also if the client leaves and the task is destroyed: every plugin hears of
+// its end, it is counted, and one line of the access log tells of it.
 class FinishGuard {
  public:
   explicit FinishGuard(Exchange& x) noexcept : x_(x) {}
@@ -24,9 +24,11 @@ class FinishGuard {
 };
 
 Task<> not_found(Exchange& x, const Router::Match& match) {
-  if (match.allow.empty()) return x.fail(Error{Code::no_route, "no_route", "no route matches this host and path"});
+  if (match.allow.empty())
+    return x.fail(Error{Code::no_route, "no_route", "no route matches this host and path"});
   x.add_answer_header("Allow", match.allow);
-  return x.fail(Error{Code::method_not_allowed, "method_not_allowed", "the path exists, but not with this method"});
+  return x.fail(
+      Error{Code::method_not_allowed, "method_not_allowed", "the path exists, but not with this method"});
 }
 
 }  // namespace

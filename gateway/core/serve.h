@@ -6,8 +6,9 @@
 
 namespace sallyport {
 
-// x.request is there (or x.answered already, for one that could not be read); on return the answer has been sent, counted and
-// logged. If the task is destroyed before, the client has left: that is counted and logged too.
+// x.request is there (or x.answered already, for one that could not be read); on return the answer has been
+// sent, counted and logged. If the task is destroyed before, the client has left: that is counted and logged
+// too.
 Task<> serve(Exchange& x);
 
 }  // namespace sallyport

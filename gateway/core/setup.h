@@ -19,20 +19,23 @@ class Setup {
  public:
   const config::Model& model;
   config::Problems& problems;
-  std::string directory;       // relative paths in the config start here
-  std::string_view route;      // the name of the route that is being made; empty in prepare()
+  std::string directory;   // relative paths in the config start here
+  std::string_view route;  // the name of the route that is being made; empty in prepare()
 
   // Four lives of shared things, from long to short.
-  Cache& process;      // as long as the process, for all workers: must be safe for any thread (a table of limits)
-  Cache& generation;   // one config, all workers: immutable or Live (a key file, a key set, a compiled schema)
-  Cache& worker;       // one worker, across reloads (a connection to Redis, the pools)
-  Cache& snapshot;     // one worker and config (an authenticator that several routes name)
+  Cache& process;  // as long as the process, for all workers: must be safe for any thread (a table of limits)
+  Cache& generation;  // one config, all workers: immutable or Live (a key file, a key set, a compiled schema)
+  Cache& worker;      // one worker, across reloads (a connection to Redis, the pools)
+  Cache& snapshot;    // one worker and config (an authenticator that several routes name)
 
-  observe::Metrics& metrics;       // of the worker
-  Loop* loop = nullptr;            // of the worker; null while the config is only checked: then nothing may connect or run
-  Background* background = nullptr;  // main thread, while a generation is made to be run; null in `check` and on workers
+  observe::Metrics& metrics;  // of the worker
+  Loop* loop =
+      nullptr;  // of the worker; null while the config is only checked: then nothing may connect or run
+  Background* background =
+      nullptr;  // main thread, while a generation is made to be run; null in `check` and on workers
 
-  // True where this config's files must be read now: on the main thread, in `check` and in the first pass of run.
+  // True where this config's files must be read now: on the main thread, in `check` and in the first pass of
+  // run.
   bool checking() const noexcept { return loop == nullptr; }
 };
 

@@ -1,4 +1,5 @@
-// World: the snapshot of the config that requests run in: routes and their chains. Immutable; one a worker and config.
+// World: the snapshot of the config that requests run in: routes and their chains. Immutable; one a worker
+// and config.
 #pragma once
 
 #include <memory>
@@ -26,9 +27,9 @@ struct World {
   std::shared_ptr<const void> generation;  // the config this was made of; first, so that it outlives the rest
   Router routes;
   std::vector<std::unique_ptr<Route>> all;
-  std::unique_ptr<Route> none;   // what a request without a route is counted under
+  std::unique_ptr<Route> none;  // what a request without a route is counted under
   observe::AccessLog* access_log = nullptr;
-  size_t worker = 0;             // whose ring of the access log
+  size_t worker = 0;  // whose ring of the access log
 };
 
 }  // namespace sallyport

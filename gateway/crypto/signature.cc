@@ -44,7 +44,8 @@ std::unexpected<Error> bad_key(std::string detail) {
 bool verify_es256(EVP_PKEY* key, std::string_view data, std::string_view signature) {
   if (signature.size() != 64) return false;
   const SigPtr sig(ECDSA_SIG_new());
-  if (ECDSA_SIG_set0(sig.get(), BN_bin2bn(bytes(signature), 32, nullptr), BN_bin2bn(bytes(signature) + 32, 32, nullptr)) != 1) {
+  if (ECDSA_SIG_set0(sig.get(), BN_bin2bn(bytes(signature), 32, nullptr),
+                     BN_bin2bn(bytes(signature) + 32, 32, nullptr)) != 1) {
     return false;
   }
   std::array<uint8_t, 32> digest;
@@ -88,8 +89,10 @@ Result<PublicKey> PublicKey::ec_p256(std::string_view x, std::string_view y) {
 Result<PublicKey> PublicKey::rsa(std::string_view modulus, std::string_view exponent) {
   BigPtr n = number(modulus), e = number(exponent);
   const unsigned bits = BN_num_bits(n.get());
-  if (bits < rsa_bits_min || bits > rsa_bits_max) return bad_key("an RSA key must have from 2048 to 8192 bits");
-  if (!BN_is_odd(e.get()) || BN_num_bits(e.get()) > 33 || BN_is_one(e.get())) return bad_key("the RSA exponent is not an odd number from 3");
+  if (bits < rsa_bits_min || bits > rsa_bits_max)
+    return bad_key("an RSA key must have from 2048 to 8192 bits");
+  if (!BN_is_odd(e.get()) || BN_num_bits(e.get()) > 33 || BN_is_one(e.get()))
+    return bad_key("the RSA exponent is not an odd number from 3");
   RsaPtr key(RSA_new());
   if (RSA_set0_key(key.get(), n.get(), e.get(), nullptr) != 1) return bad_key("this is not an RSA key");
   n.release();
@@ -102,7 +105,8 @@ Result<PublicKey> PublicKey::rsa(std::string_view modulus, std::string_view expo
 
 Result<PublicKey> PublicKey::ed25519(std::string_view x) {
   auto impl = std::make_unique<Impl>();
-  if (x.size() == 32) impl->key.reset(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes(x), x.size()));
+  if (x.size() == 32)
+    impl->key.reset(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes(x), x.size()));
   if (impl->key == nullptr) return bad_key("an Ed25519 key has 32 bytes");
   return PublicKey(std::move(impl));
 }
@@ -110,15 +114,19 @@ Result<PublicKey> PublicKey::ed25519(std::string_view x) {
 bool PublicKey::fits(Algorithm algorithm) const noexcept {
   const int kind = EVP_PKEY_id(impl_->key.get());
   switch (algorithm) {
-    case Algorithm::es256: return kind == EVP_PKEY_EC;
+    case Algorithm::es256:
+      return kind == EVP_PKEY_EC;
     case Algorithm::rs256:
-    case Algorithm::ps256: return kind == EVP_PKEY_RSA;
-    case Algorithm::eddsa: return kind == EVP_PKEY_ED25519;
+    case Algorithm::ps256:
+      return kind == EVP_PKEY_RSA;
+    case Algorithm::eddsa:
+      return kind == EVP_PKEY_ED25519;
   }
   return false;
 }
 
-bool PublicKey::verify(Algorithm algorithm, std::string_view data, std::string_view signature) const noexcept {
+bool PublicKey::verify(Algorithm algorithm, std::string_view data,
+                       std::string_view signature) const noexcept {
   if (!fits(algorithm)) return false;
   EVP_PKEY* key = impl_->key.get();
   bool good = false;
@@ -133,7 +141,8 @@ bool PublicKey::verify(Algorithm algorithm, std::string_view data, std::string_v
       good = EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
              EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, -1) == 1;
     }
-    good = good && EVP_DigestVerify(context.get(), bytes(signature), signature.size(), bytes(data), data.size()) == 1;
+    good = good &&
+           EVP_DigestVerify(context.get(), bytes(signature), signature.size(), bytes(data), data.size()) == 1;
   }
   ERR_clear_error();
   return good;

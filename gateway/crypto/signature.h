@@ -18,9 +18,9 @@ std::optional<Algorithm> algorithm_from(std::string_view name) noexcept;
 class PublicKey {
  public:
   // From the raw parts of a JWK (RFC 7518 section 6). Errors: invalid_data, with what is wrong with the key.
-  static Result<PublicKey> ec_p256(std::string_view x, std::string_view y);         // 32 bytes each
+  static Result<PublicKey> ec_p256(std::string_view x, std::string_view y);           // 32 bytes each
   static Result<PublicKey> rsa(std::string_view modulus, std::string_view exponent);  // 2048 to 8192 bits
-  static Result<PublicKey> ed25519(std::string_view x);                              // 32 bytes
+  static Result<PublicKey> ed25519(std::string_view x);                               // 32 bytes
   PublicKey(PublicKey&&) noexcept;
   PublicKey& operator=(PublicKey&&) noexcept;
   ~PublicKey();

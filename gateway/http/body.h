@@ -1,4 +1,5 @@
-// Body: content as a pull stream. Nothing is read from a peer before somebody pulls: that is the back-pressure.
+// Body: content as a pull stream. Nothing is read from a peer before somebody pulls: that is the
+// back-pressure.
 //
 // One reader; one worker's thread. Owned by the connection or the exchange it belongs to.
 #pragma once
@@ -17,8 +18,8 @@ class Body {
  public:
   virtual ~Body() = default;
 
-  // The next piece, never empty before the end; an empty slice is the end. Valid until the next pull. After an
-  // error or the end, the same is given again.
+  // The next piece, never empty before the end; an empty slice is the end. Valid until the next pull. After
+  // an error or the end, the same is given again.
   virtual Task<Result<Slice>> pull() = 0;
 
   // The number of bytes still to come, if that is known before they are read.

@@ -43,13 +43,16 @@ Result<ChunkedReader::Step> ChunkedReader::step(Slice input) {
   }
   const char c = input.front();
   switch (state_) {
-    case State::size: return size_byte(c);
+    case State::size:
+      return size_byte(c);
     case State::extension:
       if (c == '\r') {
-        if (last_ == ';' || last_ == '=') return bad("bad_chunk_extension", "a chunk extension is not complete");
+        if (last_ == ';' || last_ == '=')
+          return bad("bad_chunk_extension", "a chunk extension is not complete");
         state_ = State::size_lf;
       } else if (!is_extension_char(c) || ++line_bytes_ > extension_max) {
-        return bad("bad_chunk_extension", "a chunk extension is too long or has a character that it must not have");
+        return bad("bad_chunk_extension",
+                   "a chunk extension is too long or has a character that it must not have");
       } else if (c == ';' && last_ == ';') {
         return bad("bad_chunk_extension", "a chunk extension has no name");
       }
@@ -69,7 +72,8 @@ Result<ChunkedReader::Step> ChunkedReader::step(Slice input) {
       if (c != '\n') return bad("bad_chunk_end", "a chunk does not end with CRLF");
       state_ = State::size;
       break;
-    default: return trailer_byte(c);
+    default:
+      return trailer_byte(c);
   }
   return Step{1, {}, false};
 }
@@ -77,7 +81,8 @@ Result<ChunkedReader::Step> ChunkedReader::step(Slice input) {
 Result<ChunkedReader::Step> ChunkedReader::size_byte(char c) {
   const int digit = text::hex_value(c);
   if (digit >= 0) {
-    if (++digits_ > digits_max || left_ >> 59 != 0) return bad("bad_chunk_size", "a chunk's size is too large");
+    if (++digits_ > digits_max || left_ >> 59 != 0)
+      return bad("bad_chunk_size", "a chunk's size is too large");
     left_ = left_ << 4 | static_cast<uint64_t>(digit);
   } else if (digits_ == 0 || (c != '\r' && c != ';')) {
     return bad("bad_chunk_size", "a chunk's size is not a hexadecimal number");

@@ -34,12 +34,14 @@ struct HeadFault {
 };
 
 HeadFault check_field(Slice line) noexcept {
-  if (line.front() == ' ' || line.front() == '\t') return {"obs_fold", "a header goes on in the next line (obs-fold)"};
+  if (line.front() == ' ' || line.front() == '\t')
+    return {"obs_fold", "a header goes on in the next line (obs-fold)"};
   const size_t colon = line.find(':');
   if (colon == Slice::npos) return {"no_colon", "a header line has no colon"};
   const Slice name = line.substr(0, colon);
   if (name.empty()) return {"empty_name", "a header has no name"};
-  if (name.back() == ' ' || name.back() == '\t') return {"space_before_colon", "a header has white space before its colon"};
+  if (name.back() == ' ' || name.back() == '\t')
+    return {"space_before_colon", "a header has white space before its colon"};
   if (!is_token(name)) return {"bad_name", "a header's name has a character that no name has"};
   return {};
 }
@@ -52,9 +54,12 @@ HeadFault check_head(Slice head) noexcept {
     if (end == Slice::npos) return {"bare_cr_or_lf", "a line does not end with CRLF"};
     const Slice line = head.substr(0, end);
     switch (check_line(line, first)) {
-      case Line::bare_cr_or_lf: return {"bare_cr_or_lf", "there is a CR or LF that is not a line's end"};
-      case Line::control: return {"control_character", "there is a control character"};
-      case Line::good: break;
+      case Line::bare_cr_or_lf:
+        return {"bare_cr_or_lf", "there is a CR or LF that is not a line's end"};
+      case Line::control:
+        return {"control_character", "there is a control character"};
+      case Line::good:
+        break;
     }
     if (!first && !line.empty()) {
       if (HeadFault fault = check_field(line); !fault.reason.empty()) return fault;
@@ -89,7 +94,8 @@ Lengths lengths_of(const Headers& headers) noexcept {
 template <class Fail>
 Result<BodyLength> decide(const Lengths& l, Version version, Fail fail_as) {
   if (l.transfer_encodings > 0) {
-    if (l.content_lengths > 0) return fail_as("length_and_encoding", "both Content-Length and Transfer-Encoding");
+    if (l.content_lengths > 0)
+      return fail_as("length_and_encoding", "both Content-Length and Transfer-Encoding");
     if (version == Version::http10) return fail_as("encoding_in_http10", "Transfer-Encoding in HTTP/1.0");
     if (l.transfer_encodings > 1 || !text::iequals(l.transfer_encoding, "chunked")) {
       return fail_as("unknown_encoding", "a Transfer-Encoding other than one single \"chunked\"");
@@ -98,7 +104,8 @@ Result<BodyLength> decide(const Lengths& l, Version version, Fail fail_as) {
   }
   if (l.content_lengths > 1) return fail_as("several_lengths", "more than one Content-Length");
   const auto bytes = text::parse_decimal(l.content_length);
-  if (!bytes || *bytes > (uint64_t{1} << 62)) return fail_as("bad_length", "a Content-Length that is not a number");
+  if (!bytes || *bytes > (uint64_t{1} << 62))
+    return fail_as("bad_length", "a Content-Length that is not a number");
   return BodyLength{BodyLength::Kind::counted, *bytes};
 }
 
@@ -110,10 +117,14 @@ Result<size_t> find_head_end(Slice bytes, size_t& scanned, const HeadLimits& lim
   const size_t length = end == Slice::npos ? bytes.size() : end + 4;
   if (limits.uri_bytes > 0 && scanned <= limits.uri_bytes + 64) {  // the first line may still be the trouble
     const void* line_end = std::memchr(bytes.data(), '\n', bytes.size());
-    const size_t line = line_end == nullptr ? bytes.size() : static_cast<size_t>(static_cast<const char*>(line_end) - bytes.data());
-    if (line > limits.uri_bytes + 64) return fail(Code::uri_too_long, "uri_too_long", "the request target is too long");
+    const size_t line = line_end == nullptr
+                            ? bytes.size()
+                            : static_cast<size_t>(static_cast<const char*>(line_end) - bytes.data());
+    if (line > limits.uri_bytes + 64)
+      return fail(Code::uri_too_long, "uri_too_long", "the request target is too long");
   }
-  if (length > limits.header_bytes) return fail(Code::headers_too_large, "headers_too_large", "the header block is too large");
+  if (length > limits.header_bytes)
+    return fail(Code::headers_too_large, "headers_too_large", "the header block is too large");
   scanned = bytes.size();
   if (end == Slice::npos) {
     // A head whose lines end with a bare LF never gets to its end; say so at once.

@@ -1,7 +1,8 @@
-// Framing: the one place that decides where a message ends (RFC 9112 section 6), and that refuses what is ambiguous.
+// Framing: the one place that decides where a message ends (RFC 9112 section 6), and that refuses what is
+// ambiguous.
 //
-// Everything is strict: no repair, no guess. Pure functions; any thread. Errors: malformed_request for a request,
-// upstream_bad_answer for a response, with a reason slug and a detail that names the rule.
+// Everything is strict: no repair, no guess. Pure functions; any thread. Errors: malformed_request for a
+// request, upstream_bad_answer for a response, with a reason slug and a detail that names the rule.
 #pragma once
 
 #include <cstdint>
@@ -18,48 +19,62 @@ struct HeadLimits {
   size_t headers = 100;
 };
 
-// Looks for the empty line that ends a head. Gives the head's length with that line, 0 if it is not there yet.
-// `scanned` remembers how far an earlier call came (start with 0). Too long: uri_too_long or headers_too_large.
+// Looks for the empty line that ends a head. Gives the head's length with that line, 0 if it is not there
+// yet. `scanned` remembers how far an earlier call came (start with 0). Too long: uri_too_long or
+// headers_too_large.
 Result<size_t> find_head_end(Slice bytes, size_t& scanned, const HeadLimits& limits);
 
-// What llhttp lets through and we do not: bare CR or LF, obs-fold, space before the colon, NUL and other controls,
-// an empty name, bytes above 0x7e in the first line. `head` is a whole head, as found above.
+// What llhttp lets through and we do not: bare CR or LF, obs-fold, space before the colon, NUL and other
+// controls, an empty name, bytes above 0x7e in the first line. `head` is a whole head, as found above.
 Result<void> check_request_head(Slice head);
 Result<void> check_response_head(Slice head);
 
-// RFC 9112 section 6.3 for a request whose headers are all there. Refused: Content-Length with Transfer-Encoding,
-// several lengths (equal ones too), a length that is not digits or above 2^63, Transfer-Encoding with HTTP/1.0, a
-// coding other than one single "chunked", an empty one.
+// RFC 9112 section 6.3 for a request whose headers are all there. Refused: Content-Length with
+// Transfer-Encoding, several lengths (equal ones too), a length that is not digits or above 2^63,
+// Transfer-Encoding with HTTP/1.0, a coding other than one single "chunked", an empty one.
 Result<BodyLength> request_length(const Request& request);
 // The same for a response to `method`: HEAD, 1xx, 204, 304 have none; without a length, until the close.
 Result<BodyLength> response_length(const Response& response, Method method);
 
-// The chunked coding (RFC 9112 section 7.1), read as it comes; strict: CRLF only, no white space around a size, at
-// most 16 digits, extensions well-formed and at most 256 bytes a chunk, trailers limited and checked, then dropped.
+// The chunked coding (RFC 9112 section 7.1), read as it comes; strict: CRLF only, no white space around a
+// size, at most 16 digits, extensions well-formed and at most 256 bytes a chunk, trailers limited and
+// checked, then dropped.
 class ChunkedReader {
  public:
   struct Step {
-    size_t consumed = 0;  // bytes of the input that are done with, content included
-    Slice content;        // a piece of content, within the input; may be empty
+    size_t consumed = 0;    // bytes of the input that are done with, content included
+    Slice content;          // a piece of content, within the input; may be empty
     bool finished = false;  // the last chunk and the trailers have been read
   };
-  // Takes what it can of `input`; call again with the rest. consumed == 0 and not finished: more input is needed.
+  // Takes what it can of `input`; call again with the rest. consumed == 0 and not finished: more input is
+  // needed.
   Result<Step> read(Slice input);
   void reset() noexcept { *this = ChunkedReader{}; }
 
  private:
-  enum class State : uint8_t { size, extension, size_lf, content, content_cr, content_lf, trailer, trailer_lf, end_lf, done };
+  enum class State : uint8_t {
+    size,
+    extension,
+    size_lf,
+    content,
+    content_cr,
+    content_lf,
+    trailer,
+    trailer_lf,
+    end_lf,
+    done
+  };
   Result<Step> step(Slice input);
   Result<Step> size_byte(char c);
   Result<Step> trailer_byte(char c);
 
   State state_ = State::size;
-  uint64_t left_ = 0;       // of the chunk
+  uint64_t left_ = 0;  // of the chunk
   uint32_t digits_ = 0;
   uint32_t line_bytes_ = 0;  // of the extension, or of all trailers
   char last_ = 0;            // of the extension
   bool line_empty_ = true;
-  bool name_done_ = false;   // a trailer line has had its colon
+  bool name_done_ = false;  // a trailer line has had its colon
 };
 
 }  // namespace sallyport::http

@@ -11,7 +11,8 @@ namespace sallyport::http::h1 {
 void ReceivedBody::begin(BodyLength length, Duration silence) noexcept {
   length_ = length;
   left_ = length.kind == BodyLength::Kind::counted ? length.bytes : 0;
-  const bool empty = length.kind == BodyLength::Kind::none || (length.kind == BodyLength::Kind::counted && left_ == 0);
+  const bool empty =
+      length.kind == BodyLength::Kind::none || (length.kind == BodyLength::Kind::counted && left_ == 0);
   state_ = empty ? State::end : State::reading;
   received_ = 0;
   silence_ = silence;
@@ -78,7 +79,8 @@ Task<Result<Slice>> ReceivedBody::wait() {
     Result<bool> more = co_await stream_.more(stream_.loop().now() + silence_);
     if (!more) {
       const bool late = more.error().code == Code::timed_out;
-      co_return failed({late ? faults_.timed_out : faults_.broken, late ? "body_timeout" : more.error().reason,
+      co_return failed({late ? faults_.timed_out : faults_.broken,
+                        late ? "body_timeout" : more.error().reason,
                         late ? "no content came for too long" : std::move(more.error().detail)});
     }
     Result<Slice> piece = take();
@@ -88,7 +90,8 @@ Task<Result<Slice>> ReceivedBody::wait() {
         state_ = State::end;
         co_return Slice{};
       }
-      co_return failed({faults_.broken, "ended_in_body", "the connection ended in the middle of the content"});
+      co_return failed(
+          {faults_.broken, "ended_in_body", "the connection ended in the middle of the content"});
     }
   }
 }
@@ -104,7 +107,8 @@ Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head
     char* end = fmt::format_to(line.data(), "{:x}\r\n", piece.size());
     size = {line.data(), static_cast<size_t>(end - line.data())};
   }
-  const std::array<Slice, 5> pieces = {head, size, piece, piece.empty() ? "" : "\r\n", last ? "0\r\n\r\n" : ""};
+  const std::array<Slice, 5> pieces = {head, size, piece, piece.empty() ? "" : "\r\n",
+                                       last ? "0\r\n\r\n" : ""};
   return to.write(pieces);
 }
 

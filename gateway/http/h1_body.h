@@ -1,7 +1,8 @@
-// ReceivedBody: the content of an HTTP/1.1 message, read from its connection as it is pulled. Both sides use it.
+// ReceivedBody: the content of an HTTP/1.1 message, read from its connection as it is pulled. Both sides use
+// it.
 //
-// Owned by the connection's codec; one worker's thread. A piece lies in the stream's input buffer: it is good until the
-// reader next waits for anything.
+// Owned by the connection's codec; one worker's thread. A piece lies in the stream's input buffer: it is good
+// until the reader next waits for anything.
 #pragma once
 
 #include <cstdint>
@@ -57,8 +58,8 @@ class ReceivedBody final : public Body {
   Error error_;
 };
 
-// Writes a piece of content, in chunked coding if that is its framing, behind a head that may be empty; all in one write.
-// `last` ends the content.
+// Writes a piece of content, in chunked coding if that is its framing, behind a head that may be empty; all
+// in one write. `last` ends the content.
 Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head, Slice piece, bool last);
 
 }  // namespace sallyport::http::h1

@@ -9,7 +9,8 @@ namespace {
 
 constexpr int interim_max = 8;
 constexpr HeadLimits head_limits = {64 * 1024 - 1, 0, 200};
-constexpr ReceivedBody::Faults faults = {Code::upstream_timeout, Code::upstream_bad_answer, Code::upstream_bad_answer};
+constexpr ReceivedBody::Faults faults = {Code::upstream_timeout, Code::upstream_bad_answer,
+                                         Code::upstream_bad_answer};
 
 // A failure of the backend's connection while we send.
 std::unexpected<Error> send_failure(Error&& error) {
@@ -60,7 +61,8 @@ Task<Result<void>> ClientConnection::send_content(const Request& request, const 
     if (!piece) co_return std::unexpected(std::move(piece.error()));
     last = piece->empty() || request.body->remaining() == 0;
     Result<void> written = write_content(*stream_, request.length.kind, {}, *piece, last);
-    if (!written && !stream_->input().empty()) co_return Result<void>{};  // its answer is here, though it has closed
+    if (!written && !stream_->input().empty())
+      co_return Result<void>{};  // its answer is here, though it has closed
     if (!written) co_return send_failure(std::move(written.error()));
   }
   request_whole_ = true;
@@ -72,7 +74,9 @@ Task<Result<size_t>> ClientConnection::find_head(Monotonic deadline) {
   for (;;) {
     Buffer& input = stream_->input();
     Result<size_t> size = find_head_end(input.readable(), scanned, head_limits);
-    if (!size) co_return fail(Code::upstream_bad_answer, "upstream_head_too_large", "the response's header block is too large");
+    if (!size)
+      co_return fail(Code::upstream_bad_answer, "upstream_head_too_large",
+                     "the response's header block is too large");
     if (*size > 0) co_return *size;
     Result<bool> more = co_await stream_->more(deadline);
     answered_ = answered_ || !stream_->input().empty();
@@ -80,7 +84,8 @@ Task<Result<size_t>> ClientConnection::find_head(Monotonic deadline) {
       co_return fail(Code::upstream_timeout, "upstream_timeout", "the upstream did not answer in time");
     }
     if (!more) co_return fail(Code::upstream_bad_answer, "upstream_reset", std::move(more.error().detail));
-    if (!*more) co_return fail(Code::upstream_bad_answer, "upstream_closed", "the upstream closed without an answer");
+    if (!*more)
+      co_return fail(Code::upstream_bad_answer, "upstream_closed", "the upstream closed without an answer");
   }
 }
 
@@ -102,7 +107,8 @@ Task<Result<void>> ClientConnection::read_response(Method method, const Timeouts
     keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;
     co_return Result<void>{};
   }
-  co_return fail(Code::upstream_bad_answer, "too_many_interim", "the upstream sent too many interim responses");
+  co_return fail(Code::upstream_bad_answer, "too_many_interim",
+                 "the upstream sent too many interim responses");
 }
 
 }  // namespace sallyport::http::h1

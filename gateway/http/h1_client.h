@@ -21,13 +21,14 @@ class ClientConnection {
   };
   explicit ClientConnection(std::unique_ptr<net::Stream> stream) noexcept;
 
-  // Sends the head and the content, pulled from request.body. Stops early, without error, if the backend already answers.
-  // Errors: those of request.body as they are; upstream_unreachable if the backend broke off (then `answered_nothing()` tells
-  // whether it may be tried elsewhere); upstream_timeout if it does not take the content.
+  // Sends the head and the content, pulled from request.body. Stops early, without error, if the backend
+  // already answers. Errors: those of request.body as they are; upstream_unreachable if the backend broke off
+  // (then `answered_nothing()` tells whether it may be tried elsewhere); upstream_timeout if it does not take
+  // the content.
   Task<Result<void>> send(const Request& request, Slice host, const Timeouts& timeouts);
 
-  // Reads the response's head into the arena; interim ones (1xx) are skipped, at most 8. response.body is then the stream of its
-  // content. Errors: upstream_timeout, upstream_bad_answer.
+  // Reads the response's head into the arena; interim ones (1xx) are skipped, at most 8. response.body is
+  // then the stream of its content. Errors: upstream_timeout, upstream_bad_answer.
   Task<Result<void>> read_response(Method method, const Timeouts& timeouts, Arena& arena, Response& response);
 
   // True if not a byte of an answer has arrived to the present request.

@@ -29,7 +29,8 @@ struct Found {
 
 Found& found_by(llhttp_t* parser) { return *static_cast<Found*>(parser->data); }
 void extend(Slice& slice, const char* at, size_t length) noexcept {
-  slice = slice.empty() ? Slice(at, length) : Slice(slice.data(), static_cast<size_t>(at + length - slice.data()));
+  slice = slice.empty() ? Slice(at, length)
+                        : Slice(slice.data(), static_cast<size_t>(at + length - slice.data()));
 }
 
 const llhttp_settings_t& settings() {
@@ -37,8 +38,12 @@ const llhttp_settings_t& settings() {
     llhttp_settings_t out;
     llhttp_settings_init(&out);
     out.on_url = [](llhttp_t* p, const char* at, size_t n) { return extend(found_by(p).url, at, n), 0; };
-    out.on_header_field = [](llhttp_t* p, const char* at, size_t n) { return extend(found_by(p).name, at, n), 0; };
-    out.on_header_value = [](llhttp_t* p, const char* at, size_t n) { return extend(found_by(p).value, at, n), 0; };
+    out.on_header_field = [](llhttp_t* p, const char* at, size_t n) {
+      return extend(found_by(p).name, at, n), 0;
+    };
+    out.on_header_value = [](llhttp_t* p, const char* at, size_t n) {
+      return extend(found_by(p).value, at, n), 0;
+    };
     out.on_header_value_complete = [](llhttp_t* p) {
       Found& f = found_by(p);
       f.too_many = f.headers->size() >= f.headers_max;
@@ -56,7 +61,8 @@ const llhttp_settings_t& settings() {
   return s;
 }
 
-// llhttp knows the methods that are registered; any other token is for the router to refuse (405), so it is kept away from llhttp.
+// llhttp knows the methods that are registered; any other token is for the router to refuse (405), so it is
+// kept away from llhttp.
 Result<Slice> split_method(Slice head) {
   const size_t space = head.find(' ');
   const Slice method = head.substr(0, space);
@@ -73,10 +79,12 @@ Result<void> read_request_line(Slice head, const HeadLimits& limits, Request& ou
   Slice line = head.substr(0, head.find("\r\n"));
   line.remove_prefix(method->size() + 1);
   const size_t space = line.find(' ');
-  if (space == Slice::npos || space == 0) return fail(Code::malformed_request, "bad_request_line", "the request line is not whole");
+  if (space == Slice::npos || space == 0)
+    return fail(Code::malformed_request, "bad_request_line", "the request line is not whole");
   out.target = line.substr(0, space);
   version = line.substr(space + 1);
-  if (out.target.size() > limits.uri_bytes) return fail(Code::uri_too_long, "uri_too_long", "the request target is too long");
+  if (out.target.size() > limits.uri_bytes)
+    return fail(Code::uri_too_long, "uri_too_long", "the request target is too long");
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
     return fail(Code::malformed_request, "bad_version", "the version is neither HTTP/1.1 nor HTTP/1.0");
   }
@@ -105,7 +113,8 @@ Result<void> read_host(Arena& arena, const Target& target, Request& out) {
   if (!host) return std::unexpected(std::move(host.error()));
   out.host = host->host;
   if (!target.authority.empty() && !text::iequals(target.authority, out.authority)) {
-    return fail(Code::malformed_request, "host_mismatch", "the Host header and the request target name two hosts");
+    return fail(Code::malformed_request, "host_mismatch",
+                "the Host header and the request target name two hosts");
   }
   return {};
 }
@@ -191,12 +200,14 @@ Result<void> read_response_head(Slice head, Method method, const HeadLimits& lim
   const llhttp_errno_t status = llhttp_execute(&parser, head.data(), head.size());
   const bool known_version = parser.http_major == 1 && parser.http_minor <= 1;
   if (status != HPE_PAUSED || !found.complete || !known_version || !head.starts_with("HTTP/1.")) {
-    return fail(Code::upstream_bad_answer, "bad_response_head", "the response's head is not well-formed HTTP/1");
+    return fail(Code::upstream_bad_answer, "bad_response_head",
+                "the response's head is not well-formed HTTP/1");
   }
   out.status = parser.status_code;
   out.version = parser.http_minor == 1 ? Version::http11 : Version::http10;
   if (out.status < 100 || out.status > 599 || out.status == 101) {
-    return fail(Code::upstream_bad_answer, "bad_status", "the response has a status that was not to be expected");
+    return fail(Code::upstream_bad_answer, "bad_status",
+                "the response has a status that was not to be expected");
   }
   Result<BodyLength> length = response_length(out, method);
   if (!length) return std::unexpected(std::move(length.error()));
@@ -217,10 +228,12 @@ void write_request_head(const Request& request, Slice host, Buffer& out) {
   out.append("\r\n");
 }
 
-void write_response_head(const Response& response, Method method, Version client, bool keep_alive, Buffer& out) {
+void write_response_head(const Response& response, Method method, Version client, bool keep_alive,
+                         Buffer& out) {
   std::array<char, 32> line;
   char* end = fmt::format_to(line.data(), "HTTP/1.1 {} ", response.status);
-  append(out, {{line.data(), static_cast<size_t>(end - line.data())}, reason_phrase(response.status), "\r\n"});
+  append(out,
+         {{line.data(), static_cast<size_t>(end - line.data())}, reason_phrase(response.status), "\r\n"});
   for (const Header& h : response.headers) {
     if (is_framing(h.id)) continue;
     append(out, {h.name, ": ", h.value, "\r\n"});
@@ -244,17 +257,51 @@ Slice reason_phrase(int status) noexcept {
     int status;
     Slice text;
   };
-  static constexpr std::array<Phrase, 45> phrases = {{{100, "Continue"}, {101, "Switching Protocols"}, {103, "Early Hints"},
-      {200, "OK"}, {201, "Created"}, {202, "Accepted"}, {203, "Non-Authoritative Information"}, {204, "No Content"},
-      {205, "Reset Content"}, {206, "Partial Content"}, {300, "Multiple Choices"}, {301, "Moved Permanently"}, {302, "Found"},
-      {303, "See Other"}, {304, "Not Modified"}, {307, "Temporary Redirect"}, {308, "Permanent Redirect"},
-      {400, "Bad Request"}, {401, "Unauthorized"}, {402, "Payment Required"}, {403, "Forbidden"}, {404, "Not Found"},
-      {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"}, {410, "Gone"},
-      {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"}, {414, "URI Too Long"},
-      {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"}, {417, "Expectation Failed"},
-      {421, "Misdirected Request"}, {422, "Unprocessable Content"}, {425, "Too Early"}, {428, "Precondition Required"},
-      {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-      {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"}}};
+  static constexpr std::array<Phrase, 45> phrases = {{{100, "Continue"},
+                                                      {101, "Switching Protocols"},
+                                                      {103, "Early Hints"},
+                                                      {200, "OK"},
+                                                      {201, "Created"},
+                                                      {202, "Accepted"},
+                                                      {203, "Non-Authoritative Information"},
+                                                      {204, "No Content"},
+                                                      {205, "Reset Content"},
+                                                      {206, "Partial Content"},
+                                                      {300, "Multiple Choices"},
+                                                      {301, "Moved Permanently"},
+                                                      {302, "Found"},
+                                                      {303, "See Other"},
+                                                      {304, "Not Modified"},
+                                                      {307, "Temporary Redirect"},
+                                                      {308, "Permanent Redirect"},
+                                                      {400, "Bad Request"},
+                                                      {401, "Unauthorized"},
+                                                      {402, "Payment Required"},
+                                                      {403, "Forbidden"},
+                                                      {404, "Not Found"},
+                                                      {405, "Method Not Allowed"},
+                                                      {406, "Not Acceptable"},
+                                                      {408, "Request Timeout"},
+                                                      {409, "Conflict"},
+                                                      {410, "Gone"},
+                                                      {411, "Length Required"},
+                                                      {412, "Precondition Failed"},
+                                                      {413, "Content Too Large"},
+                                                      {414, "URI Too Long"},
+                                                      {415, "Unsupported Media Type"},
+                                                      {416, "Range Not Satisfiable"},
+                                                      {417, "Expectation Failed"},
+                                                      {421, "Misdirected Request"},
+                                                      {422, "Unprocessable Content"},
+                                                      {425, "Too Early"},
+                                                      {428, "Precondition Required"},
+                                                      {429, "Too Many Requests"},
+                                                      {431, "Request Header Fields Too Large"},
+                                                      {500, "Internal Server Error"},
+                                                      {501, "Not Implemented"},
+                                                      {502, "Bad Gateway"},
+                                                      {503, "Service Unavailable"},
+                                                      {504, "Gateway Timeout"}}};
   const auto found = std::ranges::lower_bound(phrases, status, {}, &Phrase::status);
   return found != phrases.end() && found->status == status ? found->text : Slice{};
 }
@@ -276,8 +323,10 @@ void remove_hop_by_hop(Headers& headers) {
       case HeaderId::te:
       case HeaderId::trailer:
       case HeaderId::transfer_encoding:
-      case HeaderId::upgrade: return true;
-      default: break;
+      case HeaderId::upgrade:
+        return true;
+      default:
+        break;
     }
     if (text::iequals(h.name, "HTTP2-Settings")) return true;
     for (Slice list : std::span(lists).first(count)) {

@@ -1,4 +1,5 @@
-// HTTP/1.1 heads: bytes to Request and Response (llhttp, after framing.h's checks) and back. Pure; any thread.
+// HTTP/1.1 heads: bytes to Request and Response (llhttp, after framing.h's checks) and back. Pure; any
+// thread.
 #pragma once
 
 #include "gateway/base/arena.h"
@@ -8,22 +9,26 @@
 
 namespace sallyport::http::h1 {
 
-// Reads a whole head (framing.h found its end), which must stay where it is: the slices of `out` point into it or into
-// the arena. Everything is checked: line, headers, Host (exactly one, RFC 9112 section 3.2), target, length, Expect.
-// out.body is left alone. Errors: malformed_request, uri_too_long, headers_too_large, expectation_failed.
+// Reads a whole head (framing.h found its end), which must stay where it is: the slices of `out` point into
+// it or into the arena. Everything is checked: line, headers, Host (exactly one, RFC 9112 section 3.2),
+// target, length, Expect. out.body is left alone. Errors: malformed_request, uri_too_long, headers_too_large,
+// expectation_failed.
 Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& arena, Request& out);
 
 // The same for a response to a request with `method`; 1xx too. Errors: upstream_bad_answer.
 Result<void> read_response_head(Slice head, Method method, const HeadLimits& limits, Response& out);
 
-// Appends the head of a request to a backend: "METHOD path?query HTTP/1.1", Host first, then the headers as they are, then
-// the framing header that request.length asks for (Content-Length or Transfer-Encoding; those in headers are skipped).
+// Appends the head of a request to a backend: "METHOD path?query HTTP/1.1", Host first, then the headers as
+// they are, then the framing header that request.length asks for (Content-Length or Transfer-Encoding; those
+// in headers are skipped).
 void write_request_head(const Request& request, Slice host, Buffer& out);
 
-// Appends the head of a response: status line with the standard reason, headers, framing by response.length, and
-// "Connection: close" if keep_alive is false ("keep-alive" for an HTTP/1.0 client). Framing and Connection headers in
-// response.headers are skipped. `length` none writes Content-Length: 0 unless the status has no content or it answers HEAD.
-void write_response_head(const Response& response, Method method, Version client, bool keep_alive, Buffer& out);
+// Appends the head of a response: status line with the standard reason, headers, framing by response.length,
+// and "Connection: close" if keep_alive is false ("keep-alive" for an HTTP/1.0 client). Framing and
+// Connection headers in response.headers are skipped. `length` none writes Content-Length: 0 unless the
+// status has no content or it answers HEAD.
+void write_response_head(const Response& response, Method method, Version client, bool keep_alive,
+                         Buffer& out);
 
 // "OK" for 200; empty for what is not registered.
 Slice reason_phrase(int status) noexcept;

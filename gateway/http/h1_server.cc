@@ -7,7 +7,7 @@
 namespace sallyport::http::h1 {
 namespace {
 
-constexpr uint64_t drain_max = 64 * 1024;        // content that is read off to keep a connection
+constexpr uint64_t drain_max = 64 * 1024;  // content that is read off to keep a connection
 constexpr uint64_t linger_bytes_max = 1 << 20;
 constexpr Duration linger_time = seconds(2);
 constexpr Slice continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -72,8 +72,8 @@ Task<Result<void>> ServerConnection::read_request(Arena& arena, Request& request
   co_return Result<void>{};
 }
 
-// Decided when the answer's head is written: a client that still sends a lot, or waits for a 100 that will not come, cannot be
-// understood any more after this answer.
+// Decided when the answer's head is written: a client that still sends a lot, or waits for a 100 that will
+// not come, cannot be understood any more after this answer.
 bool ServerConnection::may_go_on(const Request& request) const noexcept {
   if (!keep_alive_ || !request.keep_alive || closing_ || stream_.ended()) return false;
   if (body_.finished()) return true;
@@ -152,7 +152,9 @@ Result<void> ServerConnection::flush_head() {
 
 Task<Result<void>> ServerConnection::taken() {
   Result<void> out = co_await stream_.drained(stream_.loop().now() + limits_.write_timeout);
-  if (!out) co_return fail(Code::client_gone, out.error().code == Code::timed_out ? "slow_reader" : out.error().reason);
+  if (!out)
+    co_return fail(Code::client_gone,
+                   out.error().code == Code::timed_out ? "slow_reader" : out.error().reason);
   co_return out;
 }
 

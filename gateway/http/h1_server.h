@@ -1,7 +1,8 @@
-// ServerConnection: HTTP/1.1 towards a client: reads requests off a stream one after the other and answers them.
+// ServerConnection: HTTP/1.1 towards a client: reads requests off a stream one after the other and answers
+// them.
 //
-// Owned by the connection, which outlives nothing of it; one worker's thread. Pipelined requests wait in the stream's
-// input until their turn.
+// Owned by the connection, which outlives nothing of it; one worker's thread. Pipelined requests wait in the
+// stream's input until their turn.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,11 @@ namespace sallyport::http::h1 {
 
 struct ServerLimits {
   HeadLimits head;
-  Duration header_timeout = seconds(10);  // from the first byte of a head to its last; and for a connection's first byte
-  Duration idle_timeout = seconds(60);    // between two requests
-  Duration body_timeout = seconds(30);    // silence while content is read
-  Duration write_timeout = seconds(30);   // for the client to take what is queued
+  Duration header_timeout =
+      seconds(10);  // from the first byte of a head to its last; and for a connection's first byte
+  Duration idle_timeout = seconds(60);   // between two requests
+  Duration body_timeout = seconds(30);   // silence while content is read
+  Duration write_timeout = seconds(30);  // for the client to take what is queued
 };
 
 class ServerConnection final : public Responder {
@@ -28,8 +30,8 @@ class ServerConnection final : public Responder {
 
   // Waits until a request begins to arrive: false if the client ended, left or stayed silent (just close).
   Task<bool> wait_for_request();
-  // Reads the head (all of it is copied to the arena) and gets request.body ready. An error is to be answered, but for
-  // client_gone. Afterwards the connection may be used for one respond().
+  // Reads the head (all of it is copied to the arena) and gets request.body ready. An error is to be
+  // answered, but for client_gone. Afterwards the connection may be used for one respond().
   Task<Result<void>> read_request(Arena& arena, Request& request);
 
   Task<Result<void>> respond(const Request& request, Response& response) override;
@@ -37,10 +39,11 @@ class ServerConnection final : public Responder {
   uint64_t content_sent() const noexcept override { return sent_; }
   bool head_sent() const noexcept override { return head_sent_; }
 
-  // After respond(): reads off what little content the answer did not wait for. True if another request may follow.
+  // After respond(): reads off what little content the answer did not wait for. True if another request may
+  // follow.
   Task<bool> finish();
-  // Ends our sending and reads on for a short while, so that the client gets the answer before its bytes meet a closed port
-  // (RFC 9112 section 9.6).
+  // Ends our sending and reads on for a short while, so that the client gets the answer before its bytes meet
+  // a closed port (RFC 9112 section 9.6).
   Task<> linger();
   // The present answer is the last one of this connection.
   void close_after_this() noexcept { closing_ = true; }

@@ -1,6 +1,8 @@
-// Headers: the fields of one message, in the order they came. Names compare without case (RFC 9110 section 5.1).
+// Headers: the fields of one message, in the order they came. Names compare without case (RFC 9110
+// section 5.1).
 //
-// Names and values are slices; whoever made the Headers owns the bytes (the exchange's arena). One worker's thread.
+// Names and values are slices; whoever made the Headers owns the bytes (the exchange's arena). One worker's
+// thread.
 #pragma once
 
 #include <cstdint>

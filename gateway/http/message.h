@@ -1,4 +1,5 @@
-// Request and Response: a message as it was understood. Slices live in the exchange's arena. One worker's thread.
+// Request and Response: a message as it was understood. Slices live in the exchange's arena. One worker's
+// thread.
 #pragma once
 
 #include <array>
@@ -12,8 +13,8 @@
 namespace sallyport::http {
 
 enum class Method : uint8_t { get, head, post, put, delete_, options, patch, trace, connect, other };
-inline constexpr std::array<std::string_view, 10> method_names = {"GET",     "HEAD",  "POST",  "PUT",     "DELETE",
-                                                                  "OPTIONS", "PATCH", "TRACE", "CONNECT", "other"};
+inline constexpr std::array<std::string_view, 10> method_names = {
+    "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "other"};
 // Methods are case-sensitive (RFC 9110 section 9.1).
 Method method_from(std::string_view name) noexcept;
 inline std::string_view to_string(Method m) noexcept { return method_names[static_cast<size_t>(m)]; }

@@ -1,4 +1,5 @@
-// Responder: where an answer goes; the same for every version of HTTP. Owned by the connection; one worker's thread.
+// Responder: where an answer goes; the same for every version of HTTP. Owned by the connection; one worker's
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +12,10 @@ namespace sallyport::http {
 
 class Responder {
  public:
-  // Sends the head, then the body as fast as the client takes it. Once for each request, or again while !head_sent(). An error means that
-  // the client did not get the whole answer, and that the connection is of no more use. client_gone: it left;
-  // another code: response.body failed, the client sees the answer cut off.
+  // Sends the head, then the body as fast as the client takes it. Once for each request, or again while
+  // !head_sent(). An error means that the client did not get the whole answer, and that the connection is of
+  // no more use. client_gone: it left; another code: response.body failed, the client sees the answer cut
+  // off.
   virtual Task<Result<void>> respond(const Request& request, Response& response) = 0;
 
   // False: nothing of an answer has left yet, so another one may still be sent.

@@ -83,12 +83,15 @@ Result<Slice> canonical_path(Slice path, Arena& arena) {
       if (value < 0) return bad("bad_escape", "the path has a percent sign without two hex digits");
       byte = static_cast<uint8_t>(value);
       i += 2;
-      if (byte == '/' || byte == '\\') return bad("encoded_slash", "the path has an encoded slash or backslash");
-      if (byte < 0x20 || byte == 0x7f) return bad("encoded_control", "the path has an encoded control character");
+      if (byte == '/' || byte == '\\')
+        return bad("encoded_slash", "the path has an encoded slash or backslash");
+      if (byte < 0x20 || byte == 0x7f)
+        return bad("encoded_control", "the path has an encoded control character");
     }
     // An escaped sub-delimiter stays escaped: "%3B" and ";" may mean two things (RFC 3986 section 2.2).
-    const bool unreserved = text::is_alpha(static_cast<char>(byte)) || text::is_digit(static_cast<char>(byte)) || byte == '-' ||
-                            byte == '.' || byte == '_' || byte == '~';
+    const bool unreserved = text::is_alpha(static_cast<char>(byte)) ||
+                            text::is_digit(static_cast<char>(byte)) || byte == '-' || byte == '.' ||
+                            byte == '_' || byte == '~';
     if (escaped ? unreserved : plain[byte]) {
       *to++ = static_cast<char>(byte);
     } else {
@@ -102,7 +105,8 @@ Result<Slice> canonical_path(Slice path, Arena& arena) {
   return canonical;
 }
 
-bool is_host_char(char c) noexcept {  // reg-name of RFC 3986 section 3.2.2, without escapes and sub-delimiters; "_" is in use
+bool is_host_char(char c) noexcept {  // reg-name of RFC 3986 section 3.2.2, without escapes and
+                                      // sub-delimiters; "_" is in use
   return text::is_alpha(c) || text::is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
@@ -141,7 +145,9 @@ Result<Target> parse_target(Slice target, Arena& arena) {
   }
   Slice rest = target;
   if (!rest.starts_with('/')) {  // absolute-form
-    const size_t scheme = text::iequals(rest.substr(0, 7), "http://") ? 7 : text::iequals(rest.substr(0, 8), "https://") ? 8 : 0;
+    const size_t scheme = text::iequals(rest.substr(0, 7), "http://")    ? 7
+                          : text::iequals(rest.substr(0, 8), "https://") ? 8
+                                                                         : 0;
     if (scheme == 0) return bad("bad_target", "the request target is neither a path nor an http URL");
     rest.remove_prefix(scheme);
     const size_t end = std::min(rest.find_first_of("/?"), rest.size());
@@ -151,7 +157,8 @@ Result<Target> parse_target(Slice target, Arena& arena) {
   }
   const size_t mark = rest.find('?');
   const Slice raw_path = rest.substr(0, mark);
-  Result<Slice> path = raw_path.empty() && !out.authority.empty() ? Slice("/") : canonical_path(raw_path, arena);
+  Result<Slice> path =
+      raw_path.empty() && !out.authority.empty() ? Slice("/") : canonical_path(raw_path, arena);
   if (!path) return std::unexpected(std::move(path.error()));
   out.path = *path;
   if (mark != Slice::npos) out.query = rest.substr(mark + 1);
@@ -165,7 +172,8 @@ Result<Authority> parse_authority(Slice value, Arena& arena) {
   bool has_port = false;
   if (value.starts_with('[')) {
     const size_t end = value.find(']');
-    if (end == Slice::npos || !is_ipv6(value.substr(1, end - 1))) return bad("bad_host", "this is not an IPv6 address");
+    if (end == Slice::npos || !is_ipv6(value.substr(1, end - 1)))
+      return bad("bad_host", "this is not an IPv6 address");
     host = value.substr(0, end + 1);
     port = value.substr(end + 1);
     has_port = !port.empty();
@@ -176,12 +184,15 @@ Result<Authority> parse_authority(Slice value, Arena& arena) {
     host = value.substr(0, colon);
     has_port = colon != Slice::npos;
     if (has_port) port = value.substr(colon + 1);
-    if (host.empty() || host.size() > 255) return bad("bad_host", "there is no host, or one that is too long");
-    if (!std::ranges::all_of(host, is_host_char)) return bad("bad_host", "the host has a character that no host has");
+    if (host.empty() || host.size() > 255)
+      return bad("bad_host", "there is no host, or one that is too long");
+    if (!std::ranges::all_of(host, is_host_char))
+      return bad("bad_host", "the host has a character that no host has");
   }
   if (has_port) {
     const auto number = port.size() > 5 ? std::nullopt : text::parse_decimal(port);
-    if (!number || *number == 0 || *number > 65535) return bad("bad_host", "the port is not a number from 1 to 65535");
+    if (!number || *number == 0 || *number > 65535)
+      return bad("bad_host", "the port is not a number from 1 to 65535");
     out.port = static_cast<uint16_t>(*number);
   }
   char* lower = arena.allocate(host.size());
@@ -199,7 +210,8 @@ Result<std::vector<QueryPair>> parse_query(Slice query, Arena& arena, size_t pai
     const Slice pair = query.substr(0, end);
     query.remove_prefix(std::min(end + 1, query.size()));
     if (pair.empty()) continue;
-    if (pairs.size() >= pairs_max) return fail(Code::invalid_parameter, "too_many_parameters", "the query has too many parameters");
+    if (pairs.size() >= pairs_max)
+      return fail(Code::invalid_parameter, "too_many_parameters", "the query has too many parameters");
     const size_t equals = pair.find('=');
     const Slice value = equals == Slice::npos ? Slice{} : pair.substr(equals + 1);
     pairs.push_back({decode_into(pair.substr(0, equals), arena, true), decode_into(value, arena, true)});

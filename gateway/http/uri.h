@@ -1,6 +1,7 @@
 // URIs: a path is decoded, checked and encoded once, so that the router and the backend see the same.
 //
-// Pure functions over bytes; any thread. RFC 3986, stricter: what two readers could understand differently is refused.
+// Pure functions over bytes; any thread. RFC 3986, stricter: what two readers could understand differently is
+// refused.
 #pragma once
 
 #include <optional>
@@ -19,24 +20,25 @@ struct Target {
   Slice authority;
 };
 
-// The target of a request line: origin-form, absolute-form (http and https) or "*". Refused (malformed_request, with a
-// detail that says why): bytes outside 0x21..0x7e, a fragment, an invalid percent escape, an encoded slash, backslash
-// or NUL, a control character after decoding, a dot segment in any form, a raw backslash, an empty path.
+// The target of a request line: origin-form, absolute-form (http and https) or "*". Refused
+// (malformed_request, with a detail that says why): bytes outside 0x21..0x7e, a fragment, an invalid percent
+// escape, an encoded slash, backslash or NUL, a control character after decoding, a dot segment in any form,
+// a raw backslash, an empty path.
 Result<Target> parse_target(Slice target, Arena& arena);
 
 struct Authority {
   Slice host;  // lower case, in the arena; IPv6 with its brackets
   std::optional<uint16_t> port;
 };
-// A Host header's value (RFC 9110 section 7.2): reg-name, IPv4 or [IPv6], and a port. Refused: user info, a path, a
-// list, white space, an empty value, bytes above 0x7e.
+// A Host header's value (RFC 9110 section 7.2): reg-name, IPv4 or [IPv6], and a port. Refused: user info, a
+// path, a list, white space, an empty value, bytes above 0x7e.
 Result<Authority> parse_authority(Slice value, Arena& arena);
 
 // Decodes the escapes of one path segment or query part; the input has been checked. '+' stays '+'.
 Slice percent_decode(Slice text, Arena& arena);
 
 struct QueryPair {
-  Slice name;   // decoded; in a query '+' is a space (WHATWG URL, application/x-www-form-urlencoded)
+  Slice name;  // decoded; in a query '+' is a space (WHATWG URL, application/x-www-form-urlencoded)
   Slice value;
 };
 // The parameters of a query, at most pairs_max; a broken escape or too many is an error (invalid_parameter).

@@ -24,15 +24,22 @@ constexpr size_t pairwise_max = 16;  // members compared each with each; more ar
 
 Kind Value::kind() const noexcept {
   switch (tape(raw_).tape_ref_type()) {
-    case tape_type::START_OBJECT: return Kind::object;
-    case tape_type::START_ARRAY: return Kind::array;
-    case tape_type::STRING: return Kind::string;
+    case tape_type::START_OBJECT:
+      return Kind::object;
+    case tape_type::START_ARRAY:
+      return Kind::array;
+    case tape_type::STRING:
+      return Kind::string;
     case tape_type::INT64:
-    case tape_type::UINT64: return Kind::integer;
-    case tape_type::DOUBLE: return Kind::number;
+    case tape_type::UINT64:
+      return Kind::integer;
+    case tape_type::DOUBLE:
+      return Kind::number;
     case tape_type::TRUE_VALUE:
-    case tape_type::FALSE_VALUE: return Kind::boolean;
-    default: return Kind::null;
+    case tape_type::FALSE_VALUE:
+      return Kind::boolean;
+    default:
+      return Kind::null;
   }
 }
 
@@ -93,7 +100,8 @@ struct Parser::Impl {
   bool any_duplicate(Value value);
 };
 
-// True if two members of one object have the same name, once their escapes are read. Not quadratic, whatever is sent.
+// True if two members of one object have the same name, once their escapes are read. Not quadratic, whatever
+// is sent.
 bool Parser::Impl::has_duplicate(const Object& object) {
   names.clear();
   for (const Object::Member m : object) {
@@ -129,8 +137,10 @@ Parser& Parser::operator=(Parser&&) noexcept = default;
 
 Result<Value> Parser::parse(std::string_view text) {
   Impl& i = *impl_;
-  if (text.size() > i.bytes_max) return fail(Code::invalid_data, "too_large", "the JSON document is too large");
-  if (i.padded.size() < text.size() + simdjson::SIMDJSON_PADDING) i.padded.resize(text.size() + simdjson::SIMDJSON_PADDING);
+  if (text.size() > i.bytes_max)
+    return fail(Code::invalid_data, "too_large", "the JSON document is too large");
+  if (i.padded.size() < text.size() + simdjson::SIMDJSON_PADDING)
+    i.padded.resize(text.size() + simdjson::SIMDJSON_PADDING);
   std::memcpy(i.padded.data(), text.data(), text.size());
   std::memset(i.padded.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
   if (i.parser.capacity() < text.size() || i.parser.max_depth() != i.depth_max) {
@@ -141,14 +151,20 @@ Result<Value> Parser::parse(std::string_view text) {
   simdjson::dom::element root;
   const auto error = i.parser.parse(i.padded.data(), text.size(), false).get(root);
   switch (error) {
-    case simdjson::SUCCESS: break;
-    case simdjson::UTF8_ERROR: return fail(Code::invalid_data, "not_utf8", "the document is not UTF-8");
-    case simdjson::DEPTH_ERROR: return fail(Code::invalid_data, "too_deep", "the document is nested too deep");
-    case simdjson::NUMBER_ERROR: return fail(Code::invalid_data, "bad_number", "a number is malformed or out of range");
-    default: return fail(Code::invalid_data, "malformed_json", "the document is not well-formed JSON");
+    case simdjson::SUCCESS:
+      break;
+    case simdjson::UTF8_ERROR:
+      return fail(Code::invalid_data, "not_utf8", "the document is not UTF-8");
+    case simdjson::DEPTH_ERROR:
+      return fail(Code::invalid_data, "too_deep", "the document is nested too deep");
+    case simdjson::NUMBER_ERROR:
+      return fail(Code::invalid_data, "bad_number", "a number is malformed or out of range");
+    default:
+      return fail(Code::invalid_data, "malformed_json", "the document is not well-formed JSON");
   }
   const Value value({&i.parser.doc, 1});
-  if (i.any_duplicate(value)) return fail(Code::invalid_data, "duplicate_member", "an object has two members of one name");
+  if (i.any_duplicate(value))
+    return fail(Code::invalid_data, "duplicate_member", "an object has two members of one name");
   return value;
 }
 

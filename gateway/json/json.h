@@ -1,6 +1,8 @@
-// JSON of strangers (RFC 8259), read strictly: UTF-8, no member twice, no depth, no number that does not fit. The only door to simdjson.
+// JSON of strangers (RFC 8259), read strictly: UTF-8, no member twice, no depth, no number that does not fit.
+// The only door to simdjson.
 //
-// A Parser belongs to one worker and is used again and again; a Document and its Values are good until its next parse.
+// A Parser belongs to one worker and is used again and again; a Document and its Values are good until its
+// next parse.
 #pragma once
 
 #include <cstdint>
@@ -101,8 +103,8 @@ class Parser {
   Parser(Parser&&) noexcept;
   Parser& operator=(Parser&&) noexcept;
 
-  // Errors: invalid_data, with a slug (malformed_json, not_utf8, duplicate_member, too_deep, number_out_of_range, too_large) and a
-  // detail that says what is wrong, not what was sent.
+  // Errors: invalid_data, with a slug (malformed_json, not_utf8, duplicate_member, too_deep,
+  // number_out_of_range, too_large) and a detail that says what is wrong, not what was sent.
   Result<Value> parse(std::string_view text);
 
  private:

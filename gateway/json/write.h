@@ -6,7 +6,8 @@
 
 namespace sallyport::json {
 
-// Appends `text` with its quotes; controls, quotes and backslashes are escaped, what is not UTF-8 becomes U+FFFD.
+// Appends `text` with its quotes; controls, quotes and backslashes are escaped, what is not UTF-8 becomes
+// U+FFFD.
 void append_string(std::string& out, std::string_view text);
 
 }  // namespace sallyport::json

@@ -16,7 +16,8 @@ int no_pass_phrase(char*, int, int, void*) { return -1; }
 
 std::vector<std::string> names_of(X509* leaf) {
   std::vector<std::string> names;
-  const NamesPtr san(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(leaf, NID_subject_alt_name, nullptr, nullptr)));
+  const NamesPtr san(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(leaf, NID_subject_alt_name, nullptr, nullptr)));
   const size_t count = san == nullptr ? 0 : sk_GENERAL_NAME_num(san.get());
   for (size_t i = 0; i < count; ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(san.get(), i);
@@ -59,7 +60,8 @@ Certificate::~Certificate() = default;
 Wall Certificate::not_after() const noexcept { return impl_->not_after; }
 const std::vector<std::string>& Certificate::names() const noexcept { return impl_->names; }
 
-Result<std::shared_ptr<const Certificate>> Certificate::read(const std::string& chain_pem, const std::string& key_pem) {
+Result<std::shared_ptr<const Certificate>> Certificate::read(const std::string& chain_pem,
+                                                             const std::string& key_pem) {
   auto impl = std::make_unique<Impl>();
   impl->chain = read_certificates(chain_pem);
   if (impl->chain.empty()) return bad("the certificate file holds no PEM certificate, or a broken one");
@@ -71,7 +73,8 @@ Result<std::shared_ptr<const Certificate>> Certificate::read(const std::string& 
                          : "the key file holds no PEM private key, or a broken one");
   }
   X509* leaf = impl->chain.front().get();
-  if (X509_check_private_key(leaf, impl->key.get()) != 1) return bad("the key does not belong to the certificate");
+  if (X509_check_private_key(leaf, impl->key.get()) != 1)
+    return bad("the key does not belong to the certificate");
   impl->names = names_of(leaf);
   impl->not_after = time_of(X509_get0_notAfter(leaf));
   ERR_clear_error();

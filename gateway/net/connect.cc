@@ -8,12 +8,14 @@
 
 namespace sallyport::net {
 
-Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, SocketAddress to, TlsOptions tls, Monotonic deadline) {
+Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, SocketAddress to, TlsOptions tls,
+                                              Monotonic deadline) {
   auto socket = std::make_unique<Socket>(loop, to.unix_path ? Socket::Kind::unix_path : Socket::Kind::tcp);
   Result<void> connected = co_await socket->connect(std::move(to), deadline);
   if (!connected) co_return std::unexpected(std::move(connected.error()));
   if (tls.context == nullptr) co_return std::make_unique<TcpStream>(loop, std::move(socket));
-  std::unique_ptr<TlsStream> stream = TlsStream::client(loop, std::move(socket), *tls.context, tls.server_name);
+  std::unique_ptr<TlsStream> stream =
+      TlsStream::client(loop, std::move(socket), *tls.context, tls.server_name);
   Result<void> shaken = co_await stream->handshake(deadline);
   if (!shaken) co_return std::unexpected(std::move(shaken.error()));
   co_return stream;

@@ -21,8 +21,8 @@ struct SocketAddress {
   bool operator==(const SocketAddress&) const = default;
 };
 
-// All addresses of a name (getaddrinfo on the thread pool), at most 32, IPv4 and IPv6 as the system orders them. A
-// numeric host is given back at once. Errors: name_not_resolved.
+// All addresses of a name (getaddrinfo on the thread pool), at most 32, IPv4 and IPv6 as the system orders
+// them. A numeric host is given back at once. Errors: name_not_resolved.
 Task<Result<std::vector<SocketAddress>>> resolve(Loop& loop, std::string host, uint16_t port);
 
 struct TlsOptions {
@@ -32,6 +32,7 @@ struct TlsOptions {
 
 // Connects, and shakes hands if TLS is asked for, all before the deadline. TCP_NODELAY is on.
 // Errors: connection_refused, timed_out, tls_failed (detail names the cause), io.
-Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, SocketAddress to, TlsOptions tls, Monotonic deadline);
+Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, SocketAddress to, TlsOptions tls,
+                                              Monotonic deadline);
 
 }  // namespace sallyport::net

@@ -49,7 +49,8 @@ class Resolving {
     lookup_->request.data = this;
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
-    status_ = uv_getaddrinfo(loop_.raw(), &lookup_->request, &Resolving::done, host_.c_str(), nullptr, &hints);
+    status_ =
+        uv_getaddrinfo(loop_.raw(), &lookup_->request, &Resolving::done, host_.c_str(), nullptr, &hints);
     if (status_ == 0) return true;
     delete std::exchange(lookup_, nullptr);
     return false;

@@ -36,7 +36,8 @@ Result<int> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, in
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  if (const int status = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); status != 0) {
+  if (const int status = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+      status != 0) {
     return fail(Code::name_not_resolved, "name_not_resolved", gai_strerror(status));
   }
   const int s = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

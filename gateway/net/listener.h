@@ -12,8 +12,9 @@
 
 namespace sallyport::net {
 
-// Binds and listens, with SO_REUSEPORT if asked, so that several workers can have one address. host: numeric, or a name that resolves.
-// Gives the descriptor, which the caller owns. Blocking (for a name); main thread. Errors: io, with the system's words.
+// Binds and listens, with SO_REUSEPORT if asked, so that several workers can have one address. host: numeric,
+// or a name that resolves. Gives the descriptor, which the caller owns. Blocking (for a name); main thread.
+// Errors: io, with the system's words.
 Result<int> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, int backlog);
 // A unix socket; one that nobody listens on any more is replaced. The mode is that of the file.
 Result<int> bind_unix(const std::string& path, unsigned mode);

@@ -40,13 +40,17 @@ struct Socket::Impl {
 Error socket_error(int status) {
   switch (status) {
     case UV_ECONNREFUSED:
-    case UV_ENOENT: return {Code::connection_refused, "connection_refused", uv_strerror(status)};
+    case UV_ENOENT:
+      return {Code::connection_refused, "connection_refused", uv_strerror(status)};
     case UV_ECONNRESET:
     case UV_EPIPE:
     case UV_ECONNABORTED:
-    case UV_ENOTCONN: return {Code::connection_reset, "connection_reset", uv_strerror(status)};
-    case UV_ETIMEDOUT: return {Code::timed_out, "timeout", uv_strerror(status)};
-    default: return {Code::io, "socket_error", uv_strerror(status)};
+    case UV_ENOTCONN:
+      return {Code::connection_reset, "connection_reset", uv_strerror(status)};
+    case UV_ETIMEDOUT:
+      return {Code::timed_out, "timeout", uv_strerror(status)};
+    default:
+      return {Code::io, "socket_error", uv_strerror(status)};
   }
 }
 
@@ -88,7 +92,8 @@ Task<Result<void>> Socket::connect(SocketAddress to, Monotonic deadline) {
     status = v6 ? uv_ip6_addr(to.host.c_str(), to.port, reinterpret_cast<sockaddr_in6*>(&address))
                 : uv_ip4_addr(to.host.c_str(), to.port, reinterpret_cast<sockaddr_in*>(&address));
     if (status == 0) {
-      status = uv_tcp_connect(&impl_->connect_request, &impl_->tcp, reinterpret_cast<sockaddr*>(&address), done);
+      status =
+          uv_tcp_connect(&impl_->connect_request, &impl_->tcp, reinterpret_cast<sockaddr*>(&address), done);
     }
   }
   if (status != 0) co_return std::unexpected(socket_error(status));

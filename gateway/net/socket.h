@@ -1,7 +1,8 @@
-// Socket: a connected libuv stream (TCP or unix), its reads and its writes. The transports stand on it. One worker's thread.
+// Socket: a connected libuv stream (TCP or unix), its reads and its writes. The transports stand on it. One
+// worker's thread.
 //
-// libuv's handle lives on the heap until libuv has let go of it; the Socket may be destroyed at any time, also in one of
-// its own callbacks.
+// libuv's handle lives on the heap until libuv has let go of it; the Socket may be destroyed at any time,
+// also in one of its own callbacks.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,9 @@
 // Stream: a connection as a pair of byte streams; all that http, store and the upstreams see of a network.
 //
-// Bytes that arrive are put into input(); whoever reads consumes them there, without a copy. Reading stops by itself
-// when input_max bytes wait: that is the back-pressure. At most one task reads and one writes at a time. Belongs to
-// one worker; destroying it closes the connection at once (what is queued is lost: co_await drained() first).
+// Bytes that arrive are put into input(); whoever reads consumes them there, without a copy. Reading stops by
+// itself when input_max bytes wait: that is the back-pressure. At most one task reads and one writes at a
+// time. Belongs to one worker; destroying it closes the connection at once (what is queued is lost: co_await
+// drained() first).
 #pragma once
 
 #include <coroutine>
@@ -20,8 +21,9 @@ namespace sallyport::net {
 // What an owner wants to hear of a connection while nobody waits for it.
 class StreamOwner {
  public:
-  // The connection broke (reset, TLS error). Called at most once, on the loop, from no coroutine of the stream; the
-  // stream may be destroyed in it. An orderly end of the peer's sending is not that: more() tells it.
+  // The connection broke (reset, TLS error). Called at most once, on the loop, from no coroutine of the
+  // stream; the stream may be destroyed in it. An orderly end of the peer's sending is not that: more() tells
+  // it.
   virtual void stream_broke() = 0;
 
  protected:
@@ -41,9 +43,9 @@ class Stream {
   Buffer& input() noexcept { return input_; }
 
   class Waiter;
-  // co_await more(deadline) → Result<bool>: waits until input() has grown: true; false once the peer has ended its
-  // sending in order. Errors: timed_out, connection_reset, tls_failed, io. Ready at once if the end is known.
-  // If input() is full (input_max), the caller must consume first (Error internal).
+  // co_await more(deadline) → Result<bool>: waits until input() has grown: true; false once the peer has
+  // ended its sending in order. Errors: timed_out, connection_reset, tls_failed, io. Ready at once if the end
+  // is known. If input() is full (input_max), the caller must consume first (Error internal).
   Waiter more(Monotonic deadline);
 
   // Takes all the bytes: the socket first (one system call), what it refuses is queued. Errors as above.
@@ -58,21 +60,25 @@ class Stream {
   // Ends our sending in order (close_notify, FIN) behind what is queued. Input goes on.
   virtual void close_output() = 0;
   // Gives the buffers of an idle connection back to the worker's pool.
-  virtual void rest() noexcept { if (input_.empty()) input_.release(); }
+  virtual void rest() noexcept {
+    if (input_.empty()) input_.release();
+  }
 
-  bool ended() const noexcept { return ended_; }                // the peer has ended its sending
+  bool ended() const noexcept { return ended_; }                 // the peer has ended its sending
   bool broken() const noexcept { return !status_.has_value(); }  // nothing more can be sent or received
   void set_owner(StreamOwner* owner) noexcept { owner_ = owner; }
 
  protected:
   explicit Stream(Loop& loop) : loop_(loop), input_(loop.blocks()) {}
 
-  // For the transports. Each resumes whoever waits, and may therefore destroy the stream: return at once after it.
+  // For the transports. Each resumes whoever waits, and may therefore destroy the stream: return at once
+  // after it.
   void input_grew();
   void input_ended();
   void failed(Error error);
   void output_drained();
-  // Read again if that had stopped. May put bytes into input_ at once, or find the end, without resuming anybody.
+  // Read again if that had stopped. May put bytes into input_ at once, or find the end, without resuming
+  // anybody.
   virtual void want_input() = 0;
 
   Loop& loop_;

@@ -67,7 +67,7 @@ bool trust(SSL_CTX* context, const std::vector<X509Ptr>& authorities) {
 
 struct TlsServerContext::Impl {
   TlsServerOptions options;
-  std::vector<ContextPtr> contexts;             // one a certificate; the first is the default
+  std::vector<ContextPtr> contexts;                      // one a certificate; the first is the default
   std::map<std::string, SSL_CTX*, std::less<>> by_name;  // "*.example.com" as it stands
   LiveReader<TicketKeys> tickets;
 
@@ -79,11 +79,13 @@ struct TlsServerContext::Impl {
 
   static Impl& of(SSL* ssl) { return *static_cast<Impl*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl))); }
   static int choose_certificate(SSL* ssl, int* alert, void*);
-  static int choose_protocol(SSL* ssl, const uint8_t** out, uint8_t* out_length, const uint8_t* in, unsigned in_length, void*);
+  static int choose_protocol(SSL* ssl, const uint8_t** out, uint8_t* out_length, const uint8_t* in,
+                             unsigned in_length, void*);
 };
 
 // RFC 5077: our key's name in front; the newest key seals, older ones still open and have the ticket renewed.
-int TlsServerContext::Impl::crypt_ticket(uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, bool encrypt) {
+int TlsServerContext::Impl::crypt_ticket(uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac,
+                                         bool encrypt) {
   const TicketKeys* keys = tickets.get();
   if (keys == nullptr || keys->keys.empty()) return encrypt ? -1 : 0;
   const TicketKey* key = &keys->keys.front();
@@ -91,12 +93,14 @@ int TlsServerContext::Impl::crypt_ticket(uint8_t* name, uint8_t* iv, EVP_CIPHER_
     std::copy(key->name.begin(), key->name.end(), name);
     RAND_bytes(iv, 16);
   } else {
-    auto found = std::ranges::find_if(keys->keys, [&](const TicketKey& k) { return std::equal(k.name.begin(), k.name.end(), name); });
+    auto found = std::ranges::find_if(
+        keys->keys, [&](const TicketKey& k) { return std::equal(k.name.begin(), k.name.end(), name); });
     if (found == keys->keys.end()) return 0;
     key = &*found;
   }
   if (HMAC_Init_ex(hmac, key->hmac.data(), key->hmac.size(), EVP_sha256(), nullptr) != 1) return -1;
-  if (EVP_CipherInit_ex(cipher, EVP_aes_128_cbc(), nullptr, key->aes.data(), iv, encrypt ? 1 : 0) != 1) return -1;
+  if (EVP_CipherInit_ex(cipher, EVP_aes_128_cbc(), nullptr, key->aes.data(), iv, encrypt ? 1 : 0) != 1)
+    return -1;
   return encrypt || key == &keys->keys.front() ? 1 : 2;
 }
 
@@ -118,8 +122,10 @@ int TlsServerContext::Impl::choose_certificate(SSL* ssl, int*, void*) {
 
 int TlsServerContext::Impl::choose_protocol(SSL*, const uint8_t** out, uint8_t* out_length, const uint8_t* in,
                                             unsigned in_length, void*) {
-  const int chosen = SSL_select_next_proto(const_cast<uint8_t**>(out), out_length, alpn_http11, sizeof alpn_http11, in, in_length);
-  return chosen == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301 section 3.2
+  const int chosen = SSL_select_next_proto(const_cast<uint8_t**>(out), out_length, alpn_http11,
+                                           sizeof alpn_http11, in, in_length);
+  return chosen == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK
+                                          : SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301 section 3.2
 }
 
 Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certificate) {
@@ -127,16 +133,18 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
   SSL_CTX* c = context.get();
   SSL_CTX_set_app_data(c, this);
   if (options.tls13_only) SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION);
-  if (!use_certificate(c, certificate.impl())) return bad("the certificate cannot be used: " + ssl_error_text());
+  if (!use_certificate(c, certificate.impl()))
+    return bad("the certificate cannot be used: " + ssl_error_text());
   SSL_CTX_set_tlsext_servername_callback(c, &Impl::choose_certificate);
   SSL_CTX_set_alpn_select_cb(c, &Impl::choose_protocol, nullptr);
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);  // tickets carry the sessions
   SSL_CTX_set_timeout(c, session_life_s);
   SSL_CTX_set_session_psk_dhe_timeout(c, session_life_s);
   SSL_CTX_set_session_id_context(c, session_context, sizeof session_context - 1);
-  SSL_CTX_set_tlsext_ticket_key_cb(c, [](SSL* ssl, uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, int encrypt) {
-    return of(ssl).crypt_ticket(name, iv, cipher, hmac, encrypt == 1);
-  });
+  SSL_CTX_set_tlsext_ticket_key_cb(
+      c, [](SSL* ssl, uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, int encrypt) {
+        return of(ssl).crypt_ticket(name, iv, cipher, hmac, encrypt == 1);
+      });
   if (options.client_certificates == ClientCertificates::off) return context;
   const std::vector<X509Ptr> authorities = read_certificates(options.client_ca_pem);
   if (!trust(c, authorities)) return bad("client_certificates.ca holds no PEM certificate, or a broken one");
@@ -187,7 +195,8 @@ Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::make(TlsClient
     }
     if (!trust(c, read_certificates(options.ca_pem))) {
       return bad(own ? "the ca file holds no PEM certificate, or a broken one"
-                     : std::string("there is no system bundle of authorities at ") + system_bundle + "; name a ca file");
+                     : std::string("there is no system bundle of authorities at ") + system_bundle +
+                           "; name a ca file");
     }
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
   }

@@ -1,4 +1,5 @@
-// TLS contexts: certificates, versions and tickets as BoringSSL holds them. BoringSSL stays behind this header.
+// TLS contexts: certificates, versions and tickets as BoringSSL holds them. BoringSSL stays behind this
+// header.
 #pragma once
 
 #include <array>
@@ -15,7 +16,8 @@ struct ssl_ctx_st;
 
 namespace sallyport::net {
 
-// One key that session tickets are sealed with (RFC 5077; BoringSSL's ticket callback: AES-128-CBC, HMAC-SHA-256).
+// One key that session tickets are sealed with (RFC 5077; BoringSSL's ticket callback: AES-128-CBC,
+// HMAC-SHA-256).
 struct TicketKey {
   std::array<uint8_t, 16> name{};
   std::array<uint8_t, 16> aes{};
@@ -28,13 +30,16 @@ struct TicketKeys {
   static std::shared_ptr<const TicketKeys> rotated(const TicketKeys* old, size_t kept_max = 3);
 };
 
-// A certificate chain and its key, read and checked: the key matches, the chain parses. Immutable; any thread.
+// A certificate chain and its key, read and checked: the key matches, the chain parses. Immutable; any
+// thread.
 class Certificate {
  public:
   // PEM. Errors: invalid_data with a detail such as "the key does not belong to the certificate".
-  static Result<std::shared_ptr<const Certificate>> read(const std::string& chain_pem, const std::string& key_pem);
+  static Result<std::shared_ptr<const Certificate>> read(const std::string& chain_pem,
+                                                         const std::string& key_pem);
   Wall not_after() const noexcept;
-  const std::vector<std::string>& names() const noexcept;  // DNS names of the SAN, lower case, "*.x" as it stands
+  const std::vector<std::string>& names()
+      const noexcept;  // DNS names of the SAN, lower case, "*.x" as it stands
   struct Impl;
   explicit Certificate(std::unique_ptr<Impl> impl);
   ~Certificate();
@@ -47,14 +52,16 @@ class Certificate {
 enum class ClientCertificates : uint8_t { off, optional, required };
 
 struct TlsServerOptions {
-  std::vector<std::shared_ptr<const Certificate>> certificates;  // the first serves a client without a known name
+  std::vector<std::shared_ptr<const Certificate>>
+      certificates;  // the first serves a client without a known name
   bool tls13_only = false;
   ClientCertificates client_certificates = ClientCertificates::off;
   std::string client_ca_pem;
   std::shared_ptr<const Live<TicketKeys>> tickets;
 };
 
-// What a listener's connections share; one a worker and listener. TLS 1.2 (ECDHE and AEAD only) and 1.3, ALPN http/1.1.
+// What a listener's connections share; one a worker and listener. TLS 1.2 (ECDHE and AEAD only) and 1.3, ALPN
+// http/1.1.
 class TlsServerContext {
  public:
   static Result<std::shared_ptr<TlsServerContext>> make(TlsServerOptions options);
@@ -69,7 +76,7 @@ class TlsServerContext {
 
 struct TlsClientOptions {
   bool verify = true;
-  std::string ca_pem;   // empty: the system's bundle
+  std::string ca_pem;  // empty: the system's bundle
 };
 class TlsClientContext {
  public:

@@ -40,8 +40,10 @@ const BIO_METHOD* bio_method() {
       if (taken <= 0) BIO_set_retry_read(bio);
       return taken > 0 ? taken : -1;
     });
-    BIO_meth_set_write(m, [](BIO* bio, const char* from, int count) { return stream_of(bio).give_ciphertext(from, count); });
-    BIO_meth_set_ctrl(m, [](BIO*, int command, long, void*) -> long { return command == BIO_CTRL_FLUSH ? 1 : 0; });
+    BIO_meth_set_write(
+        m, [](BIO* bio, const char* from, int count) { return stream_of(bio).give_ciphertext(from, count); });
+    BIO_meth_set_ctrl(
+        m, [](BIO*, int command, long, void*) -> long { return command == BIO_CTRL_FLUSH ? 1 : 0; });
     BIO_meth_set_create(m, [](BIO* bio) {
       BIO_set_init(bio, 1);
       return 1;
@@ -73,7 +75,8 @@ TlsStream::~TlsStream() {
   ERR_clear_error();
 }
 
-std::unique_ptr<TlsStream> TlsStream::server(Loop& loop, AcceptedSocket socket, std::shared_ptr<TlsServerContext> context) {
+std::unique_ptr<TlsStream> TlsStream::server(Loop& loop, AcceptedSocket socket,
+                                             std::shared_ptr<TlsServerContext> context) {
   SSL* ssl = SSL_new(context->raw());
   SSL_set_accept_state(ssl);
   std::unique_ptr<TlsStream> stream(new TlsStream(loop, socket.take(), ssl));
@@ -81,7 +84,8 @@ std::unique_ptr<TlsStream> TlsStream::server(Loop& loop, AcceptedSocket socket, 
   return stream;
 }
 
-std::unique_ptr<TlsStream> TlsStream::client(Loop& loop, std::unique_ptr<Socket> socket, const TlsClientContext& context,
+std::unique_ptr<TlsStream> TlsStream::client(Loop& loop, std::unique_ptr<Socket> socket,
+                                             const TlsClientContext& context,
                                              const std::string& server_name) {
   SSL* ssl = SSL_new(context.raw());
   SSL_set_connect_state(ssl);
@@ -89,7 +93,8 @@ std::unique_ptr<TlsStream> TlsStream::client(Loop& loop, std::unique_ptr<Socket>
     if (context.verify()) X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name.c_str());
   } else {
     SSL_set_tlsext_host_name(ssl, server_name.c_str());
-    if (context.verify()) X509_VERIFY_PARAM_set1_host(SSL_get0_param(ssl), server_name.c_str(), server_name.size());
+    if (context.verify())
+      X509_VERIFY_PARAM_set1_host(SSL_get0_param(ssl), server_name.c_str(), server_name.size());
   }
   return std::unique_ptr<TlsStream>(new TlsStream(loop, std::move(socket), ssl));
 }
@@ -243,7 +248,9 @@ void TlsStream::want_input() {
 }
 
 void TlsStream::on_read_end() {
-  if (shaking_) return end_handshake(sallyport::fail(Code::connection_reset, "closed_by_peer", "the peer closed in the handshake"));
+  if (shaking_)
+    return end_handshake(
+        sallyport::fail(Code::connection_reset, "closed_by_peer", "the peer closed in the handshake"));
   input_ended();
 }
 

@@ -1,8 +1,8 @@
 // TlsStream: a Stream over TLS (BoringSSL), server or client side, on a Socket. One worker's thread.
 //
-// Ciphertext is read into a buffer that all connections of the thread share, and BoringSSL decrypts from there straight into
-// input(); what it writes is gathered in another and leaves in one system call. Only what cannot be decrypted yet, because
-// input() is full or a record is incomplete, is kept by the connection.
+// Ciphertext is read into a buffer that all connections of the thread share, and BoringSSL decrypts from
+// there straight into input(); what it writes is gathered in another and leaves in one system call. Only what
+// cannot be decrypted yet, because input() is full or a record is incomplete, is kept by the connection.
 #pragma once
 
 #include <memory>
@@ -22,13 +22,15 @@ namespace sallyport::net {
 class TlsStream final : public Stream, private SocketOwner {
  public:
   // Keeps the context: a newer one may take its place while this connection lives.
-  static std::unique_ptr<TlsStream> server(Loop& loop, AcceptedSocket socket, std::shared_ptr<TlsServerContext> context);
+  static std::unique_ptr<TlsStream> server(Loop& loop, AcceptedSocket socket,
+                                           std::shared_ptr<TlsServerContext> context);
   // server_name: SNI, and what the certificate must be for (a name or a numeric address).
-  static std::unique_ptr<TlsStream> client(Loop& loop, std::unique_ptr<Socket> socket, const TlsClientContext& context,
-                                           const std::string& server_name);
+  static std::unique_ptr<TlsStream> client(Loop& loop, std::unique_ptr<Socket> socket,
+                                           const TlsClientContext& context, const std::string& server_name);
   ~TlsStream() override;
 
-  // Before anything else. Errors: tls_failed, timed_out, connection_reset; the reason is a slug for the metrics.
+  // Before anything else. Errors: tls_failed, timed_out, connection_reset; the reason is a slug for the
+  // metrics.
   Task<Result<void>> handshake(Monotonic deadline);
 
   // After the handshake.
@@ -65,13 +67,13 @@ class TlsStream final : public Stream, private SocketOwner {
   std::unique_ptr<Socket> socket_;
   std::shared_ptr<TlsServerContext> context_;  // of a server
   ssl_st* ssl_;
-  Slice arrived_;          // ciphertext that is not decrypted yet: in the shared buffer, or in kept_
+  Slice arrived_;  // ciphertext that is not decrypted yet: in the shared buffer, or in kept_
   Buffer kept_;
   bool shaking_ = true;
   bool reading_stopped_ = false;
   Result<void> shaken_;
   WaitUntil* handshake_waiter_ = nullptr;
-  Error broken_by_;        // a failure found where nobody may be resumed
+  Error broken_by_;  // a failure found where nobody may be resumed
 };
 
 }  // namespace sallyport::net

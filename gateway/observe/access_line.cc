@@ -48,7 +48,8 @@ class Out {
  private:
   void escaped(Slice s) noexcept;
   void control(uint8_t byte) noexcept {
-    const std::array<char, 6> code = {'\\', 'u', '0', '0', "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+    const std::array<char, 6> code = {
+        '\\', 'u', '0', '0', "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
     raw({code.data(), code.size()});
   }
   char* begin_;
@@ -61,7 +62,8 @@ class Out {
 void Out::escaped(Slice s) noexcept {
   while (!s.empty() && !full_) {
     size_t plain = 0;  // a run that goes in as it is
-    while (plain < s.size() && s[plain] >= 0x20 && s[plain] != 0x7f && s[plain] != '"' && s[plain] != '\\') ++plain;
+    while (plain < s.size() && s[plain] >= 0x20 && s[plain] != 0x7f && s[plain] != '"' && s[plain] != '\\')
+      ++plain;
     raw(s.substr(0, plain));
     s.remove_prefix(plain);
     if (s.empty()) return;
@@ -94,9 +96,14 @@ void time_of(Wall t, Out& out) noexcept {
     std::copy_n(text.begin(), last_text.size(), last_text.begin());
     last_second = second;
   }
-  const auto ms = static_cast<uint32_t>(std::chrono::floor<milliseconds>(t.time_since_epoch()).count() - second * 1000);
-  const std::array<char, 6> end = {'.', static_cast<char>('0' + ms / 100), static_cast<char>('0' + ms / 10 % 10),
-                                   static_cast<char>('0' + ms % 10), 'Z', '"'};
+  const auto ms =
+      static_cast<uint32_t>(std::chrono::floor<milliseconds>(t.time_since_epoch()).count() - second * 1000);
+  const std::array<char, 6> end = {'.',
+                                   static_cast<char>('0' + ms / 100),
+                                   static_cast<char>('0' + ms / 10 % 10),
+                                   static_cast<char>('0' + ms % 10),
+                                   'Z',
+                                   '"'};
   out.name("time");
   out.raw("\"");
   out.raw({last_text.data(), last_text.size()});

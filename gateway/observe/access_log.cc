@@ -21,7 +21,8 @@ namespace sallyport::observe {
 namespace {
 
 constexpr auto gather_every = std::chrono::milliseconds(200);
-constexpr auto stuck_max = std::chrono::seconds(2);  // at the end: how long an output that takes nothing is waited for
+constexpr auto stuck_max =
+    std::chrono::seconds(2);  // at the end: how long an output that takes nothing is waited for
 constexpr int poll_ms = 200;
 constexpr size_t line_max = 16 * 1024;  // every field at its longest, all escaped
 
@@ -42,7 +43,8 @@ class Ring {
     head_.store(head + line.size(), std::memory_order_release);
     return true;
   }
-  // Where a line of at most `most` bytes may be formatted in place, or null if the ring wraps or is full there.
+  // Where a line of at most `most` bytes may be formatted in place, or null if the ring wraps or is full
+  // there.
   char* room(size_t most) noexcept {
     const uint64_t head = head_.load(std::memory_order_relaxed);
     const uint64_t tail = tail_.load(std::memory_order_acquire);
@@ -50,7 +52,9 @@ class Ring {
     if (bytes_.size() - at < most || bytes_.size() - (head - tail) < most) return nullptr;
     return bytes_.data() + at;
   }
-  void commit(size_t bytes) noexcept { head_.store(head_.load(std::memory_order_relaxed) + bytes, std::memory_order_release); }
+  void commit(size_t bytes) noexcept {
+    head_.store(head_.load(std::memory_order_relaxed) + bytes, std::memory_order_release);
+  }
   bool half_full() const noexcept {
     return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_relaxed) > bytes_.size() / 2;
   }
@@ -62,7 +66,9 @@ class Ring {
     const size_t at = tail % bytes_.size();
     return {bytes_.data() + at, std::min<size_t>(head - tail, bytes_.size() - at)};
   }
-  void consume(size_t bytes) noexcept { tail_.store(tail_.load(std::memory_order_relaxed) + bytes, std::memory_order_release); }
+  void consume(size_t bytes) noexcept {
+    tail_.store(tail_.load(std::memory_order_relaxed) + bytes, std::memory_order_release);
+  }
 
   std::atomic<uint64_t> lost{0};  // written by the producer
 
@@ -89,9 +95,10 @@ struct AccessLog::Impl {
 
   // of the writer thread
   int fd = -1;
-  bool failing = false;   // the last write failed: lines stay in their rings until it works, or are dropped when these are full
+  bool failing = false;  // the last write failed: lines stay in their rings until it works, or are dropped
+                         // when these are full
   uint64_t lost_told = 0;
-  size_t stuck_at = 0;    // the ring that is written next
+  size_t stuck_at = 0;  // the ring that is written next
 
   Result<void> open_output();
   void run();
@@ -126,11 +133,12 @@ void AccessLog::Impl::note_failure(int cause) {
 void AccessLog::Impl::note_recovery() {
   if (!std::exchange(failing, false)) return;
   const uint64_t now = lost();
-  log(Level::warn, "access_log_recovered", {{"lines_lost", std::to_string(now - std::exchange(lost_told, now))}});
+  log(Level::warn, "access_log_recovered",
+      {{"lines_lost", std::to_string(now - std::exchange(lost_told, now))}});
 }
 
-// Writes what one ring holds; false if the output takes nothing now. A write that stops inside a line goes on there the next time: the
-// ring still has the rest, so one request stays one line.
+// Writes what one ring holds; false if the output takes nothing now. A write that stops inside a line goes on
+// there the next time: the ring still has the rest, so one request stays one line.
 bool AccessLog::Impl::write_ring(Ring& ring) {
   for (Slice bytes = ring.readable(); !bytes.empty(); bytes = ring.readable()) {
     pollfd ready{fd, POLLOUT, 0};
@@ -150,7 +158,8 @@ bool AccessLog::Impl::write_ring(Ring& ring) {
 bool AccessLog::Impl::gather() {
   nudged.store(false, std::memory_order_relaxed);
   for (size_t i = 0; i < rings.size(); ++i) {
-    if (!write_ring(*rings[stuck_at])) return false;  // and goes on there: no other ring may start inside its line
+    if (!write_ring(*rings[stuck_at]))
+      return false;  // and goes on there: no other ring may start inside its line
     stuck_at = (stuck_at + 1) % rings.size();
   }
   return true;
@@ -163,13 +172,16 @@ void AccessLog::Impl::run() {
     uint64_t asked = 0;
     {
       std::unique_lock lock(mutex);
-      wake.wait_for(lock, gather_every, [&] { return ending || reopen_asked || flush_asked > flush_done || nudged.load(std::memory_order_relaxed); });
+      wake.wait_for(lock, gather_every, [&] {
+        return ending || reopen_asked || flush_asked > flush_done || nudged.load(std::memory_order_relaxed);
+      });
       end = ending;
       again = std::exchange(reopen_asked, false);
       asked = flush_asked;
     }
     if (again) {
-      if (Result<void> opened = open_output(); !opened) log(Level::error, "access_log_reopen_failed", {{"cause", opened.error().detail}});
+      if (Result<void> opened = open_output(); !opened)
+        log(Level::error, "access_log_reopen_failed", {{"cause", opened.error().detail}});
     }
     const bool all = gather();
     {
@@ -191,7 +203,8 @@ Result<std::unique_ptr<AccessLog>> AccessLog::open(Options options) {
   impl->options = std::move(options);
   if (impl->options.to == Options::To::off) return std::make_unique<AccessLog>(std::move(impl));
   if (Result<void> opened = impl->open_output(); !opened) return std::unexpected(std::move(opened.error()));
-  for (size_t i = 0; i < impl->options.workers; ++i) impl->rings.push_back(std::make_unique<Ring>(impl->options.ring_bytes));
+  for (size_t i = 0; i < impl->options.workers; ++i)
+    impl->rings.push_back(std::make_unique<Ring>(impl->options.ring_bytes));
   Impl& running = *impl;
   impl->writer = std::thread([&running] { running.run(); });
   return std::make_unique<AccessLog>(std::move(impl));

@@ -1,8 +1,9 @@
 // The access log: one JSON object a line for each request, and a thread of its own that writes them.
 //
-// A worker formats a line straight into its ring (no lock, no allocation); the writer thread gathers the rings at
-// least every 200 ms, or when one is half full, and writes them in one go. A full disk or a stuck pipe never stops a
-// worker: lines that find no room are counted and dropped, and the loss is told in the log once it can be written again.
+// A worker formats a line straight into its ring (no lock, no allocation); the writer thread gathers the
+// rings at least every 200 ms, or when one is half full, and writes them in one go. A full disk or a stuck
+// pipe never stops a worker: lines that find no room are counted and dropped, and the loss is told in the log
+// once it can be written again.
 #pragma once
 
 #include <cstdint>
@@ -56,8 +57,9 @@ class AccessLog {
   std::unique_ptr<Impl> impl_;
 };
 
-// Appends the record as one line with its newline to out[0..room); gives the length, or 0 if it does not fit. Long values are
-// cut (host 255, path 2048, user_agent 256 …), control characters escaped, invalid UTF-8 replaced.
+// Appends the record as one line with its newline to out[0..room); gives the length, or 0 if it does not fit.
+// Long values are cut (host 255, path 2048, user_agent 256 …), control characters escaped, invalid UTF-8
+// replaced.
 size_t format_access_line(const AccessRecord& record, char* out, size_t room) noexcept;
 
 }  // namespace sallyport::observe

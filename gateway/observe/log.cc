@@ -74,10 +74,12 @@ void log(Level level, std::string_view event, std::initializer_list<Field> field
   std::string note;
   if (!within_bounds(event, note)) return;
   constexpr std::string_view names[] = {"info", "warn", "error"};
-  std::string line = fmt::format("{} {} {}", date_time_ms(wall_now()), names[static_cast<size_t>(level)], event);
+  std::string line =
+      fmt::format("{} {} {}", date_time_ms(wall_now()), names[static_cast<size_t>(level)], event);
   for (const Field& f : fields) {
     const std::string value = escaped(f.value);
-    line += needs_quotes(f.value) ? fmt::format(" {}=\"{}\"", f.key, value) : fmt::format(" {}={}", f.key, value);
+    line +=
+        needs_quotes(f.value) ? fmt::format(" {}=\"{}\"", f.key, value) : fmt::format(" {}={}", f.key, value);
   }
   line += note + "\n";
   if (write(STDERR_FILENO, line.data(), line.size()) < 0) return;  // nobody is left to be told

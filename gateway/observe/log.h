@@ -1,7 +1,9 @@
-// The error log: what operators must know, on stderr, one line each: "2026-01-02T03:04:05.678Z warn config.reload … key=value".
+// The error log: what operators must know, on stderr, one line each: "2026-01-02T03:04:05.678Z warn
+// config.reload … key=value".
 //
-// Any thread; a line is one write(2). For rare events only, never once a request; a burst of the same event is thinned
-// (at most 20 a second, then a count of what was left out). Values are escaped; secrets are never given to it.
+// Any thread; a line is one write(2). For rare events only, never once a request; a burst of the same event
+// is thinned (at most 20 a second, then a count of what was left out). Values are escaped; secrets are never
+// given to it.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +19,8 @@ struct Field {
   std::string_view value;
 };
 
-// event: a short fixed name ("listening", "config_reload_failed"); the fields follow as key=value, quoted if needed.
+// event: a short fixed name ("listening", "config_reload_failed"); the fields follow as key=value, quoted if
+// needed.
 void log(Level level, std::string_view event, std::initializer_list<Field> fields = {});
 void set_log_level(Level least);
 

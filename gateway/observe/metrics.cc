@@ -25,12 +25,17 @@ constexpr auto histogram_type = prometheus::MetricType::Histogram;
 
 // All there are.
 constexpr std::array<Family, 17> families = {{
-    {"sallyport_requests_total", counter_type, "Requests, by route, method and status; status none: the client left."},
-    {"sallyport_request_duration_seconds", histogram_type, "From the request's head to the answer's last byte."},
-    {"sallyport_upstream_duration_seconds", histogram_type, "From the choice of an endpoint to the answer's head."},
-    {"sallyport_refusals_total", counter_type, "Refusals by a policy; in shadow mode what would have been refused."},
+    {"sallyport_requests_total", counter_type,
+     "Requests, by route, method and status; status none: the client left."},
+    {"sallyport_request_duration_seconds", histogram_type,
+     "From the request's head to the answer's last byte."},
+    {"sallyport_upstream_duration_seconds", histogram_type,
+     "From the choice of an endpoint to the answer's head."},
+    {"sallyport_refusals_total", counter_type,
+     "Refusals by a policy; in shadow mode what would have been refused."},
     {"sallyport_connections", gauge_type, "Open connections of clients."},
-    {"sallyport_connections_refused_total", counter_type, "Connections closed at accept, because too many were open."},
+    {"sallyport_connections_refused_total", counter_type,
+     "Connections closed at accept, because too many were open."},
     {"sallyport_tls_handshakes_total", counter_type, "TLS handshakes that succeeded."},
     {"sallyport_tls_handshake_failures_total", counter_type, "TLS handshakes that failed."},
     {"sallyport_upstream_requests_total", counter_type, "Attempts at an upstream, by outcome."},
@@ -39,8 +44,10 @@ constexpr std::array<Family, 17> families = {{
     {"sallyport_store_failures_total", counter_type, "Commands to a store that failed or came too late."},
     {"sallyport_config_reloads_total", counter_type, "Reloads of the config."},
     {"sallyport_certificate_expiry_timestamp_seconds", gauge_type, "When a certificate expires (Unix time)."},
-    {"sallyport_token_signature_checks_total", counter_type, "Signatures of tokens that were checked, not found in the cache."},
-    {"sallyport_access_log_lost_total", counter_type, "Access-log lines that found no room and were dropped."},
+    {"sallyport_token_signature_checks_total", counter_type,
+     "Signatures of tokens that were checked, not found in the cache."},
+    {"sallyport_access_log_lost_total", counter_type,
+     "Access-log lines that found no room and were dropped."},
     {"sallyport_build_info", gauge_type, "The version; always 1."},
 }};
 
@@ -87,7 +94,8 @@ struct Metrics::Impl {
   std::map<Key, std::unique_ptr<Histogram>> histograms;
 
   template <class T>
-  T& find(std::map<Key, std::unique_ptr<T>>& in, std::string_view family, prometheus::MetricType type, LabelSet labels) {
+  T& find(std::map<Key, std::unique_ptr<T>>& in, std::string_view family, prometheus::MetricType type,
+          LabelSet labels) {
     std::lock_guard lock(mutex);
     std::unique_ptr<T>& at = in[{&family_called(family, type), std::move(labels)}];
     if (at == nullptr) at = std::make_unique<T>();
@@ -108,13 +116,19 @@ Histogram& Metrics::histogram(std::string_view family, Labels labels) {
   return impl_->find(impl_->histograms, family, histogram_type, label_set(labels));
 }
 
-CounterSet::CounterSet(Metrics& metrics, std::string_view family, std::vector<std::pair<std::string, std::string>> fixed,
-                       std::string_view varying1, std::string_view varying2)
-    : metrics_(metrics), family_(family), fixed_(std::move(fixed)), varying1_(varying1), varying2_(varying2) {}
+CounterSet::CounterSet(Metrics& metrics, std::string_view family,
+                       std::vector<std::pair<std::string, std::string>> fixed, std::string_view varying1,
+                       std::string_view varying2)
+    : metrics_(metrics),
+      family_(family),
+      fixed_(std::move(fixed)),
+      varying1_(varying1),
+      varying2_(varying2) {}
 
 void CounterSet::add(std::string_view v1, std::string_view v2) {
   for (const Entry& e : entries_) {
-    const bool same = e.v1.data() == v1.data() && e.v2.data() == v2.data() && e.v1.size() == v1.size() && e.v2.size() == v2.size();
+    const bool same = e.v1.data() == v1.data() && e.v2.data() == v2.data() && e.v1.size() == v1.size() &&
+                      e.v2.size() == v2.size();
     if (same || (e.v1 == v1 && e.v2 == v2)) return e.counter->add();
   }
   if (entries_.size() >= series_max) v1 = v2 = "other";
@@ -155,7 +169,8 @@ std::string scrape(const std::vector<Metrics*>& all) {
   for (Metrics* metrics : all) {
     Metrics::Impl& impl = metrics->impl();
     std::lock_guard lock(impl.mutex);
-    for (const auto& [key, counter] : impl.counters) sums[key].counter.value += static_cast<double>(counter->value());
+    for (const auto& [key, counter] : impl.counters)
+      sums[key].counter.value += static_cast<double>(counter->value());
     for (const auto& [key, gauge] : impl.gauges) sums[key].gauge.value += static_cast<double>(gauge->value());
     for (const auto& [key, histogram] : impl.histograms) add_histogram(sums[key], *histogram);
   }

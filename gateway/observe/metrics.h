@@ -1,8 +1,9 @@
-// Metrics: counters that a worker adds to without a lock or an atomic read-modify-write, summed at the scrape.
+// Metrics: counters that a worker adds to without a lock or an atomic read-modify-write, summed at the
+// scrape.
 //
-// Each worker (and the main thread) has a Metrics of its own; only its thread adds. Series live as long as the
-// Metrics, so that the references stay good across reloads; callers look them up once and keep them. The number of series
-// depends on the config and on fixed slugs, never on what clients send.
+// Each worker (and the main thread) has a Metrics of its own; only its thread adds. Series live as long as
+// the Metrics, so that the references stay good across reloads; callers look them up once and keep them. The
+// number of series depends on the config and on fixed slugs, never on what clients send.
 #pragma once
 
 #include <atomic>
@@ -19,7 +20,9 @@ namespace sallyport::observe {
 
 class Counter {
  public:
-  void add(uint64_t n = 1) noexcept { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void add(uint64_t n = 1) noexcept {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
   uint64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -29,7 +32,9 @@ class Counter {
 // A level; the scrape sums the workers' levels.
 class Gauge {
  public:
-  void add(int64_t n) noexcept { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void add(int64_t n) noexcept {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
   void set(int64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
   int64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
 
@@ -64,8 +69,9 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
   ~Metrics();
 
-  // Finds or makes a series; takes a lock that only a scrape contends for. The family's help text is in metrics.cc; an
-  // unknown family is a bug. The order of the labels is the caller's; the same labels give the same series.
+  // Finds or makes a series; takes a lock that only a scrape contends for. The family's help text is in
+  // metrics.cc; an unknown family is a bug. The order of the labels is the caller's; the same labels give the
+  // same series.
   Counter& counter(std::string_view family, Labels labels);
   Gauge& gauge(std::string_view family, Labels labels);
   Histogram& histogram(std::string_view family, Labels labels);
@@ -77,13 +83,16 @@ class Metrics {
   std::unique_ptr<Impl> impl_;
 };
 
-// Counters of one family that differ in one or two small values found at run time (status, reason), looked up without a lock or
-// an allocation once they exist. One worker's thread. Bounded: beyond series_max all else counts as "other".
+// Counters of one family that differ in one or two small values found at run time (status, reason), looked up
+// without a lock or an allocation once they exist. One worker's thread. Bounded: beyond series_max all else
+// counts as "other".
 class CounterSet {
  public:
-  // fixed: the labels that do not vary (copied); varying: the names of the two that do; the second may be empty.
-  CounterSet(Metrics& metrics, std::string_view family, std::vector<std::pair<std::string, std::string>> fixed,
-             std::string_view varying1, std::string_view varying2 = {});
+  // fixed: the labels that do not vary (copied); varying: the names of the two that do; the second may be
+  // empty.
+  CounterSet(Metrics& metrics, std::string_view family,
+             std::vector<std::pair<std::string, std::string>> fixed, std::string_view varying1,
+             std::string_view varying2 = {});
   // v1 and v2 must have static storage.
   void add(std::string_view v1, std::string_view v2 = {});
   static constexpr size_t series_max = 64;

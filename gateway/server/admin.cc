@@ -38,7 +38,8 @@ const http::h1::ServerLimits limits = {};
 
 }  // namespace
 
-Admin::Admin(Loop& loop, int socket, AdminSource& source) : loop_(loop), source_(source), listener_(loop, socket) {
+Admin::Admin(Loop& loop, int socket, AdminSource& source)
+    : loop_(loop), source_(source), listener_(loop, socket) {
   listener_.on_accept([this](net::AcceptedSocket accepted) {
     if (connections_.size() < connections_max) connections_.start(serve_connection(std::move(accepted)));
   });
@@ -60,7 +61,8 @@ Task<> Admin::serve_connection(net::AcceptedSocket socket) {
     response.clear();
     Result<void> read = co_await http.read_request(arena, request);
     if (!read && read.error().code == Code::client_gone) co_return;
-    Page page = read ? page_for(request, source_) : Page{400, "text/plain; charset=utf-8", read.error().detail + "\n"};
+    Page page = read ? page_for(request, source_)
+                     : Page{400, "text/plain; charset=utf-8", read.error().detail + "\n"};
     if (!read) http.close_after_this();
     response.status = page.status;
     response.headers.add(http::HeaderId::content_type, page.type);

@@ -1,5 +1,5 @@
-// Admin: what operators and orchestrators ask: /metrics /healthz /readyz /config /routes. On the main thread's loop, without TLS:
-// its address is meant to be loopback or a pod's own.
+// Admin: what operators and orchestrators ask: /metrics /healthz /readyz /config /routes. On the main
+// thread's loop, without TLS: its address is meant to be loopback or a pod's own.
 #pragma once
 
 #include <functional>
@@ -16,10 +16,10 @@ namespace sallyport::server {
 // Where the answers come from. Called on the main thread.
 class AdminSource {
  public:
-  virtual std::string metrics() = 0;                     // Prometheus text
+  virtual std::string metrics() = 0;                         // Prometheus text
   virtual std::vector<std::string> not_ready_reasons() = 0;  // empty: ready
-  virtual std::string config_text() = 0;                 // YAML, secrets hidden
-  virtual std::string routes_text() = 0;                 // JSON
+  virtual std::string config_text() = 0;                     // YAML, secrets hidden
+  virtual std::string routes_text() = 0;                     // JSON
 
  protected:
   ~AdminSource() = default;

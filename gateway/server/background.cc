@@ -35,7 +35,8 @@ class MainBackground::Watch final : public Handle {
     owner_.watches_.push_back(this);
   }
   ~Watch() override { owner_.watches_.remove(this); }
-  // True if the file is another one than before; a file that is gone for a moment while it is replaced is waited for.
+  // True if the file is another one than before; a file that is gone for a moment while it is replaced is
+  // waited for.
   bool moved() {
     const FileState now = state_of(path_);
     if (now == seen_ || now == FileState{}) return false;
@@ -74,8 +75,9 @@ class MainBackground::Fetching final : public Handle {
       Result<std::string> document = co_await fetch_document(loop_, what_);
       const bool good = document.has_value();
       if (!good) {
-        observe::log(observe::Level::warn, "fetch_failed",
-                     {{"url", what_.url}, {"reason", document.error().reason}, {"detail", document.error().detail}});
+        observe::log(
+            observe::Level::warn, "fetch_failed",
+            {{"url", what_.url}, {"reason", document.error().reason}, {"detail", document.error().detail}});
       }
       got_(std::move(document));
       co_await sleep(loop_, good ? what_.every : retry);
@@ -93,12 +95,13 @@ MainBackground::MainBackground(Loop& loop) : loop_(loop), timer_(loop, &MainBack
 }
 MainBackground::~MainBackground() = default;
 
-std::unique_ptr<Background::Handle> MainBackground::watch(std::string path, std::move_only_function<void()> changed) {
+std::unique_ptr<Background::Handle> MainBackground::watch(std::string path,
+                                                          std::move_only_function<void()> changed) {
   return std::make_unique<Watch>(*this, std::move(path), std::move(changed));
 }
 
-std::unique_ptr<Background::Handle> MainBackground::fetch(Fetch what,
-                                                          std::move_only_function<void(Result<std::string>)> got) {
+std::unique_ptr<Background::Handle> MainBackground::fetch(
+    Fetch what, std::move_only_function<void(Result<std::string>)> got) {
   return std::make_unique<Fetching>(loop_, std::move(what), std::move(got));
 }
 
@@ -106,7 +109,9 @@ std::unique_ptr<Background::Handle> MainBackground::not_ready(std::string reason
   return std::make_unique<NotReady>(*this, std::move(reason));
 }
 
-std::vector<std::string> MainBackground::not_ready_reasons() const { return {waiting_for_.begin(), waiting_for_.end()}; }
+std::vector<std::string> MainBackground::not_ready_reasons() const {
+  return {waiting_for_.begin(), waiting_for_.end()};
+}
 
 void MainBackground::look(void* self) {
   auto& me = *static_cast<MainBackground*>(self);

@@ -7,8 +7,8 @@
 
 namespace sallyport::server {
 
-Connection::Connection(Worker& worker, std::shared_ptr<WorkerListener> listener, std::unique_ptr<net::Stream> stream,
-                       net::TlsStream* tls, std::string client_ip)
+Connection::Connection(Worker& worker, std::shared_ptr<WorkerListener> listener,
+                       std::unique_ptr<net::Stream> stream, net::TlsStream* tls, std::string client_ip)
     : worker_(worker),
       listener_(std::move(listener)),
       stream_(std::move(stream)),
@@ -87,12 +87,13 @@ Task<bool> Connection::serve_one() {
   co_return co_await http_.finish();
 }
 
-// 308 keeps method and content (RFC 9110 section 15.4.9). No port: clients reach TLS where https is, whatever we listen on.
+// 308 keeps method and content (RFC 9110 section 15.4.9). No port: clients reach TLS where https is, whatever
+// we listen on.
 void Connection::redirect() {
   const http::Request& r = exchange_.request;
   exchange_.answer(308);
-  const Slice location = exchange_.arena.concat(
-      {"https://", r.host, r.path, r.query.empty() ? "" : "?", r.query});
+  const Slice location =
+      exchange_.arena.concat({"https://", r.host, r.path, r.query.empty() ? "" : "?", r.query});
   exchange_.response.headers.add(http::HeaderId::location, location);
 }
 

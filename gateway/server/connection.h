@@ -1,6 +1,8 @@
-// Connection: one client, from the accepted socket to its close. Reads requests one after the other and has them served.
+// Connection: one client, from the accepted socket to its close. Reads requests one after the other and has
+// them served.
 //
-// Owned by its worker's list; it tells the worker when it is over, and is destroyed at the end of that turn. One thread.
+// Owned by its worker's list; it tells the worker when it is over, and is destroyed at the end of that turn.
+// One thread.
 #pragma once
 
 #include <memory>

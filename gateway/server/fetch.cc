@@ -88,7 +88,8 @@ Task<Result<std::string>> fetch_document(Loop& loop, const Background::Fetch& wh
   if (done) done = co_await connection.read_response(request.method, timeouts, arena, response);
   if (!done) co_return std::unexpected(std::move(done.error()));
   if (response.status != 200) {
-    co_return fail(Code::upstream_bad_answer, "unexpected_status", fmt::format("the answer was {}", response.status));
+    co_return fail(Code::upstream_bad_answer, "unexpected_status",
+                   fmt::format("the answer was {}", response.status));
   }
   std::string document;
   for (;;) {
@@ -96,7 +97,8 @@ Task<Result<std::string>> fetch_document(Loop& loop, const Background::Fetch& wh
     if (!piece) co_return std::unexpected(std::move(piece.error()));
     if (piece->empty()) co_return document;
     if (document.size() + piece->size() > what.bytes_max || loop.now() > deadline) {
-      co_return fail(Code::upstream_bad_answer, "document_too_large", "the document is too large or too slow");
+      co_return fail(Code::upstream_bad_answer, "document_too_large",
+                     "the document is too large or too slow");
     }
     document.append(*piece);
   }

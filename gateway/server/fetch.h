@@ -9,8 +9,9 @@
 
 namespace sallyport::server {
 
-// Gives the content of a 200; `what` must outlive the task. Errors: those of name, connection and TLS; upstream_bad_answer for any
-// other status, for content above bytes_max, for nonsense. Redirects are not followed: the config names the real place.
+// Gives the content of a 200; `what` must outlive the task. Errors: those of name, connection and TLS;
+// upstream_bad_answer for any other status, for content above bytes_max, for nonsense. Redirects are not
+// followed: the config names the real place.
 Task<Result<std::string>> fetch_document(Loop& loop, const Background::Fetch& what);
 
 }  // namespace sallyport::server

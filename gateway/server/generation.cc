@@ -44,12 +44,13 @@ std::shared_ptr<Generation> Generation::make(const std::string& path, Cache& pro
   return made;
 }
 
-// Makes every plugin once, so that whatever is wrong in a block or in a file that it names is found here, and the things that the
-// workers will share (key tables, key sets, schemas) are made here.
+// Makes every plugin once, so that whatever is wrong in a block or in a file that it names is found here, and
+// the things that the workers will share (key tables, key sets, schemas) are made here.
 void Generation::prepare_plugins(Cache& process, Background* background, config::Problems& problems) {
   observe::Metrics metrics;
   Cache worker, snapshot;
-  Setup setup{*model_, problems, directory_, {}, process, cache_, worker, snapshot, metrics, nullptr, background};
+  Setup setup{*model_, problems, directory_, {},      process,   cache_,
+              worker,  snapshot, metrics,    nullptr, background};
   for (const PluginType* type : plugin_types()) {
     if (type->prepare != nullptr) type->prepare(setup);
   }
@@ -59,7 +60,8 @@ void Generation::prepare_plugins(Cache& process, Background* background, config:
   }
 }
 
-void Generation::prepare_listeners(Background* background, std::shared_ptr<const Live<net::TicketKeys>> tickets,
+void Generation::prepare_listeners(Background* background,
+                                   std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                    config::Problems& problems) {
   for (const config::Listener& listener : model_->listeners) {
     ListenerPlan plan{listener, nullptr};
@@ -83,10 +85,15 @@ void Generation::prepare_listeners(Background* background, std::shared_ptr<const
 
 http::h1::ServerLimits Generation::server_limits() const noexcept {
   const config::Http& h = model_->http;
-  return {{h.header_bytes.count, h.uri_bytes.count, h.headers}, h.header_timeout, h.idle_timeout, h.body_timeout, h.write_timeout};
+  return {{h.header_bytes.count, h.uri_bytes.count, h.headers},
+          h.header_timeout,
+          h.idle_timeout,
+          h.body_timeout,
+          h.write_timeout};
 }
 
-std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>& generation, const WorkerParts& parts) {
+std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>& generation,
+                                         const WorkerParts& parts) {
   auto world = std::make_shared<World>();
   world->generation = generation;
   world->access_log = parts.access_log;
@@ -94,8 +101,9 @@ std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>
   Cache snapshot;
   config::Problems problems;
   const config::Model& model = generation->model();
-  Setup setup{model,         problems,      generation->directory(), {},       parts.process, generation->cache(),
-              parts.worker,  snapshot,      parts.metrics,           &parts.loop, nullptr};
+  Setup setup{
+      model,        problems, generation->directory(), {},          parts.process, generation->cache(),
+      parts.worker, snapshot, parts.metrics,           &parts.loop, nullptr};
   world->none = std::make_unique<Route>("none", Chain{}, parts.metrics);
   std::vector<Router::Entry> entries;
   for (const config::Route& route : model.routes) {

@@ -1,5 +1,5 @@
-// Generation: one config, read and fully checked, with everything that its workers share. Made and destroyed on the main thread;
-// immutable for the workers, but for what is Live.
+// Generation: one config, read and fully checked, with everything that its workers share. Made and destroyed
+// on the main thread; immutable for the workers, but for what is Live.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,8 @@ namespace sallyport::server {
 
 class Generation {
  public:
-  // Reads the config and everything it names. background: null to check only. Null, with problems, if anything is wrong.
+  // Reads the config and everything it names. background: null to check only. Null, with problems, if
+  // anything is wrong.
   static std::shared_ptr<Generation> make(const std::string& path, Cache& process, Background* background,
                                           std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                           config::Problems& problems);
@@ -54,6 +55,7 @@ struct WorkerParts {
   observe::AccessLog* access_log;
 };
 // The routes and chains of one worker for a config that has been checked. On the worker's thread.
-std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>& generation, const WorkerParts& parts);
+std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>& generation,
+                                         const WorkerParts& parts);
 
 }  // namespace sallyport::server

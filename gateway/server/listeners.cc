@@ -17,11 +17,13 @@ constexpr int backlog = 4096;
 constexpr size_t pem_max = 1 << 20;
 
 std::unexpected<Error> cannot_bind(const config::Listener& listener, Error error) {
-  return fail(Code::io, "bind_failed",
-              fmt::format("cannot listen on {} (listener {}): {}", listener.address, listener.name, error.detail));
+  return fail(
+      Code::io, "bind_failed",
+      fmt::format("cannot listen on {} (listener {}): {}", listener.address, listener.name, error.detail));
 }
 
-Result<BoundListener> bind_unix_for(const config::Listener& listener, const config::Address& address, size_t workers) {
+Result<BoundListener> bind_unix_for(const config::Listener& listener, const config::Address& address,
+                                    size_t workers) {
   Result<int> first = net::bind_unix(address.path, 0660);
   if (!first) return cannot_bind(listener, std::move(first.error()));
   BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, listener.address, {*first}};
@@ -29,11 +31,12 @@ Result<BoundListener> bind_unix_for(const config::Listener& listener, const conf
   return bound;
 }
 
-std::optional<std::string> read_pem(const config::FilePath& file, const std::string& what, config::Problems& problems,
-                                    const config::Listener& listener) {
+std::optional<std::string> read_pem(const config::FilePath& file, const std::string& what,
+                                    config::Problems& problems, const config::Listener& listener) {
   Result<std::string> pem = config::read_file(file.resolved, pem_max);
   if (pem) return std::move(*pem);
-  problems.add(listener.mark, fmt::format("listener {}: {} {}: {}", listener.name, what, file.shown, pem.error().detail));
+  problems.add(listener.mark,
+               fmt::format("listener {}: {} {}: {}", listener.name, what, file.shown, pem.error().detail));
   return std::nullopt;
 }
 
@@ -59,7 +62,8 @@ Result<BoundListener> bind_listener(const config::Listener& listener, size_t wor
   return bound;
 }
 
-std::optional<TlsMaterial> read_tls(const config::Listener& listener, std::shared_ptr<const Live<net::TicketKeys>> tickets,
+std::optional<TlsMaterial> read_tls(const config::Listener& listener,
+                                    std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                     config::Problems& problems) {
   TlsMaterial material;
   material.tickets = std::move(tickets);

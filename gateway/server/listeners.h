@@ -1,5 +1,5 @@
-// Listeners: the sockets of the config, bound by the main thread before the workers start, and what each worker needs to accept on
-// them: the socket, the certificates, how refusals of TLS are counted.
+// Listeners: the sockets of the config, bound by the main thread before the workers start, and what each
+// worker needs to accept on them: the socket, the certificates, how refusals of TLS are counted.
 #pragma once
 
 #include <memory>
@@ -25,22 +25,25 @@ struct ListenerPlan {
   std::string key() const { return config.name + " " + config.address; }
 };
 
-// The sockets that a process has bound for one address: one a worker with SO_REUSEPORT, so that the kernel spreads the connections.
+// The sockets that a process has bound for one address: one a worker with SO_REUSEPORT, so that the kernel
+// spreads the connections.
 struct BoundListener {
-  std::string key;          // of its ListenerPlan
+  std::string key;  // of its ListenerPlan
   std::string name;
-  std::string shown;        // with the real port
-  std::vector<int> sockets; // one a worker; each is given away once
+  std::string shown;         // with the real port
+  std::vector<int> sockets;  // one a worker; each is given away once
 };
 
 // Binds for that many workers. Errors: io, with the address and the cause.
 Result<BoundListener> bind_listener(const config::Listener& listener, size_t workers);
 
 // Reads the files a listener's TLS names. Problems say which file is wrong and why.
-std::optional<TlsMaterial> read_tls(const config::Listener& listener, std::shared_ptr<const Live<net::TicketKeys>> tickets,
+std::optional<TlsMaterial> read_tls(const config::Listener& listener,
+                                    std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                     config::Problems& problems);
 
-// After a file of it has changed: reads it again and publishes it; what is wrong is logged, and what was served so far stays.
+// After a file of it has changed: reads it again and publishes it; what is wrong is logged, and what was
+// served so far stays.
 void reload_tls(const ListenerPlan& plan, std::shared_ptr<const Live<net::TicketKeys>> tickets);
 
 }  // namespace sallyport::server

@@ -12,7 +12,8 @@ const std::vector<const PluginType*>& plugin_types() {
     std::vector<const PluginType*> all(all_plugins().begin(), all_plugins().end());
     all.push_back(&upstream::forward_plugin());
     for (auto type = all.begin(); type != all.end(); ++type) {  // stable, and short
-      std::rotate(std::ranges::upper_bound(all.begin(), type, (*type)->band, {}, &PluginType::band), type, type + 1);
+      std::rotate(std::ranges::upper_bound(all.begin(), type, (*type)->band, {}, &PluginType::band), type,
+                  type + 1);
     }
     return all;
   }();

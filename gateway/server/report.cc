@@ -1,4 +1,5 @@
-// What a server tells of itself: metrics, readiness, config and routes; and `check` and `show`, which tell of a config.
+// What a server tells of itself: metrics, readiness, config and routes; and `check` and `show`, which tell of
+// a config.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -46,7 +47,9 @@ std::string Server::metrics() {
     if (plan.tls == nullptr) continue;
     for (const auto& certificate : plan.tls->load()->certificates) {
       const std::string name = certificate->names().empty() ? "" : certificate->names().front();
-      metrics_.gauge("sallyport_certificate_expiry_timestamp_seconds", {{"listener", plan.config.name}, {"name", name}})
+      metrics_
+          .gauge("sallyport_certificate_expiry_timestamp_seconds",
+                 {{"listener", plan.config.name}, {"name", name}})
           .set(unix_seconds(certificate->not_after()));
     }
   }
@@ -100,7 +103,8 @@ int check_config(const std::string& path) {
     return 78;
   }
   const config::Model& m = generation->model();
-  fmt::print("ok: {}: {} listeners, {} routes, {} upstreams\n", path, m.listeners.size(), m.routes.size(), m.upstreams.size());
+  fmt::print("ok: {}: {} listeners, {} routes, {} upstreams\n", path, m.listeners.size(), m.routes.size(),
+             m.upstreams.size());
   return 0;
 }
 

@@ -124,13 +124,15 @@ void Server::apply(std::shared_ptr<Generation> next, std::vector<BoundListener> 
     workers_[i]->apply(lent, std::move(sockets), [this] { loop_.post([this] { applied_by_worker(); }); });
   }
   std::erase_if(bound_, [&](const BoundListener& bound) {
-    return std::ranges::none_of(next->listeners(), [&](const ListenerPlan& p) { return p.key() == bound.key; });
+    return std::ranges::none_of(next->listeners(),
+                                [&](const ListenerPlan& p) { return p.key() == bound.key; });
   });
   for (BoundListener& bound : added) bound_.push_back(std::move(bound));
   generation_ = std::move(next);
 }
 
-// The last worker to let go of a config does not destroy it: that is for the main thread, where its watches live.
+// The last worker to let go of a config does not destroy it: that is for the main thread, where its watches
+// live.
 std::shared_ptr<const Generation> Server::lend(std::shared_ptr<Generation> generation) {
   const Generation* bare = generation.get();
   return {bare, [this, keep = std::move(generation)](const Generation*) mutable {
@@ -152,13 +154,16 @@ void Server::watch_signals() {
 void Server::reload() {
   if (draining_) return;
   config::Problems problems;
-  std::shared_ptr<Generation> next = Generation::make(config_path_, process_, &background_, tickets_, problems);
+  std::shared_ptr<Generation> next =
+      Generation::make(config_path_, process_, &background_, tickets_, problems);
   std::vector<BoundListener> added;
   const bool good = next != nullptr && bind_new(*next, added);
   metrics_.counter("sallyport_config_reloads_total", {{"result", good ? "success" : "failure"}}).add();
   if (!good) {
     for (const config::Problem& p : problems.all()) {
-      const std::string at = p.mark.file == nullptr ? config_path_ : fmt::format("{}:{}:{}", *p.mark.file, p.mark.line, p.mark.column);
+      const std::string at = p.mark.file == nullptr
+                                 ? config_path_
+                                 : fmt::format("{}:{}:{}", *p.mark.file, p.mark.line, p.mark.column);
       log(Level::error, "config_reload_failed", {{"at", at}, {"problem", p.message}});
     }
     log(Level::error, "config_unchanged", {{"detail", "the config that was in force still is"}});

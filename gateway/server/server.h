@@ -21,8 +21,8 @@ class Server final : private AdminSource {
   Server(std::string config_path, std::optional<size_t> workers);
   ~Server();
 
-  // Serves until SIGTERM or SIGINT, drains, and gives the exit status of the process: 0; 78 for a bad config; 1 for anything else,
-  // with one line on stderr.
+  // Serves until SIGTERM or SIGINT, drains, and gives the exit status of the process: 0; 78 for a bad config;
+  // 1 for anything else, with one line on stderr.
   int run();
 
  private:
@@ -61,7 +61,7 @@ class Server final : private AdminSource {
   std::vector<std::unique_ptr<OsSignal>> signals_;
   Timer ticket_timer_{loop_, &Server::rotate_tickets, this};
   Timer drain_timer_{loop_, &Server::look_again, this};
-  size_t to_apply_ = 0;   // workers that have not taken the newest config yet
+  size_t to_apply_ = 0;  // workers that have not taken the newest config yet
   bool started_ = false;
   bool draining_ = false;
 };

@@ -27,7 +27,8 @@ std::shared_ptr<net::TlsServerContext> WorkerListener::tls_context() {
   if (made) {
     context = std::move(*made);
   } else {
-    observe::log(observe::Level::error, "tls_context_failed", {{"listener", name}, {"detail", made.error().detail}});
+    observe::log(observe::Level::error, "tls_context_failed",
+                 {{"listener", name}, {"detail", made.error().detail}});
   }
   return context;  // after a failure: what served so far
 }
@@ -63,8 +64,8 @@ void Worker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Worker::apply(std::shared_ptr<const Generation> generation, std::vector<std::pair<std::string, int>> sockets,
-                   std::function<void()> applied) {
+void Worker::apply(std::shared_ptr<const Generation> generation,
+                   std::vector<std::pair<std::string, int>> sockets, std::function<void()> applied) {
   loop_->post([this, generation = std::move(generation), sockets = std::move(sockets),
                applied = std::move(applied)]() mutable {
     take_config(generation, sockets);
@@ -86,7 +87,8 @@ void Worker::take_config(const std::shared_ptr<const Generation>& generation,
     auto given = std::ranges::find(sockets, plan.key(), &std::pair<std::string, int>::first);
     kept.push_back(take_listener(plan, given == sockets.end() ? -1 : given->second));
   }
-  for (const auto& old : listeners_) {  // not in the config any more: its connections live on, its socket does not
+  for (const auto& old :
+       listeners_) {  // not in the config any more: its connections live on, its socket does not
     if (std::ranges::find(kept, old) == kept.end()) old->socket.reset();
   }
   listeners_ = std::move(kept);
@@ -102,9 +104,10 @@ std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, 
   listener->context.reset();
   if (socket >= 0) listener->socket = std::make_unique<net::Listener>(*loop_, socket);
   if (listener->socket) {
-    listener->socket->on_accept([this, to = std::weak_ptr<WorkerListener>(listener)](net::AcceptedSocket accepted_socket) {
-      if (auto alive = to.lock()) accepted(alive, std::move(accepted_socket));
-    });
+    listener->socket->on_accept(
+        [this, to = std::weak_ptr<WorkerListener>(listener)](net::AcceptedSocket accepted_socket) {
+          if (auto alive = to.lock()) accepted(alive, std::move(accepted_socket));
+        });
   }
   return listener;
 }

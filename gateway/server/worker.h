@@ -1,7 +1,7 @@
 // Worker: one thread with one loop: its listeners, its connections, its pools, its view of the config.
 //
-// Made, told and joined by the main thread; everything else happens on its own thread. Workers share nothing that
-// changes but what Setup::process and Live<T> hold.
+// Made, told and joined by the main thread; everything else happens on its own thread. Workers share nothing
+// that changes but what Setup::process and Live<T> hold.
 #pragma once
 
 #include <atomic>
@@ -28,7 +28,8 @@ class Generation;
 struct WorkerListener {
   WorkerListener(observe::Metrics& metrics, const ListenerPlan& plan);
 
-  // The TLS context for a new connection, made again when a certificate has changed; null if it cannot be made.
+  // The TLS context for a new connection, made again when a certificate has changed; null if it cannot be
+  // made.
   std::shared_ptr<net::TlsServerContext> tls_context();
   void count_handshake(Slice version, bool resumed);
 
@@ -53,7 +54,8 @@ class Worker {
 
   // --- main thread
   void start();
-  // Takes over a config: builds its world, then accepts on the sockets (this worker's, by the listener's key).
+  // Takes over a config: builds its world, then accepts on the sockets (this worker's, by the listener's
+  // key).
   void apply(std::shared_ptr<const Generation> generation, std::vector<std::pair<std::string, int>> sockets,
              std::function<void()> applied);
   // Accepts no more, closes what is idle, lets the rest finish until the deadline; then the thread ends.

@@ -36,7 +36,8 @@ Result<RedisReply> copy_of(const redisReply& from, int depth) {
       out.kind = RedisReply::Kind::text;
       out.text.assign(from.str, static_cast<size_t>(from.len));
       return out;
-    case REDIS_REPLY_ERROR: return down("store_error", std::string(from.str, static_cast<size_t>(from.len)));
+    case REDIS_REPLY_ERROR:
+      return down("store_error", std::string(from.str, static_cast<size_t>(from.len)));
     case REDIS_REPLY_ARRAY:
       out.kind = RedisReply::Kind::list;
       for (size_t i = 0; i < from.elements; ++i) {
@@ -45,7 +46,8 @@ Result<RedisReply> copy_of(const redisReply& from, int depth) {
         out.items.push_back(std::move(*item));
       }
       return out;
-    default: return out;
+    default:
+      return out;
   }
 }
 
@@ -59,7 +61,8 @@ struct RedisClient::Waiting {
   }
   WaitUntil done;
   Result<RedisReply> reply;
-  Waiting** slot = nullptr;  // the entry in waiting_, as long as it is there: a deque does not move its elements at push and pop
+  Waiting** slot = nullptr;  // the entry in waiting_, as long as it is there: a deque does not move its
+                             // elements at push and pop
 };
 
 struct RedisClient::Reader {
@@ -93,15 +96,19 @@ void RedisClient::append(const std::vector<std::string>& words) {
 
 Task<Result<RedisReply>> RedisClient::command(std::vector<std::string> words) {
   const Monotonic began = MonotonicClock::now();
-  Result<RedisReply> reply = ready_ ? Result<RedisReply>() : down("not_connected", "there is no connection to the store");
+  Result<RedisReply> reply =
+      ready_ ? Result<RedisReply>() : down("not_connected", "there is no connection to the store");
   if (reply) reply = co_await exchange(words);
-  if (reply) duration_.observe(MonotonicClock::now() - began);
-  else failures_.add();
+  if (reply)
+    duration_.observe(MonotonicClock::now() - began);
+  else
+    failures_.add();
   co_return reply;
 }
 
 Task<Result<RedisReply>> RedisClient::exchange(const std::vector<std::string>& words) {
-  if (waiting_.size() >= waiting_max) co_return fail(Code::overloaded, "store_overloaded", "too many commands wait for the store");
+  if (waiting_.size() >= waiting_max)
+    co_return fail(Code::overloaded, "store_overloaded", "too many commands wait for the store");
   Waiting here(loop_, loop_.now() + options_.timeout);
   append(words);
   waiting_.push_back(&here);
@@ -148,14 +155,16 @@ Task<> RedisClient::run() {
     Error error;
     if (opened) {
       retry = retry_first;
-      if (std::exchange(told, false)) observe::log(observe::Level::info, "store_connected", {{"store", options_.name}});
+      if (std::exchange(told, false))
+        observe::log(observe::Level::info, "store_connected", {{"store", options_.name}});
       error = co_await read_replies();
     } else {
       error = std::move(opened.error());
     }
     lose(error);
     if (!std::exchange(told, true)) {
-      observe::log(observe::Level::warn, "store_lost", {{"store", options_.name}, {"reason", error.reason}, {"detail", error.detail}});
+      observe::log(observe::Level::warn, "store_lost",
+                   {{"store", options_.name}, {"reason", error.reason}, {"detail", error.detail}});
     }
     co_await sleep(loop_, retry);
     retry = std::min(retry * 2, retry_most);
@@ -175,7 +184,8 @@ Task<Result<void>> RedisClient::open() {
   co_return co_await introduce();
 }
 
-// AUTH, SELECT, and a PING that shows that commands are taken. Their replies are read here, before anybody else's.
+// AUTH, SELECT, and a PING that shows that commands are taken. Their replies are read here, before anybody
+// else's.
 Task<Result<void>> RedisClient::introduce() {
   const Monotonic deadline = loop_.now() + options_.connect_timeout;
   size_t expected = 1;
@@ -208,7 +218,8 @@ Task<Result<void>> RedisClient::introduce() {
       if (!reply) co_return std::unexpected(reply.error());
       --expected;
     }
-    if (reader_->reader->err != 0) co_return fail(Code::invalid_data, "protocol_error", "this does not speak the Redis protocol");
+    if (reader_->reader->err != 0)
+      co_return fail(Code::invalid_data, "protocol_error", "this does not speak the Redis protocol");
   }
   ready_ = true;
   co_return Result<void>{};
@@ -219,7 +230,8 @@ Task<Error> RedisClient::read_replies() {
     const Result<bool> more = co_await stream_->more(loop_.now() + look_every);
     const bool late = !more && more.error().code == Code::timed_out;
     if (!more && !late) co_return more.error();
-    if (more && !*more) co_return Error{Code::connection_reset, "closed_by_peer", "the store closed the connection"};
+    if (more && !*more)
+      co_return Error{Code::connection_reset, "closed_by_peer", "the store closed the connection"};
     if (more) {
       Result<void> taken = take_replies();
       if (!taken) co_return std::move(taken.error());
@@ -233,7 +245,8 @@ Task<Error> RedisClient::read_replies() {
 Result<void> RedisClient::take_replies() {
   const Slice bytes = stream_->input().readable();
   reader_->unread += bytes.size();
-  if (reader_->unread > reply_bytes_max) return fail(Code::invalid_data, "protocol_error", "a reply is too large");
+  if (reader_->unread > reply_bytes_max)
+    return fail(Code::invalid_data, "protocol_error", "a reply is too large");
   redisReaderFeed(reader_->reader, bytes.data(), bytes.size());
   stream_->input().consume(bytes.size());
   void* raw = nullptr;
@@ -251,7 +264,8 @@ Result<void> RedisClient::take_replies() {
     sent_at_.pop_front();
     if (who != nullptr) who->done.notify();  // goes on at once; may send the next command, or cancel another
   }
-  if (reader_->reader->err != 0) return fail(Code::invalid_data, "protocol_error", "this does not speak the Redis protocol");
+  if (reader_->reader->err != 0)
+    return fail(Code::invalid_data, "protocol_error", "this does not speak the Redis protocol");
   return {};
 }
 

@@ -1,5 +1,6 @@
-// RedisClient: one connection of a worker to a Redis server. Commands of one turn of the loop go out in one write; replies come back in
-// order. It connects by itself, and again after a failure; while there is no connection, commands fail at once.
+// RedisClient: one connection of a worker to a Redis server. Commands of one turn of the loop go out in one
+// write; replies come back in order. It connects by itself, and again after a failure; while there is no
+// connection, commands fail at once.
 //
 // hiredis reads the replies (bounded in size and depth); the transport is our own. One worker's thread.
 #pragma once
@@ -23,7 +24,7 @@
 namespace sallyport::store {
 
 struct RedisOptions {
-  std::string name;                       // of the store, for the metrics
+  std::string name;  // of the store, for the metrics
   std::string host;
   uint16_t port = 6379;
   uint32_t database = 0;
@@ -48,11 +49,12 @@ class RedisClient final : private TurnEnd {
   RedisClient(Loop& loop, observe::Metrics& metrics, RedisOptions options);
   ~RedisClient();
 
-  // One command. Errors: dependency_down with the reason not_connected, store_timeout, connection_lost or store_error; overloaded if too
-  // many wait. A task that is cancelled leaves its reply to be passed over.
+  // One command. Errors: dependency_down with the reason not_connected, store_timeout, connection_lost or
+  // store_error; overloaded if too many wait. A task that is cancelled leaves its reply to be passed over.
   Task<Result<RedisReply>> command(std::vector<std::string> words);
   // Runs a script by its hash; tells it to the server first, and again if that has forgotten it.
-  Task<Result<RedisReply>> eval(const std::string& script, std::vector<std::string> keys, std::vector<std::string> arguments);
+  Task<Result<RedisReply>> eval(const std::string& script, std::vector<std::string> keys,
+                                std::vector<std::string> arguments);
   bool connected() const noexcept { return ready_; }
 
  private:

@@ -11,7 +11,7 @@ namespace sallyport::upstream {
 namespace {
 
 constexpr Duration sweep_every = seconds(1);
-constexpr Duration skip_first = seconds(1);   // after one failure; doubled with each more
+constexpr Duration skip_first = seconds(1);  // after one failure; doubled with each more
 constexpr Duration skip_most = seconds(30);
 
 struct OpenSlot {  // counts a connection that is being opened, also if the task is cancelled
@@ -34,8 +34,10 @@ Cluster::Cluster(Loop& loop, observe::Metrics& metrics, ClusterOptions options)
     : loop_(loop),
       options_(std::move(options)),
       sweeper_(loop, &Cluster::sweep, this),
-      idle_gauge_(metrics.gauge("sallyport_upstream_connections", {{"upstream", options_.name}, {"state", "idle"}})),
-      active_gauge_(metrics.gauge("sallyport_upstream_connections", {{"upstream", options_.name}, {"state", "active"}})),
+      idle_gauge_(
+          metrics.gauge("sallyport_upstream_connections", {{"upstream", options_.name}, {"state", "idle"}})),
+      active_gauge_(metrics.gauge("sallyport_upstream_connections",
+                                  {{"upstream", options_.name}, {"state", "active"}})),
       duration_(metrics.histogram("sallyport_upstream_duration_seconds", {{"upstream", options_.name}})),
       outcomes_(metrics, "sallyport_upstream_requests_total", {{"upstream", options_.name}}, "outcome") {
   for (const Target& target : options_.targets) {
@@ -113,8 +115,9 @@ Task<Result<void>> Cluster::wait_for_room(Monotonic deadline) {
   waiting_.push_back(here);
   const bool room = co_await here.room;
   if (room) co_return Result<void>{};
-  co_return fail(Code::overloaded, "upstream_connections_full",
-                 fmt::format("all {} connections to upstream {} are in use", options_.connections_max, options_.name));
+  co_return fail(
+      Code::overloaded, "upstream_connections_full",
+      fmt::format("all {} connections to upstream {} are in use", options_.connections_max, options_.name));
 }
 
 Task<Result<Connection*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
@@ -127,11 +130,13 @@ Task<Result<Connection*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadlin
     tls.context = options_.tls;
     tls.server_name = options_.server_name.empty() ? endpoint.target.host : options_.server_name;
   }
-  Result<std::unique_ptr<net::Stream>> stream = co_await net::connect(loop_, address, std::move(tls), deadline);
+  Result<std::unique_ptr<net::Stream>> stream =
+      co_await net::connect(loop_, address, std::move(tls), deadline);
   if (!stream) {
     const Error& e = stream.error();
-    co_return fail(Code::upstream_unreachable, e.code == Code::timed_out ? "connect_timeout" : "connect_failed",
-                   fmt::format("{} ({}): {} {}", endpoint.target.authority, address.host, e.reason, e.detail));
+    co_return fail(
+        Code::upstream_unreachable, e.code == Code::timed_out ? "connect_timeout" : "connect_failed",
+        fmt::format("{} ({}): {} {}", endpoint.target.authority, address.host, e.reason, e.detail));
   }
   slot.keep();
   active_gauge_.add(1);

@@ -1,6 +1,8 @@
-// Cluster: the endpoints of one upstream, which of them is asked next, and the connections to them that are kept.
+// Cluster: the endpoints of one upstream, which of them is asked next, and the connections to them that are
+// kept.
 //
-// One a worker and upstream; shared by the routes that forward to it, across reloads that do not change it. One thread.
+// One a worker and upstream; shared by the routes that forward to it, across reloads that do not change it.
+// One thread.
 #pragma once
 
 #include <memory>
@@ -27,9 +29,9 @@ struct ClusterOptions {
   Duration body_timeout = seconds(30);
   Duration idle_timeout = seconds(60);
   Duration resolve_every = seconds(30);
-  size_t connections_max = 256;           // open ones, of this worker
+  size_t connections_max = 256;                      // open ones, of this worker
   std::shared_ptr<const net::TlsClientContext> tls;  // for https targets
-  std::string server_name;                // for TLS; empty: the target's host
+  std::string server_name;                           // for TLS; empty: the target's host
 };
 
 class Cluster;
@@ -67,8 +69,9 @@ class Cluster final : private TurnEnd {
   ~Cluster();
 
   const ClusterOptions& options() const noexcept { return options_; }
-  // A connection to the endpoint whose turn it is: an idle one, else a new one; waits for room if connections_max are open. The
-  // caller holds it (Exchange::hold). fresh: not an idle one. Errors: upstream_unreachable, overloaded.
+  // A connection to the endpoint whose turn it is: an idle one, else a new one; waits for room if
+  // connections_max are open. The caller holds it (Exchange::hold). fresh: not an idle one. Errors:
+  // upstream_unreachable, overloaded.
   Task<Result<Connection*>> acquire(bool fresh);
 
   // What came of a request, for the choice of endpoints and for the counters.
@@ -99,8 +102,8 @@ class Cluster final : private TurnEnd {
   ClusterOptions options_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   size_t turn_ = 0;
-  size_t open_ = 0;            // leased, idle and being opened
-  List<Connection> idle_;      // the longest idle first
+  size_t open_ = 0;        // leased, idle and being opened
+  List<Connection> idle_;  // the longest idle first
   List<WaitsForRoom> waiting_;
   Timer sweeper_;
   Nursery resolving_;

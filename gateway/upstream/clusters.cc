@@ -25,7 +25,8 @@ Result<std::shared_ptr<const net::TlsClientContext>> tls_for(const config::Clien
 }
 
 // An upstream of the config as a cluster's options; nothing, with problems, if something is wrong with it.
-std::optional<ClusterOptions> options_for(const std::string& name, const config::Upstream& block, config::Problems& problems) {
+std::optional<ClusterOptions> options_for(const std::string& name, const config::Upstream& block,
+                                          config::Problems& problems) {
   ClusterOptions options;
   options.name = name;
   bool tls = false;

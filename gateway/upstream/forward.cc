@@ -23,9 +23,10 @@ enum class Credentials : uint8_t { remove, keep };
 constexpr std::array<std::string_view, 2> enum_names(Credentials) { return {"remove", "keep"}; }
 
 struct ForwardOptions {
-  std::string to;                    // the upstream
-  std::optional<Duration> timeout;   // to the response head; default: the upstream's response_timeout
-  Credentials credentials = Credentials::remove;  // what the caller proved itself with, before the backend sees the request
+  std::string to;                   // the upstream
+  std::optional<Duration> timeout;  // to the response head; default: the upstream's response_timeout
+  Credentials credentials =
+      Credentials::remove;  // what the caller proved itself with, before the backend sees the request
 
   template <class IO>
   void fields(IO& io) {
@@ -45,12 +46,15 @@ bool is_ours(HeaderId id) noexcept {
     case HeaderId::x_forwarded_host:
     case HeaderId::x_forwarded_proto:
     case HeaderId::x_request_id:
-    case HeaderId::traceparent: return true;
-    default: return false;
+    case HeaderId::traceparent:
+      return true;
+    default:
+      return false;
   }
 }
 
-// "X_Client_Id" is the same variable as "X-Client-Id" to a CGI-like backend: names that turn into ours go, too.
+// "X_Client_Id" is the same variable as "X-Client-Id" to a CGI-like backend: names that turn into ours go,
+// too.
 bool turns_into_ours(Slice name) noexcept {
   std::array<char, 24> with_hyphens;
   if (name.size() > with_hyphens.size() || name.find('_') == Slice::npos) return false;
@@ -84,8 +88,8 @@ class Forward final : public Plugin {
 
 bool is_idempotent(http::Method m) noexcept {  // RFC 9110 section 9.2.2
   using http::Method;
-  return m == Method::get || m == Method::head || m == Method::put || m == Method::delete_ || m == Method::options ||
-         m == Method::trace;
+  return m == Method::get || m == Method::head || m == Method::put || m == Method::delete_ ||
+         m == Method::options || m == Method::trace;
 }
 
 Task<> Forward::handle(Exchange& x, Next) {
@@ -120,10 +124,12 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Connection& c, Monoton
   Result<void> done = co_await c.http.send(x.request, endpoint.target.authority, timeouts_);
   if (done) done = co_await c.http.read_response(x.request.method, timeouts_, x.arena, x.response);
   const Duration took = MonotonicClock::now() - began;
-  x.notes.upstream_us = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+  x.notes.upstream_us =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
   if (!done) {
     if (side_of(done.error().code) == Side::client) co_return done;
-    // A kept connection that its owner closed just as we sent: not the endpoint's failure (RFC 9112 section 9.3.1).
+    // A kept connection that its owner closed just as we sent: not the endpoint's failure (RFC 9112
+    // section 9.3.1).
     const bool stale = c.reused && c.http.answered_nothing() && done.error().code != Code::upstream_timeout;
     try_again = stale && is_idempotent(x.request.method);
     if (!stale) cluster_->failed(endpoint, done.error());
@@ -141,15 +147,16 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Connection& c, Monoton
   co_return done;
 }
 
-// The request as the backend gets it: nothing of what was meant for this hop, nothing that a client may not say of itself, and
-// what the gateway knows.
+// The request as the backend gets it: nothing of what was meant for this hop, nothing that a client may not
+// say of itself, and what the gateway knows.
 void Forward::rebuild_headers(Exchange& x) const {
   http::Headers& headers = x.request.headers;
   const Slice trace = IdGenerator::here().traceparent(headers.get(HeaderId::traceparent), x.arena);
   http::h1::remove_hop_by_hop(headers);
   headers.remove_if([&](const http::Header& h) {
     if (is_ours(h.id) || h.id == HeaderId::expect || h.id == HeaderId::host) return true;
-    if (h.id == HeaderId::other && (turns_into_ours(h.name) || text::iequals(h.name, "Forwarded"))) return true;
+    if (h.id == HeaderId::other && (turns_into_ours(h.name) || text::iequals(h.name, "Forwarded")))
+      return true;
     if (keep_credentials_) return false;
     return std::ranges::any_of(x.credential_headers, [&](Slice name) { return text::iequals(name, h.name); });
   });
@@ -177,7 +184,8 @@ std::unique_ptr<Plugin> make_forward(config::Reader& reader, Setup& setup) {
 }  // namespace
 
 const PluginType& forward_plugin() {
-  static constexpr PluginType type = {"forward", Band::forward, &make_forward, &check_upstreams, &describe_as<ForwardOptions>};
+  static constexpr PluginType type = {"forward", Band::forward, &make_forward, &check_upstreams,
+                                      &describe_as<ForwardOptions>};
   return type;
 }
 

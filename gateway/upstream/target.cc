@@ -20,7 +20,8 @@ Result<Target> parse_target(std::string_view url) {
     rest.remove_prefix(7);
   } else {
     return fail(Code::invalid_data, "bad_target",
-                fmt::format("\"{}\" is not a target: write http://host:port or https://host:port", text::printable(url)));
+                fmt::format("\"{}\" is not a target: write http://host:port or https://host:port",
+                            text::printable(url)));
   }
   if (rest.ends_with('/')) rest.remove_suffix(1);
   BlockPool pool;

@@ -16,7 +16,8 @@ struct Target {
   std::string authority;  // host[:port] as the Host header has it
 };
 
-// scheme://host[:port] and nothing behind it but an optional "/"; http or https. The error's detail says what is wrong.
+// scheme://host[:port] and nothing behind it but an optional "/"; http or https. The error's detail says what
+// is wrong.
 Result<Target> parse_target(std::string_view url);
 
 }  // namespace sallyport::upstream

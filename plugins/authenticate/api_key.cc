@@ -87,7 +87,8 @@ std::string hash_secret(std::string_view secret, const std::string* pepper) {
   return (pepper != nullptr ? "hmac-sha256:" : "sha256:") + text::hex(raw);
 }
 
-std::optional<ApiKeyFile> ApiKeyFile::read(const std::string& path, const std::string& shown, config::Problems& problems) {
+std::optional<ApiKeyFile> ApiKeyFile::read(const std::string& path, const std::string& shown,
+                                           config::Problems& problems) {
   config::Problems found;
   const std::unique_ptr<config::Node> document = config::read_document(path, shown, found);
   ApiKeyFile file;
@@ -101,12 +102,14 @@ std::optional<ApiKeyFile> ApiKeyFile::read(const std::string& path, const std::s
   return file;
 }
 
-std::optional<ApiKeyTable::Entry> ApiKeyTable::entry_of(const ApiKeyEntry& from, bool has_pepper, std::string& wrong) {
+std::optional<ApiKeyTable::Entry> ApiKeyTable::entry_of(const ApiKeyEntry& from, bool has_pepper,
+                                                        std::string& wrong) {
   Entry entry;
   entry.peppered = from.hash.starts_with("hmac-sha256:");
   const size_t colon = from.hash.find(':');
-  const auto digest = entry.peppered || from.hash.starts_with("sha256:") ? text::unhex(std::string_view(from.hash).substr(colon + 1))
-                                                                        : std::nullopt;
+  const auto digest = entry.peppered || from.hash.starts_with("sha256:")
+                          ? text::unhex(std::string_view(from.hash).substr(colon + 1))
+                          : std::nullopt;
   if (!digest || digest->size() != entry.digest.size()) {
     wrong = "its hash is neither hmac-sha256:HEX nor sha256:HEX";
     return std::nullopt;
@@ -116,7 +119,8 @@ std::optional<ApiKeyTable::Entry> ApiKeyTable::entry_of(const ApiKeyEntry& from,
     return std::nullopt;
   }
   std::copy(digest->begin(), digest->end(), entry.digest.begin());
-  const auto not_before = time_or_zero(from.not_before), expires = time_or_zero(from.expires), revoked = time_or_zero(from.revoked);
+  const auto not_before = time_or_zero(from.not_before), expires = time_or_zero(from.expires),
+             revoked = time_or_zero(from.revoked);
   if (!not_before || !expires || !revoked) {
     wrong = "one of its times is not in UTC such as 2026-01-02T03:04:05Z";
     return std::nullopt;
@@ -136,7 +140,8 @@ std::optional<ApiKeyTable::Entry> ApiKeyTable::entry_of(const ApiKeyEntry& from,
   return entry;
 }
 
-std::shared_ptr<const ApiKeyTable> ApiKeyTable::make(const ApiKeyFile& file, std::shared_ptr<const std::string> pepper,
+std::shared_ptr<const ApiKeyTable> ApiKeyTable::make(const ApiKeyFile& file,
+                                                     std::shared_ptr<const std::string> pepper,
                                                      config::Problems& problems) {
   auto table = std::make_shared<ApiKeyTable>();
   table->pepper_ = std::move(pepper);
@@ -146,7 +151,8 @@ std::shared_ptr<const ApiKeyTable> ApiKeyTable::make(const ApiKeyFile& file, std
     auto entry = entry_of(from, table->pepper_ != nullptr, wrong);
     if (entry && !table->entries_.emplace(from.id, std::move(*entry)).second) wrong = "its id is there twice";
     if (wrong.empty()) continue;
-    problems.add({}, fmt::format("key {} of client {}: {}", text::printable(from.id), text::printable(from.client), wrong));
+    problems.add({}, fmt::format("key {} of client {}: {}", text::printable(from.id),
+                                 text::printable(from.client), wrong));
     good = false;
   }
   return good ? table : nullptr;
@@ -159,13 +165,15 @@ Result<std::shared_ptr<const Principal>> ApiKeyTable::find(std::string_view key,
   const bool known = found != entries_.end();
   static const Entry nobody{};  // an unknown id costs the same hash and comparison
   const Entry& entry = known ? found->second : nobody;
-  const crypto::Digest digest = digest_of(text->secret, known ? entry.peppered : pepper_ != nullptr, pepper_.get());
+  const crypto::Digest digest =
+      digest_of(text->secret, known ? entry.peppered : pepper_ != nullptr, pepper_.get());
   const bool right = crypto::equal_in_constant_time(digest, entry.digest);
   if (!known) return bad("unknown_key", "the API key is not good");
   if (!right) return bad("wrong_secret", "the API key is not good");
   if (entry.revoked) return bad("revoked", "the API key has been revoked");
   const int64_t seconds_now = unix_seconds(now);
-  if (entry.expires_s != 0 && seconds_now >= entry.expires_s) return bad("expired", "the API key has expired");
+  if (entry.expires_s != 0 && seconds_now >= entry.expires_s)
+    return bad("expired", "the API key has expired");
   if (seconds_now < entry.not_before_s) return bad("not_yet_valid", "the API key is not good yet");
   return entry.principal;
 }

@@ -1,7 +1,7 @@
 // API keys: their form, the table of those that are good, and the file that keeps their hashes.
 //
-// A key reads sp_ID_SECRET_CHECK: an id for the look-up, 256 random bits in base 62, and six digits by which a scanner tells a leaked key
-// from other text. Only a hash of the secret is ever kept.
+// A key reads sp_ID_SECRET_CHECK: an id for the look-up, 256 random bits in base 62, and six digits by which
+// a scanner tells a leaked key from other text. Only a hash of the secret is ever kept.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ struct ApiKeyText {
 struct ApiKeyEntry {
   std::string id;
   std::string client;
-  std::string hash;        // "hmac-sha256:HEX" with a pepper, "sha256:HEX" without
+  std::string hash;  // "hmac-sha256:HEX" with a pepper, "sha256:HEX" without
   std::vector<std::string> roles;
   std::vector<std::string> scopes;
   std::string created;     // RFC 3339, UTC, as all times
@@ -76,7 +76,8 @@ struct ApiKeyFile {
     io.required("keys", keys);
   }
   // Reads and checks a whole file. Nothing, with problems that name line and column, if anything is wrong.
-  static std::optional<ApiKeyFile> read(const std::string& path, const std::string& shown, config::Problems& problems);
+  static std::optional<ApiKeyFile> read(const std::string& path, const std::string& shown,
+                                        config::Problems& problems);
 };
 
 // "hmac-sha256:HEX" or, without a pepper, "sha256:HEX".
@@ -86,10 +87,11 @@ std::string hash_secret(std::string_view secret, const std::string* pepper);
 class ApiKeyTable {
  public:
   // Problems: an entry that needs a pepper and there is none, a hash or a time that does not parse.
-  static std::shared_ptr<const ApiKeyTable> make(const ApiKeyFile& file, std::shared_ptr<const std::string> pepper,
+  static std::shared_ptr<const ApiKeyTable> make(const ApiKeyFile& file,
+                                                 std::shared_ptr<const std::string> pepper,
                                                  config::Problems& problems);
-  // Who the key belongs to. Errors: bad_credentials with the reason malformed_key, unknown_key, wrong_secret, revoked, expired or
-  // not_yet_valid. Takes the same time for a wrong secret and an unknown id.
+  // Who the key belongs to. Errors: bad_credentials with the reason malformed_key, unknown_key, wrong_secret,
+  // revoked, expired or not_yet_valid. Takes the same time for a wrong secret and an unknown id.
   Result<std::shared_ptr<const Principal>> find(std::string_view key, Wall now) const;
   size_t size() const noexcept { return entries_.size(); }
 

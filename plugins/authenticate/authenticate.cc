@@ -34,7 +34,8 @@ struct AuthenticateOptions {
     config::field_unless_empty(io, "all_of", all_of);
   }
   void check(config::Reader& reader) const {
-    if (any_of.empty() == all_of.empty()) reader.error("authenticate: name one of any_of and all_of, or say public");
+    if (any_of.empty() == all_of.empty())
+      reader.error("authenticate: name one of any_of and all_of, or say public");
   }
 };
 
@@ -51,7 +52,8 @@ std::shared_ptr<const Principal> merged(const std::vector<std::shared_ptr<const 
       if (!all->has_scope(scope)) all->scopes.push_back(scope);
     }
     all->claims.insert(all->claims.end(), more.claims.begin(), more.claims.end());
-    if (all->not_after_s == 0 || (more.not_after_s != 0 && more.not_after_s < all->not_after_s)) all->not_after_s = more.not_after_s;
+    if (all->not_after_s == 0 || (more.not_after_s != 0 && more.not_after_s < all->not_after_s))
+      all->not_after_s = more.not_after_s;
   }
   all->finish();
   return all;
@@ -59,7 +61,8 @@ std::shared_ptr<const Principal> merged(const std::vector<std::shared_ptr<const 
 
 class Authenticate final : public Policy {
  public:
-  Authenticate(Setup& setup, config::Mode mode, std::vector<std::shared_ptr<Authenticator>> authenticators, bool all)
+  Authenticate(Setup& setup, config::Mode mode, std::vector<std::shared_ptr<Authenticator>> authenticators,
+               bool all)
       : Policy(setup, "authenticate", mode), authenticators_(std::move(authenticators)), all_(all) {}
 
   Task<Decision> decide(Exchange& x) override {
@@ -93,7 +96,8 @@ class Authenticate final : public Policy {
 
   Decision refused(const Authenticator& a, Error error) const {
     auto refusal = std::make_unique<Refusal>();
-    if (error.code == Code::bad_credentials) refusal->headers.emplace_back("WWW-Authenticate", a.challenge(&error));
+    if (error.code == Code::bad_credentials)
+      refusal->headers.emplace_back("WWW-Authenticate", a.challenge(&error));
     refusal->error = std::move(error);
     return refusal;
   }
@@ -102,7 +106,8 @@ class Authenticate final : public Policy {
     Decision refusal = refuse(Code::no_credentials, "no_credentials",
                               all_ ? "every one of the credentials that WWW-Authenticate names is needed"
                                    : "credentials are needed; WWW-Authenticate says which");
-    for (const auto& a : authenticators_) refusal->headers.emplace_back("WWW-Authenticate", a->challenge(nullptr));
+    for (const auto& a : authenticators_)
+      refusal->headers.emplace_back("WWW-Authenticate", a->challenge(nullptr));
     return refusal;
   }
 
@@ -110,7 +115,8 @@ class Authenticate final : public Policy {
   bool all_;
 };
 
-std::shared_ptr<Authenticator> named(const std::string& name, config::Reader& reader, std::string_view key, Setup& setup) {
+std::shared_ptr<Authenticator> named(const std::string& name, config::Reader& reader, std::string_view key,
+                                     Setup& setup) {
   if (setup.model.authenticator(name) != nullptr) return find_authenticator(name, setup);
   std::vector<std::string> known;
   for (const auto& [other, unused] : setup.model.authenticators) known.push_back(other);
@@ -127,7 +133,8 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   const bool all = !options.all_of.empty();
   std::vector<std::shared_ptr<Authenticator>> authenticators;
   for (const std::string& name : all ? options.all_of : options.any_of) {
-    if (auto one = named(name, reader, all ? "all_of" : "any_of", setup)) authenticators.push_back(std::move(one));
+    if (auto one = named(name, reader, all ? "all_of" : "any_of", setup))
+      authenticators.push_back(std::move(one));
   }
   return std::make_unique<Authenticate>(setup, options.mode, std::move(authenticators), all);
 }

@@ -1,7 +1,7 @@
 // authenticate: who calls.
 //
-//   authenticate: { any_of: [partner-keys, corp-idp] }   the first for which the request carries credentials decides
-//   authenticate: { all_of: [partner-keys, corp-idp] }   every one must be satisfied: a second factor
+//   authenticate: { any_of: [partner-keys, corp-idp] }   the first for which the request carries credentials
+//   decides authenticate: { all_of: [partner-keys, corp-idp] }   every one must be satisfied: a second factor
 //   authenticate: public                                 nobody is asked
 #pragma once
 

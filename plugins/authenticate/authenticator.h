@@ -1,4 +1,5 @@
-// Authenticator: one named way by which callers prove who they are. One a worker and snapshot; shared by the routes that name it.
+// Authenticator: one named way by which callers prove who they are. One a worker and snapshot; shared by the
+// routes that name it.
 #pragma once
 
 #include <memory>
@@ -18,11 +19,13 @@ class Authenticator {
   virtual bool carries(const Exchange& x) const noexcept = 0;
   // Who they belong to. Errors: bad_credentials, dependency_down.
   virtual Result<std::shared_ptr<const Principal>> verify(Exchange& x) = 0;
-  // The challenge for WWW-Authenticate (RFC 9110 section 11.6.1), with an error for a Bearer token (RFC 6750 section 3).
+  // The challenge for WWW-Authenticate (RFC 9110 section 11.6.1), with an error for a Bearer token (RFC 6750
+  // section 3).
   virtual std::string challenge(const Error* error) const = 0;
 };
 
-// The authenticator of that name, made or found; null, with a problem, if its block is wrong. The name must be in the config.
+// The authenticator of that name, made or found; null, with a problem, if its block is wrong. The name must
+// be in the config.
 std::shared_ptr<Authenticator> find_authenticator(const std::string& name, Setup& setup);
 
 // Checks every block of `authenticators`, those that no route names, too.

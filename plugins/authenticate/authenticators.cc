@@ -17,7 +17,8 @@ namespace {
 using observe::Level;
 using Handles = std::vector<std::unique_ptr<Background::Handle>>;
 
-// --- API keys -----------------------------------------------------------------------------------------------
+// --- API keys
+// -----------------------------------------------------------------------------------------------
 
 struct ApiKeyOptions {
   std::string type;
@@ -52,14 +53,17 @@ std::shared_ptr<const ApiKeyTable> read_keys(const ApiKeyOptions& options, confi
 }
 
 std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader& reader, Setup& setup) {
-  const std::string key = fmt::format("authenticate.keys {} {}", options.file.resolved, options.pepper.reference);
+  const std::string key =
+      fmt::format("authenticate.keys {} {}", options.file.resolved, options.pepper.reference);
   return setup.generation.get<KeyStore>(key, [&]() -> std::shared_ptr<KeyStore> {
     config::Problems found;
     auto table = read_keys(options, found);
     if (table == nullptr) {
       for (const config::Problem& p : found.all()) {
-        if (p.mark.line > 0) setup.problems.add(p.mark, p.message);
-        else reader.error_at("file", fmt::format("{}: {}", options.file.shown, p.message));
+        if (p.mark.line > 0)
+          setup.problems.add(p.mark, p.message);
+        else
+          reader.error_at("file", fmt::format("{}: {}", options.file.shown, p.message));
       }
       return nullptr;
     }
@@ -69,10 +73,12 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
     auto again = [options, live = &store->table] {
       config::Problems problems;
       if (auto fresh = read_keys(options, problems)) {
-        observe::log(Level::info, "keys_reloaded", {{"file", options.file.shown}, {"keys", std::to_string(fresh->size())}});
+        observe::log(Level::info, "keys_reloaded",
+                     {{"file", options.file.shown}, {"keys", std::to_string(fresh->size())}});
         live->publish(std::move(fresh));
       } else {  // what was read before stays in force
-        observe::log(Level::error, "keys_reload_failed", {{"file", options.file.shown}, {"detail", problems.text()}});
+        observe::log(Level::error, "keys_reload_failed",
+                     {{"file", options.file.shown}, {"detail", problems.text()}});
       }
     };
     store->handles.push_back(setup.background->watch(options.file.resolved, std::move(again)));
@@ -88,7 +94,9 @@ class ApiKeyAuthenticator final : public Authenticator {
         reader_(std::shared_ptr<const Live<ApiKeyTable>>(store, &store->table)) {}
 
   const std::string& header() const noexcept override { return header_; }
-  bool carries(const Exchange& x) const noexcept override { return x.request.headers.find(header_) != nullptr; }
+  bool carries(const Exchange& x) const noexcept override {
+    return x.request.headers.find(header_) != nullptr;
+  }
 
   Result<std::shared_ptr<const Principal>> verify(Exchange& x) override {
     Slice key;
@@ -98,7 +106,8 @@ class ApiKeyAuthenticator final : public Authenticator {
       key = h.value;
       ++found;
     }
-    if (found != 1) return fail(Code::bad_credentials, "several_keys", "there must be one API key, not several");
+    if (found != 1)
+      return fail(Code::bad_credentials, "several_keys", "there must be one API key, not several");
     return reader_.get()->find(key, x.loop.wall());
   }
   std::string challenge(const Error*) const override { return fmt::format("ApiKey header=\"{}\"", header_); }
@@ -114,16 +123,18 @@ std::shared_ptr<Authenticator> make_api_key(config::Reader& reader, Setup& setup
   reader.value(options);
   if (options.file.empty()) return nullptr;
   std::shared_ptr<KeyStore> store = key_store(options, reader, setup);
-  return store == nullptr ? nullptr : std::make_shared<ApiKeyAuthenticator>(std::move(options), std::move(store));
+  return store == nullptr ? nullptr
+                          : std::make_shared<ApiKeyAuthenticator>(std::move(options), std::move(store));
 }
 
-// --- JSON Web Tokens ----------------------------------------------------------------------------------------
+// --- JSON Web Tokens
+// ----------------------------------------------------------------------------------------
 
 struct JwksOptions {
-  config::FilePath file;                        // watched
-  std::string url;                              // or fetched, before the gateway is ready and then every `refresh`
+  config::FilePath file;  // watched
+  std::string url;        // or fetched, before the gateway is ready and then every `refresh`
   Duration refresh = std::chrono::minutes(15);
-  config::FilePath ca;                          // for an https URL; absent: the system's bundle
+  config::FilePath ca;  // for an https URL; absent: the system's bundle
 
   template <class IO>
   void fields(IO& io) {
@@ -135,7 +146,8 @@ struct JwksOptions {
   void check(config::Reader& reader) const {
     if (file.empty() == url.empty()) reader.error("jwks: name one of file and url");
     if (!url.empty() && !url.starts_with("https://") && !url.starts_with("http://")) {
-      reader.error_at("url", "expected a URL that begins with https:// (or http:// on a network that is trusted)");
+      reader.error_at("url",
+                      "expected a URL that begins with https:// (or http:// on a network that is trusted)");
     }
     if (refresh < seconds(1)) reader.error_at("refresh", "refresh must be 1s at least");
   }
@@ -143,14 +155,14 @@ struct JwksOptions {
 
 struct JwtOptions {
   std::string type;
-  std::string issuer;                    // the claim iss, exactly
-  std::vector<std::string> audiences;    // one of these must be in aud
-  std::vector<std::string> algorithms;   // of ES256, RS256, PS256, EdDSA; none is implied
-  JwksOptions jwks;                      // where the issuer's keys are
-  std::string roles_claim = "roles";     // "realm_access.roles" goes into objects
+  std::string issuer;                   // the claim iss, exactly
+  std::vector<std::string> audiences;   // one of these must be in aud
+  std::vector<std::string> algorithms;  // of ES256, RS256, PS256, EdDSA; none is implied
+  JwksOptions jwks;                     // where the issuer's keys are
+  std::string roles_claim = "roles";    // "realm_access.roles" goes into objects
   std::string client_claim = "sub";
-  Duration leeway = seconds(30);         // between the issuer's clock and ours
-  uint32_t cache = 4096;                 // verified tokens remembered, per worker
+  Duration leeway = seconds(30);  // between the issuer's clock and ours
+  uint32_t cache = 4096;          // verified tokens remembered, per worker
 
   template <class IO>
   void fields(IO& io) {
@@ -165,11 +177,14 @@ struct JwtOptions {
     io.field("cache", cache);
   }
   void check(config::Reader& reader) const {
-    if (reader.has("audiences") && audiences.empty()) reader.error_at("audiences", "audiences: at least one is needed");
-    if (reader.has("algorithms") && algorithms.empty()) reader.error_at("algorithms", "algorithms: at least one is needed");
+    if (reader.has("audiences") && audiences.empty())
+      reader.error_at("audiences", "audiences: at least one is needed");
+    if (reader.has("algorithms") && algorithms.empty())
+      reader.error_at("algorithms", "algorithms: at least one is needed");
     for (const std::string& name : algorithms) {
       if (!crypto::algorithm_from(name)) {
-        reader.error_at("algorithms", fmt::format("\"{}\" is not accepted: use ES256, RS256, PS256 or EdDSA", text::printable(name)));
+        reader.error_at("algorithms", fmt::format("\"{}\" is not accepted: use ES256, RS256, PS256 or EdDSA",
+                                                  text::printable(name)));
       }
     }
     if (leeway > std::chrono::minutes(10)) reader.error_at("leeway", "leeway can be 10m at most");
@@ -197,7 +212,8 @@ struct KeySetStore {
 void keys_from_file(KeySetStore& store, const JwksOptions& jwks, config::Reader& reader, Setup& setup) {
   constexpr size_t bytes_max = 1 << 20;
   Result<std::string> document = config::read_file(jwks.file.resolved, bytes_max);
-  auto set = document ? KeySet::parse(*document) : Result<std::shared_ptr<const KeySet>>(std::unexpected(document.error()));
+  auto set = document ? KeySet::parse(*document)
+                      : Result<std::shared_ptr<const KeySet>>(std::unexpected(document.error()));
   if (!set) {
     reader.at("jwks").error_at("file", fmt::format("{}: {}", jwks.file.shown, set.error().detail));
     return;
@@ -216,14 +232,15 @@ void keys_from_url(KeySetStore& store, const JwksOptions& jwks, Setup& setup) {
   fetch.url = jwks.url;
   fetch.ca_file = jwks.ca.resolved;
   fetch.every = jwks.refresh;
-  store.handles.push_back(setup.background->fetch(std::move(fetch), [&store, url = jwks.url](Result<std::string> document) {
-    store.take(std::move(document), url);
-  }));
+  store.handles.push_back(setup.background->fetch(
+      std::move(fetch),
+      [&store, url = jwks.url](Result<std::string> document) { store.take(std::move(document), url); }));
 }
 
 class JwtAuthenticator final : public Authenticator {
  public:
-  JwtAuthenticator(TokenRules rules, std::shared_ptr<KeySetStore> store, size_t cache, observe::Counter& checks)
+  JwtAuthenticator(TokenRules rules, std::shared_ptr<KeySetStore> store, size_t cache,
+                   observe::Counter& checks)
       : store_(std::move(store)), verifier_(std::move(rules), store_->live, cache), checks_(checks) {}
 
   const std::string& header() const noexcept override { return header_; }
@@ -234,9 +251,11 @@ class JwtAuthenticator final : public Authenticator {
   Result<std::shared_ptr<const Principal>> verify(Exchange& x) override {
     x.bearer = true;
     if (x.request.headers.count(http::HeaderId::authorization) != 1) {
-      return fail(Code::bad_credentials, "several_tokens", "there must be one Authorization header, not several");
+      return fail(Code::bad_credentials, "several_tokens",
+                  "there must be one Authorization header, not several");
     }
-    const Slice token = text::trim(x.request.headers.get(http::HeaderId::authorization).substr(scheme.size()));
+    const Slice token =
+        text::trim(x.request.headers.get(http::HeaderId::authorization).substr(scheme.size()));
     const uint64_t before = verifier_.signature_checks();
     auto principal = verifier_.verify(token, x.loop.wall());
     checks_.add(verifier_.signature_checks() - before);
@@ -249,7 +268,9 @@ class JwtAuthenticator final : public Authenticator {
 
  private:
   static constexpr Slice scheme = "Bearer ";
-  static bool is_bearer(Slice value) noexcept { return text::iequals(value.substr(0, scheme.size()), scheme); }
+  static bool is_bearer(Slice value) noexcept {
+    return text::iequals(value.substr(0, scheme.size()), scheme);
+  }
 
   std::string header_ = "Authorization";
   std::shared_ptr<KeySetStore> store_;
@@ -261,12 +282,15 @@ std::shared_ptr<Authenticator> make_jwt(config::Reader& reader, Setup& setup) {
   JwtOptions options;
   reader.value(options);
   if (options.jwks.file.empty() && options.jwks.url.empty()) return nullptr;
-  auto store = setup.generation.get<KeySetStore>("authenticate.jwks " + options.jwks.file.resolved + options.jwks.url, [&] {
-    auto made = std::make_shared<KeySetStore>();
-    if (!options.jwks.file.empty()) keys_from_file(*made, options.jwks, reader, setup);
-    else keys_from_url(*made, options.jwks, setup);
-    return made;
-  });
+  auto store = setup.generation.get<KeySetStore>(
+      "authenticate.jwks " + options.jwks.file.resolved + options.jwks.url, [&] {
+        auto made = std::make_shared<KeySetStore>();
+        if (!options.jwks.file.empty())
+          keys_from_file(*made, options.jwks, reader, setup);
+        else
+          keys_from_url(*made, options.jwks, setup);
+        return made;
+      });
   TokenRules rules;
   rules.issuer = options.issuer;
   rules.audiences = options.audiences;
@@ -280,15 +304,16 @@ std::shared_ptr<Authenticator> make_jwt(config::Reader& reader, Setup& setup) {
   return std::make_shared<JwtAuthenticator>(std::move(rules), std::move(store), options.cache, checks);
 }
 
-// --- all of them --------------------------------------------------------------------------------------------
+// --- all of them
+// --------------------------------------------------------------------------------------------
 
 struct Kind {
   std::string_view type;
   std::shared_ptr<Authenticator> (*make)(config::Reader&, Setup&);
   config::Node (*describe)(config::Reader&);
 };
-constexpr std::array<Kind, 2> kinds = {{{"api_key", &make_api_key, &describe_as<ApiKeyOptions>},
-                                        {"jwt", &make_jwt, &describe_as<JwtOptions>}}};
+constexpr std::array<Kind, 2> kinds = {
+    {{"api_key", &make_api_key, &describe_as<ApiKeyOptions>}, {"jwt", &make_jwt, &describe_as<JwtOptions>}}};
 
 const Kind* kind_called(std::string_view type) {
   for (const Kind& kind : kinds) {
@@ -305,7 +330,8 @@ std::shared_ptr<Authenticator> find_authenticator(const std::string& name, Setup
     config::Reader reader(*block.block, setup.problems, block.path, setup.directory);
     if (const Kind* kind = kind_called(block.type)) return kind->make(reader, setup);
     const auto near = text::nearest(block.type, {"api_key", "jwt"});
-    reader.error_at("type", fmt::format("there is no type \"{}\"; there are api_key and jwt{}", text::printable(block.type),
+    reader.error_at("type", fmt::format("there is no type \"{}\"; there are api_key and jwt{}",
+                                        text::printable(block.type),
                                         near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
     return nullptr;
   });

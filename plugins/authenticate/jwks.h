@@ -15,11 +15,14 @@ class KeySet {
  public:
   static constexpr size_t keys_max = 100;
 
-  // Keys of other kinds, for other uses or broken ones are passed over; that none is left is an error (invalid_data).
+  // Keys of other kinds, for other uses or broken ones are passed over; that none is left is an error
+  // (invalid_data).
   static Result<std::shared_ptr<const KeySet>> parse(std::string_view json);
 
-  // The key for a token: the one with its kid; without a kid the only one that fits the algorithm. Null: none, or not clear which.
-  const crypto::PublicKey* find(std::string_view kid, bool has_kid, crypto::Algorithm algorithm) const noexcept;
+  // The key for a token: the one with its kid; without a kid the only one that fits the algorithm. Null:
+  // none, or not clear which.
+  const crypto::PublicKey* find(std::string_view kid, bool has_kid,
+                                crypto::Algorithm algorithm) const noexcept;
   size_t size() const noexcept { return keys_.size(); }
 
  private:

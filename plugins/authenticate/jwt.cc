@@ -14,7 +14,7 @@ namespace sallyport {
 namespace {
 
 constexpr size_t token_bytes_max = 16 * 1024;
-constexpr size_t claims_max = 64;        // kept as text, for limits by claim
+constexpr size_t claims_max = 64;  // kept as text, for limits by claim
 constexpr size_t claim_bytes_max = 256;
 
 std::unexpected<Error> bad(std::string_view reason, std::string detail) {
@@ -59,11 +59,16 @@ std::optional<json::Value> claim_at(json::Value claims, std::string_view path) {
 
 std::optional<std::string> as_text(json::Value value) {
   switch (value.kind()) {
-    case json::Kind::string: return std::string(value.string());
-    case json::Kind::boolean: return value.boolean() ? "true" : "false";
-    case json::Kind::integer: return fmt::format("{}{}", value.integer().negative ? "-" : "", value.integer().magnitude);
-    case json::Kind::number: return fmt::format("{}", value.number());
-    default: return std::nullopt;
+    case json::Kind::string:
+      return std::string(value.string());
+    case json::Kind::boolean:
+      return value.boolean() ? "true" : "false";
+    case json::Kind::integer:
+      return fmt::format("{}{}", value.integer().negative ? "-" : "", value.integer().magnitude);
+    case json::Kind::number:
+      return fmt::format("{}", value.number());
+    default:
+      return std::nullopt;
   }
 }
 
@@ -73,16 +78,20 @@ bool has_text(std::optional<json::Value> value, std::string_view expected) {
 
 // What goes into a header must be one: no controls.
 bool fits_header(std::string_view s) {
-  return s.size() <= 1024 && std::ranges::all_of(s, [](char c) { return static_cast<uint8_t>(c) >= 0x20 && c != 0x7f; });
+  return s.size() <= 1024 &&
+         std::ranges::all_of(s, [](char c) { return static_cast<uint8_t>(c) >= 0x20 && c != 0x7f; });
 }
 
 }  // namespace
 
-TokenCache::TokenCache(size_t entries) : salt_(32, '\0'), entries_(std::max(entries / ways, size_t{1}) * ways) {
+TokenCache::TokenCache(size_t entries)
+    : salt_(32, '\0'), entries_(std::max(entries / ways, size_t{1}) * ways) {
   crypto::random_bytes(salt_.data(), salt_.size());
 }
 
-crypto::Digest TokenCache::key_of(std::string_view token) const noexcept { return crypto::hmac_sha256(salt_, token); }
+crypto::Digest TokenCache::key_of(std::string_view token) const noexcept {
+  return crypto::hmac_sha256(salt_, token);
+}
 
 const TokenCache::Entry* TokenCache::find(const crypto::Digest& key) const noexcept {
   uint64_t hash = 0;
@@ -108,16 +117,22 @@ void TokenCache::put(Entry entry) {
 void TokenCache::clear() noexcept { std::ranges::fill(entries_, Entry{}); }
 
 TokenVerifier::TokenVerifier(TokenRules rules, std::shared_ptr<const Live<KeySet>> keys, size_t cache_entries)
-    : rules_(std::move(rules)), keys_(keys), source_(std::move(keys)), cache_(cache_entries), parser_(token_bytes_max, 16) {}
+    : rules_(std::move(rules)),
+      keys_(keys),
+      source_(std::move(keys)),
+      cache_(cache_entries),
+      parser_(token_bytes_max, 16) {}
 
 Result<std::shared_ptr<const Principal>> TokenVerifier::verify(std::string_view token, Wall now) {
   if (token.size() > token_bytes_max) return bad("malformed_token", "the token is too long");
   const KeySet* keys = keys_.get();
-  if (keys == nullptr) return fail(Code::dependency_down, "key_set_unavailable", "the issuer's keys could not be fetched yet");
+  if (keys == nullptr)
+    return fail(Code::dependency_down, "key_set_unavailable", "the issuer's keys could not be fetched yet");
   if (std::exchange(keys_seen_, source_->version()) != source_->version()) cache_.clear();
   const crypto::Digest cache_key = cache_.key_of(token);
   if (const TokenCache::Entry* known = cache_.find(cache_key)) {
-    if (Result<void> in_time = check_times(*known, now); !in_time) return std::unexpected(std::move(in_time.error()));
+    if (Result<void> in_time = check_times(*known, now); !in_time)
+      return std::unexpected(std::move(in_time.error()));
     return known->principal;
   }
   Result<Parts> parts = split(token);
@@ -130,7 +145,8 @@ Result<std::shared_ptr<const Principal>> TokenVerifier::verify(std::string_view 
   Result<const crypto::PublicKey*> key = key_for(*header, algorithm, *keys);
   if (!key) return std::unexpected(std::move(key.error()));
   ++signature_checks_;
-  if (!(*key)->verify(algorithm, parts->signed_part, *signature)) return bad("bad_signature", "the token's signature is not good");
+  if (!(*key)->verify(algorithm, parts->signed_part, *signature))
+    return bad("bad_signature", "the token's signature is not good");
   Result<TokenCache::Entry> entry = read_claims(*claims, now);
   if (!entry) return std::unexpected(std::move(entry.error()));
   entry->key = cache_key;
@@ -145,40 +161,50 @@ Result<TokenVerifier::Parts> TokenVerifier::split(std::string_view token) {
   if (second == token.npos || token.find('.', second + 1) != token.npos) {
     return bad("malformed_token", "a token has three parts (RFC 7515 section 7.1)");
   }
-  return Parts{token.substr(0, second), token.substr(0, first), token.substr(first + 1, second - first - 1), token.substr(second + 1)};
+  return Parts{token.substr(0, second), token.substr(0, first), token.substr(first + 1, second - first - 1),
+               token.substr(second + 1)};
 }
 
-// Which key, by the header. What a header says of keys (jku, jwk, x5u, x5c) is not listened to (RFC 8725 section 3.10).
-Result<const crypto::PublicKey*> TokenVerifier::key_for(std::string_view header_text, crypto::Algorithm& algorithm, const KeySet& keys) {
+// Which key, by the header. What a header says of keys (jku, jwk, x5u, x5c) is not listened to (RFC 8725
+// section 3.10).
+Result<const crypto::PublicKey*> TokenVerifier::key_for(std::string_view header_text,
+                                                        crypto::Algorithm& algorithm, const KeySet& keys) {
   Result<json::Value> header = parser_.parse(header_text);
-  if (!header || !header->is(json::Kind::object)) return bad("malformed_token", "the token's header is not a JSON object");
+  if (!header || !header->is(json::Kind::object))
+    return bad("malformed_token", "the token's header is not a JSON object");
   const auto alg = header->member("alg");
-  const auto known = alg && alg->is(json::Kind::string) ? crypto::algorithm_from(alg->string()) : std::nullopt;
+  const auto known =
+      alg && alg->is(json::Kind::string) ? crypto::algorithm_from(alg->string()) : std::nullopt;
   if (!known || std::ranges::find(rules_.algorithms, *known) == rules_.algorithms.end()) {
     return bad("wrong_algorithm", "the token is signed with an algorithm that is not accepted");
   }
-  if (header->member("crit")) return bad("malformed_token", "the token has critical headers that are not understood");
+  if (header->member("crit"))
+    return bad("malformed_token", "the token has critical headers that are not understood");
   if (const auto typ = header->member("typ")) {
-    const bool good = typ->is(json::Kind::string) && (text::iequals(typ->string(), "JWT") || text::iequals(typ->string(), "at+jwt") ||
-                                                      text::iequals(typ->string(), "application/at+jwt"));
+    const bool good = typ->is(json::Kind::string) &&
+                      (text::iequals(typ->string(), "JWT") || text::iequals(typ->string(), "at+jwt") ||
+                       text::iequals(typ->string(), "application/at+jwt"));
     if (!good) return bad("malformed_token", "the token's typ is neither JWT nor at+jwt");
   }
   algorithm = *known;
   const auto kid = header->member("kid");
   const bool has_kid = kid && kid->is(json::Kind::string);
   const crypto::PublicKey* key = keys.find(has_kid ? kid->string() : std::string_view{}, has_kid, algorithm);
-  if (key == nullptr) return bad("unknown_key", "the token is signed with a key that is not in the issuer's key set");
+  if (key == nullptr)
+    return bad("unknown_key", "the token is signed with a key that is not in the issuer's key set");
   return key;
 }
 
 Result<TokenCache::Entry> TokenVerifier::read_claims(std::string_view text, Wall now) {
   Result<json::Value> claims = parser_.parse(text);
-  if (!claims || !claims->is(json::Kind::object)) return bad("malformed_token", "the token's claims are not a JSON object");
+  if (!claims || !claims->is(json::Kind::object))
+    return bad("malformed_token", "the token's claims are not a JSON object");
   const int64_t leeway_s = std::chrono::ceil<seconds>(rules_.leeway).count();
   const auto expires = date_of(claims->member("exp"));
   if (!expires) return bad("no_expiry", "the token has no expiry (exp)");
   const auto not_before = claims->member("nbf"), issued = claims->member("iat");
-  if ((not_before && !date_of(not_before)) || (issued && !date_of(issued))) return bad("malformed_token", "a date of the token is not a number");
+  if ((not_before && !date_of(not_before)) || (issued && !date_of(issued)))
+    return bad("malformed_token", "a date of the token is not a number");
   TokenCache::Entry entry;
   entry.expires_s = *expires + leeway_s;
   entry.not_before_s = std::max(date_of(not_before).value_or(0), date_of(issued).value_or(0)) - leeway_s;
@@ -186,7 +212,8 @@ Result<TokenCache::Entry> TokenVerifier::read_claims(std::string_view text, Wall
   if (good) good = check_who(*claims);
   if (!good) return std::unexpected(std::move(good.error()));
   entry.principal = principal_of(*claims, *expires);
-  if (!fits_header(entry.principal->client) || !fits_header(entry.principal->roles_text) || !fits_header(entry.principal->scopes_text)) {
+  if (!fits_header(entry.principal->client) || !fits_header(entry.principal->roles_text) ||
+      !fits_header(entry.principal->scopes_text)) {
     return bad("malformed_token", "a claim of the token has control characters or is too long");
   }
   return entry;
@@ -200,7 +227,8 @@ Result<void> TokenVerifier::check_times(const TokenCache::Entry& entry, Wall now
 }
 
 Result<void> TokenVerifier::check_who(json::Value claims) const {
-  if (!has_text(claims.member("iss"), rules_.issuer)) return bad("wrong_issuer", "the token is from another issuer");
+  if (!has_text(claims.member("iss"), rules_.issuer))
+    return bad("wrong_issuer", "the token is from another issuer");
   const auto audience = claims.member("aud");
   bool meant = false;
   for (const std::string& accepted : rules_.audiences) {
@@ -223,7 +251,8 @@ std::shared_ptr<const Principal> TokenVerifier::principal_of(json::Value claims,
   who->not_after_s = expires_s;
   for (const json::Object::Member m : claims.object()) {
     auto value = as_text(m.value);
-    if (value && value->size() <= claim_bytes_max && who->claims.size() < claims_max) who->claims.emplace_back(m.name, std::move(*value));
+    if (value && value->size() <= claim_bytes_max && who->claims.size() < claims_max)
+      who->claims.emplace_back(m.name, std::move(*value));
   }
   who->finish();
   return who;

@@ -23,21 +23,21 @@ namespace sallyport {
 // What a token must be like.
 struct TokenRules {
   std::string issuer;
-  std::vector<std::string> audiences;              // one of them
-  std::vector<crypto::Algorithm> algorithms;       // none is implied
-  std::string roles_claim = "roles";               // "a.b" goes into objects
+  std::vector<std::string> audiences;         // one of them
+  std::vector<crypto::Algorithm> algorithms;  // none is implied
+  std::string roles_claim = "roles";          // "a.b" goes into objects
   std::string client_claim = "sub";
-  Duration leeway = seconds(30);                   // between our clock and the issuer's
+  Duration leeway = seconds(30);  // between our clock and the issuer's
 };
 
-// Verified tokens by a salted hash of their text, so that nothing of a token is kept. Bounded: a new one takes the place of the one that
-// was there. One worker's.
+// Verified tokens by a salted hash of their text, so that nothing of a token is kept. Bounded: a new one
+// takes the place of the one that was there. One worker's.
 class TokenCache {
  public:
   struct Entry {
     crypto::Digest key{};
     std::shared_ptr<const Principal> principal;
-    int64_t expires_s = 0;      // with the leeway
+    int64_t expires_s = 0;  // with the leeway
     int64_t not_before_s = 0;
   };
   explicit TokenCache(size_t entries);
@@ -58,7 +58,8 @@ class TokenVerifier {
  public:
   TokenVerifier(TokenRules rules, std::shared_ptr<const Live<KeySet>> keys, size_t cache_entries);
 
-  // Who the token was issued to. Errors: bad_credentials with a reason slug; dependency_down while there is no key set.
+  // Who the token was issued to. Errors: bad_credentials with a reason slug; dependency_down while there is
+  // no key set.
   Result<std::shared_ptr<const Principal>> verify(std::string_view token, Wall now);
   uint64_t signature_checks() const noexcept { return signature_checks_; }
 
@@ -67,7 +68,8 @@ class TokenVerifier {
     std::string_view signed_part, header, claims, signature;
   };
   static Result<Parts> split(std::string_view token);
-  Result<const crypto::PublicKey*> key_for(std::string_view header, crypto::Algorithm& algorithm, const KeySet& keys);
+  Result<const crypto::PublicKey*> key_for(std::string_view header, crypto::Algorithm& algorithm,
+                                           const KeySet& keys);
   Result<TokenCache::Entry> read_claims(std::string_view claims, Wall now);
   Result<void> check_times(const TokenCache::Entry& entry, Wall now) const;
   Result<void> check_who(json::Value claims) const;

@@ -42,7 +42,8 @@ int complain(int status, const std::string& what) {
 // One editor at a time; readers see the old file or the new one, never half of one.
 class FileLock {
  public:
-  explicit FileLock(const std::string& path) : fd_(open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+  explicit FileLock(const std::string& path)
+      : fd_(open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
     if (fd_ >= 0) flock(fd_, LOCK_EX);
   }
   FileLock(const FileLock&) = delete;
@@ -66,7 +67,9 @@ bool write_all(int fd, std::string_view bytes) {
 bool save(const std::string& path, ApiKeyFile& file) {
   config::Writer writer;
   writer.value(file);
-  const std::string text = "# API keys of Sallyport: hashes only. Made by `sallyport keys`; watched by the gateway.\n" + writer.text();
+  const std::string text =
+      "# API keys of Sallyport: hashes only. Made by `sallyport keys`; watched by the gateway.\n" +
+      writer.text();
   const std::string fresh = path + ".new";
   const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   struct stat old{};
@@ -94,8 +97,10 @@ std::optional<std::string> time_from(const std::string& text, std::string_view w
   if (text.empty()) return "";
   if (const Result<Duration> span = parse_duration(text)) return date_time(wall_now() + *span);
   if (const Result<Wall> time = parse_date_time(text)) return date_time(*time);
-  complain(exit_usage, fmt::format("--{}: \"{}\" is neither a duration such as 90d nor a time such as 2026-01-02T03:04:05Z", what,
-                                   text::printable(text)));
+  complain(
+      exit_usage,
+      fmt::format("--{}: \"{}\" is neither a duration such as 90d nor a time such as 2026-01-02T03:04:05Z",
+                  what, text::printable(text)));
   return std::nullopt;
 }
 
@@ -122,7 +127,8 @@ int issue(ApiKeyFile& file, ApiKeyEntry entry, const KeyArguments& a, const std:
   entry.hash = hash_secret(parts.secret, pepper);
   entry.created = date_time(wall_now());
   file.keys.push_back(entry);
-  if (!save(a.file, file)) return complain(exit_failed, fmt::format("cannot write {}: {}", a.file, std::strerror(errno)));
+  if (!save(a.file, file))
+    return complain(exit_failed, fmt::format("cannot write {}: {}", a.file, std::strerror(errno)));
   fmt::print("{}\n", key);
   fmt::print(stderr, "key {} of client {}{}; this is the only time it is shown\n", entry.id, entry.client,
              entry.expires.empty() ? "" : ", good until " + entry.expires);
@@ -157,10 +163,12 @@ int list(const KeyArguments& a) {
   const auto file = load(a.file, false, status);
   if (!file) return status;
   const std::string now = date_time(wall_now());
-  fmt::print("{:<14}{:<20}{:<9}{:<22}{:<22}{}\n", "ID", "CLIENT", "STATE", "CREATED", "EXPIRES", "ROLES AND SCOPES");
+  fmt::print("{:<14}{:<20}{:<9}{:<22}{:<22}{}\n", "ID", "CLIENT", "STATE", "CREATED", "EXPIRES",
+             "ROLES AND SCOPES");
   for (const ApiKeyEntry& key : file->keys) {
     fmt::print("{:<14}{:<20}{:<9}{:<22}{:<22}{} {}\n", key.id, key.client, state_of(key, now), key.created,
-               key.expires.empty() ? "never" : key.expires, fmt::join(key.roles, ","), fmt::join(key.scopes, " "));
+               key.expires.empty() ? "never" : key.expires, fmt::join(key.roles, ","),
+               fmt::join(key.scopes, " "));
   }
   return 0;
 }
@@ -169,7 +177,8 @@ ApiKeyEntry* entry_with(ApiKeyFile& file, const std::string& id) {
   for (ApiKeyEntry& key : file.keys) {
     if (key.id == id) return &key;
   }
-  complain(exit_failed, fmt::format("there is no key with the id \"{}\"; `sallyport keys list` shows them", text::printable(id)));
+  complain(exit_failed, fmt::format("there is no key with the id \"{}\"; `sallyport keys list` shows them",
+                                    text::printable(id)));
   return nullptr;
 }
 
@@ -186,7 +195,8 @@ int rotate(const KeyArguments& a) {
   if (old == nullptr) return exit_failed;
   const bool peppered = old->hash.starts_with("hmac-sha256:");
   if (peppered != (pepper != nullptr)) {
-    return complain(exit_usage, peppered ? "the key was made with a pepper: give --pepper" : "the key was made without a pepper: leave --pepper away");
+    return complain(exit_usage, peppered ? "the key was made with a pepper: give --pepper"
+                                         : "the key was made without a pepper: leave --pepper away");
   }
   const auto expires = time_from(a.expires, "expires");
   if (!expires) return exit_usage;
@@ -207,7 +217,8 @@ int revoke(const KeyArguments& a) {
   ApiKeyEntry* key = entry_with(*file, a.id);
   if (key == nullptr) return exit_failed;
   if (key->revoked.empty()) key->revoked = date_time(wall_now());
-  if (!save(a.file, *file)) return complain(exit_failed, fmt::format("cannot write {}: {}", a.file, std::strerror(errno)));
+  if (!save(a.file, *file))
+    return complain(exit_failed, fmt::format("cannot write {}: {}", a.file, std::strerror(errno)));
   fmt::print("revoked {} of client {}\n", key->id, key->client);
   return 0;
 }
@@ -232,7 +243,8 @@ void add_key_commands(CLI::App& keys, int& status) {
   make->add_option("--not-before", arguments->not_before, "1h, or a time in UTC; default: good at once");
   make->add_option("--pepper", arguments->pepper, pepper_help);
   add("list", "show the keys of a file", &list);
-  CLI::App* next = add("rotate", "make a key like one that there is; the old one ends after the overlap", &rotate);
+  CLI::App* next =
+      add("rotate", "make a key like one that there is; the old one ends after the overlap", &rotate);
   next->add_option("--id", arguments->id, "the key's id")->required();
   next->add_option("--overlap", arguments->overlap, "how long the old key stays good; default 24h");
   next->add_option("--expires", arguments->expires, "of the new key");

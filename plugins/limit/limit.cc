@@ -16,8 +16,9 @@
 namespace sallyport {
 namespace {
 
-// All buckets or none; microseconds by the server's own clock. ARGV: step and most of each key. The first number of the reply says whether
-// the request may pass, the others how far ahead each bucket is now. A key lives, to the millisecond, until its bucket is full again.
+// All buckets or none; microseconds by the server's own clock. ARGV: step and most of each key. The first
+// number of the reply says whether the request may pass, the others how far ahead each bucket is now. A key
+// lives, to the millisecond, until its bucket is full again.
 const std::string script = R"lua(
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -57,7 +58,11 @@ class Limit final : public Policy {
  public:
   Limit(Setup& setup, config::Mode mode, std::vector<LimitRule> rules, std::shared_ptr<LimitTable> table,
         std::shared_ptr<store::RedisClient> redis)
-      : Policy(setup, "limit", mode), route_(setup.route), rules_(std::move(rules)), table_(std::move(table)), redis_(std::move(redis)) {
+      : Policy(setup, "limit", mode),
+        route_(setup.route),
+        rules_(std::move(rules)),
+        table_(std::move(table)),
+        redis_(std::move(redis)) {
     for (const LimitRule& rule : rules_) {
       policies_ += (policies_.empty() ? "" : ", ") + rule.policy;
       remote_ = remote_ || rule.options.store != "memory";
@@ -83,14 +88,16 @@ class Limit final : public Policy {
   friend std::unique_ptr<Plugin> make_limit(config::Reader&, Setup&);
 
   static bool is_remote(const LimitRule& rule) noexcept { return rule.options.store != "memory"; }
-  static void note(State& state, const Gcra& rule, int64_t tat, int64_t now, int64_t unit, bool refuses) noexcept {
+  static void note(State& state, const Gcra& rule, int64_t tat, int64_t now, int64_t unit,
+                   bool refuses) noexcept {
     state.refuses = refuses;
     state.remaining = rule.remaining(tat, now);
     state.wait_ns = rule.wait(tat, now) * unit;
     state.reset_ns = std::max<int64_t>(tat - now, 0) * unit;
   }
 
-  // Takes from every bucket of the embedded store, or from none. all: those that belong to Redis as well, which is not there.
+  // Takes from every bucket of the embedded store, or from none. all: those that belong to Redis as well,
+  // which is not there.
   bool take_local(Exchange& x, States& states, bool all) {
     const int64_t now = x.loop.now().time_since_epoch().count();
     std::array<uint64_t, rules_max> keys{};
@@ -137,8 +144,9 @@ class Limit final : public Policy {
     for (const LimitRule& rule : rules_) {
       if (!is_remote(rule)) continue;
       const crypto::Digest digest = crypto::sha256(rule.key(x, route_));
-      keys.push_back(fmt::format("sallyport:limit:{}:{}", rule.name,
-                                 text::hex({reinterpret_cast<const char*>(digest.data()), digest.size() / 2})));
+      keys.push_back(
+          fmt::format("sallyport:limit:{}:{}", rule.name,
+                      text::hex({reinterpret_cast<const char*>(digest.data()), digest.size() / 2})));
       arguments.push_back(std::to_string(rule.us.step));
       arguments.push_back(std::to_string(rule.us.most));
     }
@@ -154,11 +162,13 @@ class Limit final : public Policy {
     }
   }
 
-  // Redis is not there: what the config chose. That is never the client's fault, and so never 429 but by the embedded store.
+  // Redis is not there: what the config chose. That is never the client's fault, and so never 429 but by the
+  // embedded store.
   Decision without_store(Exchange& x) {
     for (const LimitRule& rule : rules_) {
       if (!is_remote(rule) || rule.options.when_store_fails != StoreFails::deny) continue;
-      Decision refusal = refuse(Code::dependency_down, "store_unavailable", "the store of the limits is not there");
+      Decision refusal =
+          refuse(Code::dependency_down, "store_unavailable", "the store of the limits is not there");
       refusal->headers.emplace_back("Retry-After", "1");
       return refusal;
     }
@@ -166,7 +176,8 @@ class Limit final : public Policy {
     return answer(x, take_local(x, states, true), states);
   }
 
-  // RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10) on every answer; Retry-After on a refusal.
+  // RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10) on every answer; Retry-After on
+  // a refusal.
   Decision answer(Exchange& x, bool allowed, const States& states) const {
     std::array<char, 512> text;
     char* end = text.data();
@@ -176,13 +187,16 @@ class Limit final : public Policy {
       if (s.refuses) wait_ns = std::max(wait_ns, s.wait_ns);
       const int64_t reset_s = std::chrono::ceil<seconds>(Duration(s.reset_ns)).count();
       const auto left = static_cast<size_t>(text.data() + text.size() - end);
-      end = fmt::format_to_n(end, left, "{}\"{}\";r={};t={}", i == 0 ? "" : ", ", rules_[i].name, s.remaining, reset_s).out;
+      end = fmt::format_to_n(end, left, "{}\"{}\";r={};t={}", i == 0 ? "" : ", ", rules_[i].name, s.remaining,
+                             reset_s)
+                .out;
     }
     x.add_answer_header("RateLimit-Policy", policies_);
     x.add_answer_header("RateLimit", {text.data(), static_cast<size_t>(end - text.data())});
     if (allowed) return pass();
     const int64_t wait_s = std::max<int64_t>(std::chrono::ceil<seconds>(Duration(wait_ns)).count(), 1);
-    Decision refusal = refuse(Code::over_limit, "over_limit", fmt::format("too many requests; the next one is welcome in {} s", wait_s));
+    Decision refusal = refuse(Code::over_limit, "over_limit",
+                              fmt::format("too many requests; the next one is welcome in {} s", wait_s));
     refusal->headers.emplace_back("Retry-After", std::to_string(wait_s));
     return refusal;
   }
@@ -213,7 +227,8 @@ std::optional<LimitRule> named_rule(const std::string& name, config::Reader& rea
   std::vector<std::string> known;
   for (const auto& [other, unused] : setup.model.limits) known.push_back(other);
   const auto near = text::nearest(name, known);
-  reader.error(fmt::format("there is no limit \"{}\"{}", text::printable(name), near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+  reader.error(fmt::format("there is no limit \"{}\"{}", text::printable(name),
+                           near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
   return std::nullopt;
 }
 
@@ -228,15 +243,17 @@ std::unique_ptr<Plugin> make_limit(config::Reader& reader, Setup& setup) {
     if (!rule) continue;
     const std::string& store = rule->options.store;
     if (store != "memory" && !remote.empty() && store != remote) {
-      reader.error("the limits of one route can use one Redis store, not several: one script decides over all of them");
+      reader.error(
+          "the limits of one route can use one Redis store, not several: one script decides over all of "
+          "them");
     }
     if (store != "memory") remote = store;
     rules.push_back(std::move(*rule));
   }
   if (rules.empty() || rules.size() > Limit::rules_max || options.mode == config::Mode::off) return nullptr;
-  auto table = setup.process.get<LimitTable>(fmt::format("limit.table {}", setup.model.stores.memory.entries), [&] {
-    return std::make_shared<LimitTable>(setup.model.stores.memory.entries);
-  });
+  auto table = setup.process.get<LimitTable>(
+      fmt::format("limit.table {}", setup.model.stores.memory.entries),
+      [&] { return std::make_shared<LimitTable>(setup.model.stores.memory.entries); });
   auto redis = remote.empty() ? nullptr : client_for(remote, setup);
   return std::make_unique<Limit>(setup, options.mode, std::move(rules), std::move(table), std::move(redis));
 }
@@ -248,8 +265,13 @@ void prepare_limits(Setup& setup) {
 }  // namespace
 
 const PluginType& limit_plugin() {
-  static constexpr PluginType type = {"limit",         Band::limit, &make_limit, &prepare_limits, &describe_as<UseOptions>,
-                                      config::ShownBlock::Kind::limit, &describe_as<LimitOptions>};
+  static constexpr PluginType type = {"limit",
+                                      Band::limit,
+                                      &make_limit,
+                                      &prepare_limits,
+                                      &describe_as<UseOptions>,
+                                      config::ShownBlock::Kind::limit,
+                                      &describe_as<LimitOptions>};
   return type;
 }
 

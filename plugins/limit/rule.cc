@@ -24,10 +24,14 @@ Slice address_of(Exchange& x) {
 Slice value_of(const LimitBy& by, Exchange& x, std::string_view route) {
   const Principal* who = x.principal.get();
   switch (by.kind) {
-    case LimitBy::Kind::client: return who != nullptr ? Slice(who->client) : address_of(x);
-    case LimitBy::Kind::ip: return address_of(x);
-    case LimitBy::Kind::route: return route;
-    case LimitBy::Kind::header: return x.request.headers.get(by.name);
+    case LimitBy::Kind::client:
+      return who != nullptr ? Slice(who->client) : address_of(x);
+    case LimitBy::Kind::ip:
+      return address_of(x);
+    case LimitBy::Kind::route:
+      return route;
+    case LimitBy::Kind::header:
+      return x.request.headers.get(by.name);
     case LimitBy::Kind::claim: {
       const std::string* claim = who == nullptr ? nullptr : who->claim(by.name);
       return claim == nullptr ? Slice{} : Slice(*claim);
@@ -42,7 +46,8 @@ std::optional<LimitBy> LimitBy::parse(std::string_view text) {
   if (text == "client") return LimitBy{Kind::client, ""};
   if (text == "ip") return LimitBy{Kind::ip, ""};
   if (text == "route") return LimitBy{Kind::route, ""};
-  if (text.starts_with("header:") && http::is_token(text.substr(7))) return LimitBy{Kind::header, std::string(text.substr(7))};
+  if (text.starts_with("header:") && http::is_token(text.substr(7)))
+    return LimitBy{Kind::header, std::string(text.substr(7))};
   if (text.starts_with("claim:") && text.size() > 6) return LimitBy{Kind::claim, std::string(text.substr(6))};
   return std::nullopt;
 }
@@ -60,7 +65,8 @@ void LimitOptions::read_by(config::Reader& reader) {
 void LimitOptions::check(config::Reader& reader) const {
   for (const std::string& one : by) {
     if (!LimitBy::parse(one)) {
-      reader.error_at("by", fmt::format("\"{}\" is none of client, ip, route, header:NAME, claim:NAME", text::printable(one)));
+      reader.error_at("by", fmt::format("\"{}\" is none of client, ip, route, header:NAME, claim:NAME",
+                                        text::printable(one)));
     }
   }
   if (by.empty() || by.size() > 8) reader.error_at("by", "by: from one to eight things");
@@ -101,9 +107,12 @@ Slice LimitRule::key(Exchange& x, std::string_view route) const {
   Slice key = name;
   for (const LimitBy& one : by) {
     const Slice value = value_of(one, x, route);
-    const std::array<char, 5> size = {'\0', static_cast<char>(value.size()), static_cast<char>(value.size() >> 8),
+    const std::array<char, 5> size = {'\0', static_cast<char>(value.size()),
+                                      static_cast<char>(value.size() >> 8),
                                       static_cast<char>(value.size() >> 16), static_cast<char>(one.kind)};
-    key = x.arena.concat({key, {size.data(), size.size()}, value});  // lengths in between: no two lists of values read the same
+    key = x.arena.concat({key,
+                          {size.data(), size.size()},
+                          value});  // lengths in between: no two lists of values read the same
   }
   return key;
 }

@@ -29,10 +29,11 @@ enum class StoreFails : uint8_t {
 constexpr std::array<std::string_view, 3> enum_names(StoreFails) { return {"local", "allow", "deny"}; }
 
 struct LimitOptions {
-  Rate rate;                             // the steady pace: 100/1m
-  uint64_t burst = 0;                    // how many may come at once; 0: as many as the rate counts
-  std::vector<std::string> by = {"client"};  // client (the address, if nobody is known), ip (IPv6: the /64), route, header:NAME, claim:NAME
-  std::string store = "memory";          // or one of `stores`
+  Rate rate;                                 // the steady pace: 100/1m
+  uint64_t burst = 0;                        // how many may come at once; 0: as many as the rate counts
+  std::vector<std::string> by = {"client"};  // client (the address, if nobody is known), ip (IPv6: the /64),
+                                             // route, header:NAME, claim:NAME
+  std::string store = "memory";              // or one of `stores`
   StoreFails when_store_fails = StoreFails::local;
 
   template <class IO>

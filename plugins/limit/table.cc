@@ -6,7 +6,8 @@
 
 namespace sallyport {
 
-LimitTable::LimitTable(size_t entries) : row_count_(std::max(entries / ways, size_t{1})), rows_(new Row[row_count_]) {
+LimitTable::LimitTable(size_t entries)
+    : row_count_(std::max(entries / ways, size_t{1})), rows_(new Row[row_count_]) {
   crypto::random_bytes(seed_.data(), sizeof seed_);
 }
 
@@ -20,15 +21,17 @@ std::atomic<int64_t>* LimitTable::find(Row& row, uint64_t key) const noexcept {
 std::atomic<int64_t>& LimitTable::find_or_insert(uint64_t key) noexcept {
   Row& row = row_of(key);
   if (auto* found = find(row, key)) return *found;
-  while (row.inserting.exchange(true, std::memory_order_acquire)) {  // eight loads long, and only for new keys
+  while (
+      row.inserting.exchange(true, std::memory_order_acquire)) {  // eight loads long, and only for new keys
   }
   auto* place = find(row, key);
   if (place == nullptr) {
     size_t oldest = 0;
     int64_t least = std::numeric_limits<int64_t>::max();
     for (size_t i = 0; i < ways; ++i) {
-      const int64_t tat = row.keys[i].load(std::memory_order_relaxed) == 0 ? std::numeric_limits<int64_t>::min()
-                                                                           : row.tats[i].load(std::memory_order_relaxed);
+      const int64_t tat = row.keys[i].load(std::memory_order_relaxed) == 0
+                              ? std::numeric_limits<int64_t>::min()
+                              : row.tats[i].load(std::memory_order_relaxed);
       if (tat < least) {
         least = tat;
         oldest = i;

@@ -1,8 +1,10 @@
-// LimitTable: the buckets of the embedded store, for all workers: a fixed table without locks on the way of a request.
+// LimitTable: the buckets of the embedded store, for all workers: a fixed table without locks on the way of a
+// request.
 //
-// Eight places a row; a key has its place in the row that its hash names. A bucket that is full again is as good as free. When all eight
-// are in use, the one that is the nearest to being full gives way: whoever floods the table with keys gets others' nearly full buckets
-// filled, and never his own emptied one. Keys are 64 bits of a keyed hash. Any thread.
+// Eight places a row; a key has its place in the row that its hash names. A bucket that is full again is as
+// good as free. When all eight are in use, the one that is the nearest to being full gives way: whoever
+// floods the table with keys gets others' nearly full buckets filled, and never his own emptied one. Keys are
+// 64 bits of a keyed hash. Any thread.
 #pragma once
 
 #include <array>

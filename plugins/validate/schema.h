@@ -1,9 +1,10 @@
 // Schema: a JSON Schema (draft 2020-12), compiled when the config is loaded. Immutable; any thread.
 //
-// Understood: boolean schemas; type enum const; properties required additionalProperties patternProperties propertyNames minProperties
-// maxProperties; items prefixItems minItems maxItems uniqueItems; minimum maximum exclusiveMinimum exclusiveMaximum multipleOf; minLength
-// maxLength pattern (RE2); $ref within the document, $defs; allOf anyOf oneOf not. Annotations ($schema $id $comment title description
-// default examples deprecated readOnly writeOnly) say nothing here. Any other keyword is an error at load, never ignored.
+// Understood: boolean schemas; type enum const; properties required additionalProperties patternProperties
+// propertyNames minProperties maxProperties; items prefixItems minItems maxItems uniqueItems; minimum maximum
+// exclusiveMinimum exclusiveMaximum multipleOf; minLength maxLength pattern (RE2); $ref within the document,
+// $defs; allOf anyOf oneOf not. Annotations ($schema $id $comment title description default examples
+// deprecated readOnly writeOnly) say nothing here. Any other keyword is an error at load, never ignored.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +41,8 @@ struct SchemaNode {
   using Index = uint32_t;
   static constexpr Index none = ~Index{0};
 
-  bool nothing = false;   // the schema `false`
-  uint32_t types = 0;     // a bit for each json::Kind; 0: any. integer: also a number without a fraction
+  bool nothing = false;  // the schema `false`
+  uint32_t types = 0;    // a bit for each json::Kind; 0: any. integer: also a number without a fraction
   std::vector<Literal> one_of_values;  // enum, const
   bool has_values = false;
   std::optional<long double> minimum, maximum, above, below, multiple_of;
@@ -60,11 +61,12 @@ class Schema {
   // Null, with problems at the marks of what is wrong.
   static std::shared_ptr<const Schema> compile(const config::Node& document, config::Problems& problems);
 
-  // True if the value matches. Otherwise violations has what is wrong, the first ten; pointers begin with `prefix`. The work is bounded: a
-  // document that asks for too much of it does not match.
+  // True if the value matches. Otherwise violations has what is wrong, the first ten; pointers begin with
+  // `prefix`. The work is bounded: a document that asks for too much of it does not match.
   bool check(json::Value value, std::vector<Violation>* violations, std::string_view prefix = {}) const;
 
-  // True if the schema asks for text (or does not say): a parameter is then taken as it is, else read as a number, true or false.
+  // True if the schema asks for text (or does not say): a parameter is then taken as it is, else read as a
+  // number, true or false.
   bool takes_text() const noexcept;
 
  private:

@@ -41,13 +41,15 @@ long double number_of(json::Value v) noexcept {
 }
 
 uint64_t code_points(std::string_view s) noexcept {
-  return static_cast<uint64_t>(std::ranges::count_if(s, [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
+  return static_cast<uint64_t>(
+      std::ranges::count_if(s, [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
 }
 
 // Within what a double of that size can tell: 0.3 is a multiple of 0.1.
 bool is_multiple(long double value, long double of) noexcept {
   const long double quotient = value / of;
-  return std::isfinite(quotient) && std::fabs(quotient - std::round(quotient)) <= 1e-12L * std::max(1.0L, std::fabs(quotient));
+  return std::isfinite(quotient) &&
+         std::fabs(quotient - std::round(quotient)) <= 1e-12L * std::max(1.0L, std::fabs(quotient));
 }
 
 bool same(json::Value a, json::Value b);
@@ -64,9 +66,12 @@ bool same(json::Value a, json::Value b) {
   if (is_number(a) && is_number(b)) return number_of(a) == number_of(b);
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
-    case json::Kind::boolean: return a.boolean() == b.boolean();
-    case json::Kind::string: return a.string() == b.string();
-    case json::Kind::object: return a.size() == b.size() && same_members(a, b);
+    case json::Kind::boolean:
+      return a.boolean() == b.boolean();
+    case json::Kind::string:
+      return a.string() == b.string();
+    case json::Kind::object:
+      return a.size() == b.size() && same_members(a, b);
     case json::Kind::array: {
       if (a.size() != b.size()) return false;
       auto other = b.array().begin();
@@ -76,7 +81,8 @@ bool same(json::Value a, json::Value b) {
       }
       return true;
     }
-    default: return true;
+    default:
+      return true;
   }
 }
 
@@ -86,8 +92,10 @@ bool Literal::equals(json::Value value) const {
   if (kind == json::Kind::number) return is_number(value) && number_of(value) == number;
   if (kind != value.kind()) return false;
   switch (kind) {
-    case json::Kind::boolean: return boolean == value.boolean();
-    case json::Kind::string: return text == value.string();
+    case json::Kind::boolean:
+      return boolean == value.boolean();
+    case json::Kind::string:
+      return text == value.string();
     case json::Kind::array: {
       if (items.size() != value.size()) return false;
       auto item = items.begin();
@@ -103,7 +111,8 @@ bool Literal::equals(json::Value value) const {
         if (!other || !items[i].equals(*other)) return false;
       }
       return true;
-    default: return true;
+    default:
+      return true;
   }
 }
 
@@ -113,21 +122,32 @@ class SchemaCheck {
       : nodes_(schema.nodes_), violations_(violations), prefix_(prefix) {}
 
   bool check(Index index, json::Value v, const Place& place, int depth) {
-    if (++steps_ > steps_max || depth > depth_max) return wrong(place, "$ref", "the document asks for too much work");
+    if (++steps_ > steps_max || depth > depth_max)
+      return wrong(place, "$ref", "the document asks for too much work");
     const SchemaNode& n = nodes_[index];
     if (n.nothing) return wrong(place, "false", "nothing is allowed here");
     if (n.types != 0 && !has_type(n, v)) return wrong(place, "type", expected_types(n.types));
     bool good = n.reference == SchemaNode::none || check(n.reference, v, place, depth + 1);
-    if (n.has_values && std::ranges::none_of(n.one_of_values, [&](const Literal& l) { return l.equals(v); })) {
+    if (n.has_values &&
+        std::ranges::none_of(n.one_of_values, [&](const Literal& l) { return l.equals(v); })) {
       good = wrong(place, "enum", "this is none of the values that are allowed");
     }
     switch (v.kind()) {
       case json::Kind::integer:
-      case json::Kind::number: good = number(n, v, place) && good; break;
-      case json::Kind::string: good = string(n, v, place) && good; break;
-      case json::Kind::array: good = array(n, v, place, depth) && good; break;
-      case json::Kind::object: good = object(n, v, place, depth) && good; break;
-      default: break;
+      case json::Kind::number:
+        good = number(n, v, place) && good;
+        break;
+      case json::Kind::string:
+        good = string(n, v, place) && good;
+        break;
+      case json::Kind::array:
+        good = array(n, v, place, depth) && good;
+        break;
+      case json::Kind::object:
+        good = object(n, v, place, depth) && good;
+        break;
+      default:
+        break;
     }
     return combined(n, v, place, depth) && good;
   }
@@ -141,22 +161,28 @@ class SchemaCheck {
     return false;
   }
   template <class T>
-  bool at_least(const std::optional<T>& bound, T value, const Place& place, std::string_view keyword, std::string_view unit) {
-    return !bound || value >= *bound || wrong(place, keyword, fmt::format("at least {} {} expected", *bound, unit));
+  bool at_least(const std::optional<T>& bound, T value, const Place& place, std::string_view keyword,
+                std::string_view unit) {
+    return !bound || value >= *bound ||
+           wrong(place, keyword, fmt::format("at least {} {} expected", *bound, unit));
   }
   template <class T>
-  bool at_most(const std::optional<T>& bound, T value, const Place& place, std::string_view keyword, std::string_view unit) {
-    return !bound || value <= *bound || wrong(place, keyword, fmt::format("at most {} {} expected", *bound, unit));
+  bool at_most(const std::optional<T>& bound, T value, const Place& place, std::string_view keyword,
+               std::string_view unit) {
+    return !bound || value <= *bound ||
+           wrong(place, keyword, fmt::format("at most {} {} expected", *bound, unit));
   }
 
   static bool has_type(const SchemaNode& n, json::Value v) noexcept {
     const auto bit = [](json::Kind k) { return 1U << static_cast<unsigned>(k); };
     if (n.types & bit(v.kind())) return true;
     if (v.is(json::Kind::integer)) return n.types & bit(json::Kind::number);
-    return v.is(json::Kind::number) && (n.types & bit(json::Kind::integer)) && std::trunc(v.number()) == v.number();
+    return v.is(json::Kind::number) && (n.types & bit(json::Kind::integer)) &&
+           std::trunc(v.number()) == v.number();
   }
   static std::string expected_types(uint32_t types) {
-    constexpr std::string_view names[] = {"null", "boolean", "integer", "number", "string", "array", "object"};
+    constexpr std::string_view names[] = {"null",   "boolean", "integer", "number",
+                                          "string", "array",   "object"};
     std::string out = "expected ";
     bool first = true;
     for (size_t i = 0; i < std::size(names); ++i) {
@@ -172,7 +198,8 @@ class SchemaCheck {
     const long double x = number_of(v);
     bool good = true;
     const auto must = [&](bool holds, std::string_view keyword, std::string_view says, long double bound) {
-      if (!holds) good = wrong(place, keyword, fmt::format("expected {} {}", says, static_cast<double>(bound)));
+      if (!holds)
+        good = wrong(place, keyword, fmt::format("expected {} {}", says, static_cast<double>(bound)));
     };
     if (n.minimum) must(x >= *n.minimum, "minimum", "at least", *n.minimum);
     if (n.maximum) must(x <= *n.maximum, "maximum", "at most", *n.maximum);
@@ -185,12 +212,14 @@ class SchemaCheck {
   bool string(const SchemaNode& n, json::Value v, const Place& place) {
     const std::string_view s = v.string();
     bool good = true;
-    if (n.min_length || n.max_length) {
+    // A character has one to four bytes: most texts need no counting.
+    if ((n.max_length && s.size() > *n.max_length) || (n.min_length && s.size() / 4 < *n.min_length)) {
       const uint64_t length = code_points(s);
       good = at_least(n.min_length, length, place, "minLength", "characters");
       good = at_most(n.max_length, length, place, "maxLength", "characters") && good;
     }
-    if (n.pattern != nullptr && !n.pattern->matches(s)) good = wrong(place, "pattern", "this does not match the pattern");
+    if (n.pattern != nullptr && !n.pattern->matches(s))
+      good = wrong(place, "pattern", "this does not match the pattern");
     return good;
   }
 
@@ -210,7 +239,8 @@ class SchemaCheck {
     return good;
   }
 
-  // Every item with every other: bounded by the steps, so that a long list of equal shapes is refused rather than waited for.
+  // Every item with every other: bounded by the steps, so that a long list of equal shapes is refused rather
+  // than waited for.
   bool unique(json::Value v) {
     std::vector<json::Value> seen;
     for (const json::Value item : v.array()) {
@@ -230,7 +260,9 @@ class SchemaCheck {
       steps_ += size;
       if (!v.member(name)) good = wrong(place, "required", fmt::format("the member \"{}\" is missing", name));
     }
-    if (n.properties.empty() && n.pattern_properties.empty() && n.additional == SchemaNode::none && n.names == SchemaNode::none) return good;
+    if (n.properties.empty() && n.pattern_properties.empty() && n.additional == SchemaNode::none &&
+        n.names == SchemaNode::none)
+      return good;
     for (const json::Object::Member m : v.object()) {
       good = member(n, m, place, depth) && good;
       if (!good && enough()) return false;
@@ -252,7 +284,8 @@ class SchemaCheck {
     }
     if (n.names != SchemaNode::none) good = name_fits(n.names, m.name, here) && good;
     if (covered || n.additional == SchemaNode::none) return good;
-    if (nodes_[n.additional].nothing) return wrong(here, "additionalProperties", "this member is not allowed");
+    if (nodes_[n.additional].nothing)
+      return wrong(here, "additionalProperties", "this member is not allowed");
     return check(n.additional, m.value, here, depth + 1) && good;
   }
 
@@ -263,7 +296,8 @@ class SchemaCheck {
     const bool listed = !n.has_values || std::ranges::any_of(n.one_of_values, [&](const Literal& l) {
       return l.kind == json::Kind::string && l.text == name;
     });
-    const bool good = !n.nothing && listed && (!n.min_length || length >= *n.min_length) && (!n.max_length || length <= *n.max_length) &&
+    const bool good = !n.nothing && listed && (!n.min_length || length >= *n.min_length) &&
+                      (!n.max_length || length <= *n.max_length) &&
                       (n.pattern == nullptr || n.pattern->matches(name));
     return good || wrong(place, "propertyNames", "no member may have this name");
   }
@@ -285,7 +319,9 @@ class SchemaCheck {
     return good;
   }
 
-  bool enough() const noexcept { return violations_ == nullptr || silent_ > 0 || violations_->size() >= violations_max; }
+  bool enough() const noexcept {
+    return violations_ == nullptr || silent_ > 0 || violations_->size() >= violations_max;
+  }
 
   const std::vector<SchemaNode>& nodes_;
   std::vector<Violation>* violations_;

@@ -17,12 +17,14 @@ using Index = SchemaNode::Index;
 namespace {
 
 constexpr size_t nodes_max = 100'000;
-constexpr std::array<std::string_view, 7> type_names = {"null", "boolean", "integer", "number", "string", "array", "object"};
+constexpr std::array<std::string_view, 7> type_names = {"null",   "boolean", "integer", "number",
+                                                        "string", "array",   "object"};
 
 Literal literal_of(const Node& node) {
   Literal out;
   switch (node.kind) {
-    case Node::Kind::null: break;
+    case Node::Kind::null:
+      break;
     case Node::Kind::boolean:
       out.kind = json::Kind::boolean;
       out.boolean = text::lower(node.text.front()) == 't';
@@ -55,7 +57,8 @@ Literal literal_of(const Node& node) {
 
 class SchemaCompiler {
  public:
-  SchemaCompiler(const Node& document, config::Problems& problems) : document_(document), problems_(problems) {}
+  SchemaCompiler(const Node& document, config::Problems& problems)
+      : document_(document), problems_(problems) {}
 
   std::shared_ptr<const Schema> compile() {
     const size_t before = problems_.all().size();
@@ -72,7 +75,6 @@ class SchemaCompiler {
   }
 
  private:
-
   void wrong(const Node& at, std::string message) { problems_.add(at.mark, "schema: " + message); }
 
   Index compile_at(const Node& node) {
@@ -118,7 +120,8 @@ class SchemaCompiler {
   std::shared_ptr<const Pattern> pattern(const Node& at, const std::string& expression) {
     Result<Pattern> compiled = Pattern::compile(expression);
     if (compiled) return std::make_shared<const Pattern>(std::move(*compiled));
-    wrong(at, fmt::format("\"{}\" is not a pattern: {}", text::printable(expression), compiled.error().detail));
+    wrong(at,
+          fmt::format("\"{}\" is not a pattern: {}", text::printable(expression), compiled.error().detail));
     return nullptr;
   }
   void list(const Node& v, std::vector<Index>& out) {
@@ -157,7 +160,8 @@ class SchemaCompiler {
   void pattern_properties(const Node& v, SchemaNode& out) {
     if (!v.is_map()) return wrong(v, "expected a map of patterns to schemas");
     for (const Node::Member& m : v.members) {
-      if (auto p = pattern(m.value, m.name)) out.pattern_properties.emplace_back(std::move(p), compile_at(m.value));
+      if (auto p = pattern(m.value, m.name))
+        out.pattern_properties.emplace_back(std::move(p), compile_at(m.value));
     }
   }
   void required(const Node& v, SchemaNode& out) {
@@ -175,7 +179,8 @@ class SchemaCompiler {
     if (!v.is_scalar()) return wrong(v, "expected a pattern");
     out.pattern = pattern(v, v.text);
   }
-  void definitions(const Node& v, SchemaNode&) {  // compiled also if nothing refers to them: their mistakes are told
+  void definitions(const Node& v,
+                   SchemaNode&) {  // compiled also if nothing refers to them: their mistakes are told
     if (!v.is_map()) return wrong(v, "expected a map of schemas");
     for (const Node::Member& m : v.members) compile_at(m.value);
   }
@@ -250,8 +255,15 @@ void SchemaCompiler::keyword(const Node::Member& m, SchemaNode& out) {
   using N = SchemaNode;
   static constexpr auto annotation = [](C&, const Node&, N&) {};
   static const std::array<Keyword, 40> keywords = {{
-      {"$schema", annotation}, {"$id", annotation}, {"$comment", annotation}, {"title", annotation}, {"description", annotation},
-      {"default", annotation}, {"examples", annotation}, {"deprecated", annotation}, {"readOnly", annotation},
+      {"$schema", annotation},
+      {"$id", annotation},
+      {"$comment", annotation},
+      {"title", annotation},
+      {"description", annotation},
+      {"default", annotation},
+      {"examples", annotation},
+      {"deprecated", annotation},
+      {"readOnly", annotation},
       {"writeOnly", annotation},
       {"$defs", [](C& c, const Node& v, N& n) { c.definitions(v, n); }},
       {"definitions", [](C& c, const Node& v, N& n) { c.definitions(v, n); }},

@@ -19,8 +19,8 @@ constexpr size_t parameter_bytes_max = 16 * 1024;
 
 struct BodyRule {
   std::string content_type = "application/json";
-  config::Raw schema;      // a file's name, or the schema itself
-  Bytes max{1 << 20};      // content is read whole before it is checked
+  config::Raw schema;  // a file's name, or the schema itself
+  Bytes max{1 << 20};  // content is read whole before it is checked
   uint32_t max_depth = 64;
 
   template <class IO>
@@ -69,7 +69,8 @@ struct Rules {
   std::vector<Parameter> headers;
 };
 
-// "application/json; charset=utf-8" is application/json. With +json any such type is good where application/json is.
+// "application/json; charset=utf-8" is application/json. With +json any such type is good where
+// application/json is.
 bool type_fits(Slice sent, std::string_view wanted) noexcept {
   return text::iequals(text::trim(sent.substr(0, sent.find(';'))), wanted);
 }
@@ -106,7 +107,8 @@ class Validate final : public Policy {
                       type_fits(headers.get(http::HeaderId::content_type), rules_.body_rule.content_type);
     if (plain && fits) return pass();
     return refuse(Code::unsupported_content_type, plain ? "content_type" : "content_encoding",
-                  plain ? fmt::format("send {}", rules_.body_rule.content_type) : "send the content without a Content-Encoding");
+                  plain ? fmt::format("send {}", rules_.body_rule.content_type)
+                        : "send the content without a Content-Encoding");
   }
 
   Decision check_body(Result<Slice> content) {
@@ -118,7 +120,8 @@ class Validate final : public Policy {
     Result<json::Value> value = body_parser_.parse(*content);
     if (!value) return refuse(Code::invalid_body, value.error().reason, value.error().detail);
     if (rules_.body->check(*value, nullptr)) return pass();
-    Decision refusal = refuse(Code::invalid_body, "schema", "the content does not match the schema of this route");
+    Decision refusal =
+        refuse(Code::invalid_body, "schema", "the content does not match the schema of this route");
     rules_.body->check(*value, &refusal->violations);
     return refusal;
   }
@@ -133,11 +136,14 @@ class Validate final : public Policy {
     }
     for (const Parameter& p : rules_.headers) {
       const http::Header* found = x.request.headers.find(p.name);
-      if (found != nullptr) check_value(p, found->value, "headers", wrong);
-      else if (p.required) missing(p, "headers", wrong);
+      if (found != nullptr)
+        check_value(p, found->value, "headers", wrong);
+      else if (p.required)
+        missing(p, "headers", wrong);
     }
     if (wrong.empty()) return pass();
-    Decision refusal = refuse(Code::invalid_parameter, "parameter", "a parameter does not match what this route takes");
+    Decision refusal =
+        refuse(Code::invalid_parameter, "parameter", "a parameter does not match what this route takes");
     refusal->violations = std::move(wrong);
     return refusal;
   }
@@ -153,7 +159,8 @@ class Validate final : public Policy {
     for (const http::QueryPair& pair : *pairs) {
       const auto at = std::ranges::find(known, pair.name, &Parameter::name);
       if (at == known.end()) {
-        wrong.push_back({"/query/" + text::printable(pair.name, 40), "additionalProperties", "this parameter is not known here"});
+        wrong.push_back({"/query/" + text::printable(pair.name, 40), "additionalProperties",
+                         "this parameter is not known here"});
       } else if (std::exchange(seen[static_cast<size_t>(at - known.begin())], 1) != 0) {
         wrong.push_back({"/query/" + at->name, "maxItems", "this parameter is there twice"});
       } else {
@@ -167,7 +174,8 @@ class Validate final : public Policy {
   }
 
   static void missing(const Parameter& p, std::string_view where, std::vector<Violation>& wrong) {
-    wrong.push_back({fmt::format("/{}", where), "required", fmt::format("the parameter \"{}\" is missing", p.name)});
+    wrong.push_back(
+        {fmt::format("/{}", where), "required", fmt::format("the parameter \"{}\" is missing", p.name)});
   }
 
   // A number or a boolean is one by JSON's grammar; anything else is text.
@@ -178,8 +186,10 @@ class Validate final : public Policy {
       return;
     }
     scratch_.clear();
-    if (p.schema->takes_text()) json::append_string(scratch_, value);
-    else scratch_ = value;
+    if (p.schema->takes_text())
+      json::append_string(scratch_, value);
+    else
+      scratch_ = value;
     const Result<json::Value> parsed = parameter_parser_.parse(scratch_);
     if (!parsed) {
       wrong.push_back({pointer, "type", "the value is of another type"});
@@ -200,18 +210,22 @@ struct SharedSchema {
 
 // A schema is compiled once a generation, whatever the number of routes and workers.
 std::shared_ptr<const Schema> schema_of(const config::Node& node, config::Reader& reader, Setup& setup) {
-  if (!node.is_scalar() || node.kind == config::Node::Kind::boolean) return Schema::compile(node, setup.problems);
+  if (!node.is_scalar() || node.kind == config::Node::Kind::boolean)
+    return Schema::compile(node, setup.problems);
   const std::string path = node.text.starts_with('/') ? node.text : setup.directory + "/" + node.text;
-  const auto kept = setup.generation.get<SharedSchema>("validate.schema " + path, [&]() -> std::shared_ptr<SharedSchema> {
-    config::Problems found;
-    const auto document = config::read_document(path, node.text, found);
-    auto schema = document == nullptr ? nullptr : Schema::compile(*document, found);
-    for (const config::Problem& p : found.all()) {
-      if (p.mark.line > 0) setup.problems.add(p.mark, p.message);
-      else reader.error_at("schema", fmt::format("{}: {}", text::printable(node.text), p.message));
-    }
-    return schema == nullptr ? nullptr : std::make_shared<SharedSchema>(SharedSchema{std::move(schema)});
-  });
+  const auto kept =
+      setup.generation.get<SharedSchema>("validate.schema " + path, [&]() -> std::shared_ptr<SharedSchema> {
+        config::Problems found;
+        const auto document = config::read_document(path, node.text, found);
+        auto schema = document == nullptr ? nullptr : Schema::compile(*document, found);
+        for (const config::Problem& p : found.all()) {
+          if (p.mark.line > 0)
+            setup.problems.add(p.mark, p.message);
+          else
+            reader.error_at("schema", fmt::format("{}: {}", text::printable(node.text), p.message));
+        }
+        return schema == nullptr ? nullptr : std::make_shared<SharedSchema>(SharedSchema{std::move(schema)});
+      });
   return kept == nullptr ? nullptr : kept->schema;
 }
 
@@ -251,7 +265,8 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
 }  // namespace
 
 const PluginType& validate_plugin() {
-  static constexpr PluginType type = {"validate", Band::validate, &make, nullptr, &describe_as<ValidateOptions>};
+  static constexpr PluginType type = {"validate", Band::validate, &make, nullptr,
+                                      &describe_as<ValidateOptions>};
   return type;
 }
 

@@ -6,8 +6,9 @@
 //     path: { id: { type: string, pattern: "^[0-9]{1,12}$" } }
 //     headers: { X-Tenant: { type: string, required: true } }
 //
-// Each parameter has a JSON Schema. A query parameter that is not listed is refused (query: {} allows none). `required: true` beside a
-// parameter's schema says that it must be there. A parameter of type integer, number or boolean is read as such.
+// Each parameter has a JSON Schema. A query parameter that is not listed is refused (query: {} allows none).
+// `required: true` beside a parameter's schema says that it must be there. A parameter of type integer,
+// number or boolean is read as such.
 #pragma once
 
 #include "gateway/core/plugin.h"

@@ -10,8 +10,10 @@ using namespace std::chrono_literals;
 namespace {
 
 std::string routes(const Origin& origin) {
-  return "upstreams:\n  web: { targets: [\"" + origin.target() + "\"], response_timeout: 5s }\n"
-         "  gone: { targets: [\"http://127.0.0.1:1\"] }\n" + R"(
+  return "upstreams:\n  web: { targets: [\"" + origin.target() +
+         "\"], response_timeout: 5s }\n"
+         "  gone: { targets: [\"http://127.0.0.1:1\"] }\n" +
+         R"(
 authenticators:
   partners: { type: api_key, file: keys.yaml, pepper: "env:KEY_PEPPER" }
 limits:
@@ -36,8 +38,8 @@ routes:
 }
 
 std::string make_key(const TempDir& dir, const std::string& roles) {
-  const Finished made = run({binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client", "acme", "--roles", roles,
-                             "--pepper", "env:KEY_PEPPER"},
+  const Finished made = run({binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client", "acme",
+                             "--roles", roles, "--pepper", "env:KEY_PEPPER"},
                             {{"KEY_PEPPER", "a pepper of tests"}});
   return made.out.substr(0, made.out.find('\n'));
 }
@@ -49,7 +51,8 @@ struct Story {
 };
 
 bool is_problem(const Response& r, int status) {
-  return r.status == status && r.header("content-type") == "application/problem+json" && r.header("x-request-id").size() == 32 &&
+  return r.status == status && r.header("content-type") == "application/problem+json" &&
+         r.header("x-request-id").size() == 32 &&
          r.body.find("\"status\":" + std::to_string(status)) != std::string::npos &&
          r.body.find("\"instance\":\"" + r.header("x-request-id") + "\"") != std::string::npos;
 }
@@ -58,7 +61,8 @@ bool is_problem(const Response& r, int status) {
 
 TEST_CASE("a request goes through, and its line and counters tell of it") {
   Story s;
-  const Response r = s.gateway.ask(get("/open/a?b=c", "X-Client-Id: me\r\nX_Client_Id: me\r\nConnection: X-Hop\r\nX-Hop: 1\r\n"));
+  const Response r = s.gateway.ask(
+      get("/open/a?b=c", "X-Client-Id: me\r\nX_Client_Id: me\r\nConnection: X-Hop\r\nX-Hop: 1\r\n"));
   CHECK(r.status == 200);
   CHECK(r.body == "ok");
   CHECK(r.header("x-request-id").size() == 32);
@@ -73,7 +77,8 @@ TEST_CASE("a request goes through, and its line and counters tell of it") {
   CHECK(seen.head.find("X_Client") == std::string::npos);
   CHECK(seen.head.find("X-Hop") == std::string::npos);
   const std::string line = s.gateway.log_line(r.header("x-request-id"));
-  CHECK(line.find(R"("method":"GET","host":"api.test","path":"/open/a","route":"open","status":200)") != std::string::npos);
+  CHECK(line.find(R"("method":"GET","host":"api.test","path":"/open/a","route":"open","status":200)") !=
+        std::string::npos);
   CHECK(line.find("b=c") == std::string::npos);
   CHECK(s.gateway.has_metric(R"(sallyport_requests_total{method="GET",route="open",status="200"} 1)"));
 }
@@ -136,7 +141,8 @@ TEST_CASE("401 with a challenge") {
 TEST_CASE("403 for a missing role") {
   Story s;
   CHECK(is_problem(s.gateway.ask(get("/clerks", "X-API-Key: " + s.key + "\r\n")), 403));
-  CHECK(s.gateway.has_metric(R"(sallyport_refusals_total{mode="enforce",policy="authorize",reason="role_missing",route="clerks"} 1)"));
+  CHECK(s.gateway.has_metric(
+      R"(sallyport_refusals_total{mode="enforce",policy="authorize",reason="role_missing",route="clerks"} 1)"));
 }
 
 TEST_CASE("429 over the limit, and welcome again when the time has come") {
@@ -156,7 +162,9 @@ TEST_CASE("429 over the limit, and welcome again when the time has come") {
 TEST_CASE("413, 415 and 400 for a body") {
   Story s;
   CHECK(is_problem(s.gateway.ask(post("/small", "12345678901")), 413));
-  const std::string chunked = "POST /small HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n8\r\n12345678\r\n0\r\n\r\n";
+  const std::string chunked =
+      "POST /small HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n8\r\n12345678\r\n8\r\n12345678\r\n0\r\n\r\n";
   CHECK(is_problem(s.gateway.ask(chunked), 413));
   CHECK(is_problem(s.gateway.ask(post("/orders/1", "{}", "Content-Type: text/plain\r\n")), 415));
   const Response wrong = s.gateway.ask(post("/orders/1", R"({"count":10,"extra":1})"));
@@ -179,7 +187,8 @@ TEST_CASE("431, 414 and 408") {
   CHECK(is_problem(s.gateway.ask(get("/open/x", many)), 431));
   CHECK(is_problem(s.gateway.ask(get("/open/" + std::string(9000, 'a'))), 414));
   auto slow = s.gateway.connect();
-  CHECK(slow->ask(get("/get-only") + "GET /open/x HTTP/1.1\r\n").status == 204);  // so the half head has arrived, too
+  CHECK(slow->ask(get("/get-only") + "GET /open/x HTTP/1.1\r\n").status ==
+        204);  // so the half head has arrived, too
   s.gateway.advance(11s);
   CHECK(is_problem(slow->read(), 408));
   CHECK(slow->at_end());

@@ -82,8 +82,10 @@ TEST_CASE("HEAD, 204 and 304 have no content, and the connection goes on") {
 
 TEST_CASE("answers without a length, in chunks, and after interim ones") {
   Origin origin([](const OriginRequest& r) -> std::string {
-    if (r.head.find("/close") != std::string::npos) return std::string("HTTP/1.1 200 OK\r\n\r\nuntil the end") + Origin::close_mark;
-    return "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    if (r.head.find("/close") != std::string::npos)
+      return std::string("HTTP/1.1 200 OK\r\n\r\nuntil the end") + Origin::close_mark;
+    return "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: "
+           "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
   });
   Gateway gateway(open_routes(origin));
   CHECK(gateway.ask(get("/close")).body == "until the end");
@@ -103,7 +105,8 @@ TEST_CASE("Expect: 100-continue is answered when the body is wanted, and a refus
   CHECK(origin.last().body == "abc");
   CHECK(origin.last().head.find("Expect") == std::string::npos);
   auto refused = gateway.connect();
-  CHECK(refused->ask("POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n").status == 413);
+  CHECK(refused->ask("POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n")
+            .status == 413);
   CHECK(refused->at_end());
   CHECK(gateway.ask("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: tea\r\n\r\n").status == 417);
 }
@@ -112,7 +115,8 @@ TEST_CASE("large bodies pass in constant memory, both ways") {
   const std::string piece(1 << 20, 'x');
   constexpr int pieces = 64;
   Origin origin([&](const OriginRequest&) {
-    std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(piece.size() * pieces) + "\r\n\r\n";
+    std::string answer =
+        "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(piece.size() * pieces) + "\r\n\r\n";
     for (int i = 0; i < pieces; ++i) answer += piece;
     return answer;
   });
@@ -120,7 +124,8 @@ TEST_CASE("large bodies pass in constant memory, both ways") {
   gateway.ask(get("/warm", "Connection: close\r\n"));
   const size_t before = resident_kib(gateway.process().pid());
   auto client = gateway.connect();
-  client->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(piece.size() * pieces) + "\r\n\r\n");
+  client->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(piece.size() * pieces) +
+               "\r\n\r\n");
   for (int i = 0; i < pieces; ++i) CHECK(client->send(piece));
   const Response r = client->read();
   CHECK(r.body.size() == piece.size() * pieces);
@@ -162,7 +167,9 @@ TEST_CASE("a backend that closes a kept connection as we send: a GET is sent aga
 }
 
 TEST_CASE("a backend that breaks off in mid-answer: the client sees that") {
-  Origin origin([](const OriginRequest&) { return std::string("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf") + Origin::close_mark; });
+  Origin origin([](const OriginRequest&) {
+    return std::string("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf") + Origin::close_mark;
+  });
   Gateway gateway(open_routes(origin));
   const Response r = gateway.ask(get("/x"));
   CHECK(r.truncated);
@@ -172,8 +179,9 @@ TEST_CASE("a backend that breaks off in mid-answer: the client sees that") {
 TEST_CASE("TLS 1.2 and 1.3, nothing older, names, protocols, plain HTTP") {
   Origin origin;
   const std::string c = certificates().path();
-  Gateway gateway(open_routes(origin), {}, "certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key }, { cert: " + c +
-                                               "/other.crt, key: " + c + "/other.key } ]");
+  Gateway gateway(open_routes(origin), {},
+                  "certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key }, { cert: " + c +
+                      "/other.crt, key: " + c + "/other.key } ]");
   CHECK(gateway.connect()->version() == "TLSv1.3");
   CHECK(gateway.connect({.max_version = "1.2"})->version() == "TLSv1.2");
   CHECK_FALSE(gateway.connect({.max_version = "1.1"})->connected());
@@ -185,9 +193,12 @@ TEST_CASE("TLS 1.2 and 1.3, nothing older, names, protocols, plain HTTP") {
   Client plain(gateway.port(), {.tls = false});
   plain.send(get("/x"));
   plain.read_some();
-  CHECK(gateway.has_metric(R"(sallyport_tls_handshake_failures_total{listener="edge",reason="plain_http"} 1)"));
-  CHECK(gateway.has_metric(R"(sallyport_tls_handshake_failures_total{listener="edge",reason="unsupported_version"} 1)"));
-  CHECK(gateway.has_metric(R"(sallyport_tls_handshake_failures_total{listener="edge",reason="no_shared_protocol"} 1)"));
+  CHECK(
+      gateway.has_metric(R"(sallyport_tls_handshake_failures_total{listener="edge",reason="plain_http"} 1)"));
+  CHECK(gateway.has_metric(
+      R"(sallyport_tls_handshake_failures_total{listener="edge",reason="unsupported_version"} 1)"));
+  CHECK(gateway.has_metric(
+      R"(sallyport_tls_handshake_failures_total{listener="edge",reason="no_shared_protocol"} 1)"));
 }
 
 TEST_CASE("a session resumes by its ticket") {
@@ -207,12 +218,14 @@ TEST_CASE("a session resumes by its ticket") {
 TEST_CASE("client certificates, required") {
   Origin origin;
   const std::string c = certificates().path();
-  Gateway gateway(open_routes(origin), {}, "certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key } ], client_certificates: { ca: " +
-                                               c + "/ca.crt, mode: required }");
+  Gateway gateway(open_routes(origin), {},
+                  "certificates: [ { cert: " + c + "/tls.crt, key: " + c +
+                      "/tls.key } ], client_certificates: { ca: " + c + "/ca.crt, mode: required }");
   CHECK(gateway.connect()->ask(get("/x")).status == 0);
   CHECK(gateway.connect({.cert = c + "/client.crt", .key = c + "/client.key"})->ask(get("/x")).status == 200);
   CHECK(gateway.connect({.cert = c + "/other.crt", .key = c + "/other.key"})->ask(get("/x")).status == 0);
-  CHECK(gateway.has_metric(R"(sallyport_tls_handshake_failures_total{listener="edge",reason="no_client_certificate"} 1)"));
+  CHECK(gateway.has_metric(
+      R"(sallyport_tls_handshake_failures_total{listener="edge",reason="no_client_certificate"} 1)"));
 }
 
 TEST_CASE("a client that does not finish its handshake is cut, and one that is idle") {

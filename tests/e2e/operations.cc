@@ -19,12 +19,15 @@ using namespace std::chrono_literals;
 namespace {
 
 std::string respond(const std::string& body) {
-  return "routes:\n  - { name: only, match: { path: /x }, authenticate: public, respond: { status: 200, body: \"" + body + "\" } }\n";
+  return "routes:\n  - { name: only, match: { path: /x }, authenticate: public, respond: { status: 200, "
+         "body: \"" +
+         body + "\" } }\n";
 }
 
 std::string base64url(const std::string& bytes) {
   std::string out(bytes.size() * 4 / 3 + 4, '\0');
-  out.resize(static_cast<size_t>(EVP_EncodeBlock(reinterpret_cast<uint8_t*>(out.data()), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size())));
+  out.resize(static_cast<size_t>(EVP_EncodeBlock(
+      reinterpret_cast<uint8_t*>(out.data()), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size())));
   while (out.ends_with('=')) out.pop_back();
   for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
   return out;
@@ -44,12 +47,14 @@ class Issuer {
   std::string jwks() const {
     BIGNUM *x = BN_new(), *y = BN_new();
     EC_POINT_get_affine_coordinates_GFp(EC_KEY_get0_group(key_), EC_KEY_get0_public_key(key_), x, y, nullptr);
-    const std::string out = R"({"keys":[{"kty":"EC","crv":"P-256","kid":"k1","x":")" + base64url(padded(x)) + R"(","y":")" + base64url(padded(y)) + "\"}]}";
+    const std::string out = R"({"keys":[{"kty":"EC","crv":"P-256","kid":"k1","x":")" + base64url(padded(x)) +
+                            R"(","y":")" + base64url(padded(y)) + "\"}]}";
     BN_free(x);
     BN_free(y);
     return out;
   }
-  std::string token(const std::string& claims, const std::string& header = R"({"alg":"ES256","kid":"k1"})") const {
+  std::string token(const std::string& claims,
+                    const std::string& header = R"({"alg":"ES256","kid":"k1"})") const {
     const std::string text = base64url(header) + "." + base64url(claims);
     uint8_t digest[32];
     SHA256(reinterpret_cast<const uint8_t*>(text.data()), text.size(), digest);
@@ -61,8 +66,9 @@ class Issuer {
     return out;
   }
   std::string good(const std::string& more = "") const {
-    return token(R"({"iss":"https://idp","aud":["api","x"],"sub":"ann","jti":"t1","roles":["clerk"],"scope":"a:read a:write","exp":)" +
-                 std::to_string(std::time(nullptr) + 600) + more + "}");
+    return token(
+        R"({"iss":"https://idp","aud":["api","x"],"sub":"ann","jti":"t1","roles":["clerk"],"scope":"a:read a:write","exp":)" +
+        std::to_string(std::time(nullptr) + 600) + more + "}");
   }
 
  private:
@@ -72,8 +78,10 @@ class Issuer {
 std::string bearer(const std::string& token) { return get("/x", "Authorization: Bearer " + token + "\r\n"); }
 
 std::string jwt_config(const std::string& jwks, const std::string& origin) {
-  return "upstreams: { web: { targets: [\"" + origin + "\"] } }\nauthenticators:\n  idp: { type: jwt, issuer: \"https://idp\", audiences: [api], "
-         "algorithms: [ES256], jwks: { " + jwks + " } }\n" + R"(
+  return "upstreams: { web: { targets: [\"" + origin +
+         "\"] } }\nauthenticators:\n  idp: { type: jwt, issuer: \"https://idp\", audiences: [api], "
+         "algorithms: [ES256], jwks: { " +
+         jwks + " } }\n" + R"(
 routes:
   - { name: x, match: { path: /x }, authenticate: { any_of: [idp] }, authorize: { scopes: ["a:read"] }, forward: { to: web } }
   - { name: admin, match: { path: /admin }, authenticate: { any_of: [idp] }, authorize: { scopes: ["admin"] }, forward: { to: web } }
@@ -87,8 +95,10 @@ struct Redis {
   std::unique_ptr<Process> process;
   Redis() { start(); }
   void start() {
-    process = std::make_unique<Process>(dir, "redis", std::vector<std::string>{"redis-server", "--port", std::to_string(port), "--bind", "127.0.0.1",
-                                                                               "--save", "", "--dir", dir.path(), "--daemonize", "no"});
+    process = std::make_unique<Process>(
+        dir, "redis",
+        std::vector<std::string>{"redis-server", "--port", std::to_string(port), "--bind", "127.0.0.1",
+                                 "--save", "", "--dir", dir.path(), "--daemonize", "no"});
     eventually([&] { return command({"PING"}) == "PONG\n"; });
   }
   void stop() { process.reset(); }
@@ -100,8 +110,10 @@ struct Redis {
 };
 
 std::string redis_limit(const Redis& redis, const std::string& when) {
-  return "stores: { shared: { url: \"redis://127.0.0.1:" + std::to_string(redis.port) + "\", timeout: 2s } }\n" +
-         "limits: { few: { rate: 100/1m, burst: 2, by: route, store: shared, when_store_fails: " + when + " } }\n" + R"(
+  return "stores: { shared: { url: \"redis://127.0.0.1:" + std::to_string(redis.port) +
+         "\", timeout: 2s } }\n" +
+         "limits: { few: { rate: 100/1m, burst: 2, by: route, store: shared, when_store_fails: " + when +
+         " } }\n" + R"(
 routes:
   - { name: x, match: { path: /x }, authenticate: public, limit: [few], respond: { status: 200 } }
 )";
@@ -130,7 +142,8 @@ TEST_CASE("SIGTERM drains: what is under way is finished, and the exit status is
     eventually([&] { return let_go.load(); });
     return Origin::ok("late")(r);
   });
-  Gateway gateway("upstreams: { web: { targets: [\"" + slow.target() + "\"] } }\nroutes:\n"
+  Gateway gateway("upstreams: { web: { targets: [\"" + slow.target() +
+                  "\"] } }\nroutes:\n"
                   "  - { name: x, match: { path: /x }, authenticate: public, forward: { to: web } }\n");
   auto busy = gateway.connect();
   auto idle = gateway.connect();
@@ -157,10 +170,13 @@ TEST_CASE("keys are created, rotated and revoked while the gateway runs") {
     CHECK(done.status == 0);
     return done.out.substr(0, done.out.find('\n'));
   };
-  Gateway gateway("authenticators: { k: { type: api_key, file: keys.yaml } }\nroutes:\n"
-                  "  - { name: x, match: { path: /x }, authenticate: { any_of: [k] }, respond: { status: 200 } }\n",
-                  [&](const TempDir& dir) { key = keys(dir, {"create", "--client", "acme", "--expires", "1h"}); });
-  const auto status = [&](const std::string& with) { return gateway.ask(get("/x", "X-API-Key: " + with + "\r\n")).status; };
+  Gateway gateway(
+      "authenticators: { k: { type: api_key, file: keys.yaml } }\nroutes:\n"
+      "  - { name: x, match: { path: /x }, authenticate: { any_of: [k] }, respond: { status: 200 } }\n",
+      [&](const TempDir& dir) { key = keys(dir, {"create", "--client", "acme", "--expires", "1h"}); });
+  const auto status = [&](const std::string& with) {
+    return gateway.ask(get("/x", "X-API-Key: " + with + "\r\n")).status;
+  };
   CHECK(status(key) == 200);
   CHECK(status(key.substr(0, key.size() - 1) + (key.back() == 'a' ? "b" : "a")) == 401);
   const std::string id = key.substr(3, 12);
@@ -182,7 +198,8 @@ TEST_CASE("tokens: good ones once verified, all others refused with the reason")
   Origin origin;
   Issuer issuer;
   const Issuer stranger;
-  Gateway gateway(jwt_config("file: jwks.json", origin.target()), [&](const TempDir& dir) { dir.write("jwks.json", issuer.jwks()); });
+  Gateway gateway(jwt_config("file: jwks.json", origin.target()),
+                  [&](const TempDir& dir) { dir.write("jwks.json", issuer.jwks()); });
   const std::string token = issuer.good();
   for (int i = 0; i < 3; ++i) CHECK(gateway.ask(bearer(token)).status == 200);
   CHECK(gateway.has_metric("sallyport_token_signature_checks_total 1"));
@@ -218,7 +235,9 @@ TEST_CASE("tokens: good ones once verified, all others refused with the reason")
 TEST_CASE("a key set is fetched before the gateway is ready; until then 503, not 401") {
   Issuer issuer;
   std::atomic<bool> there{false};
-  Origin idp([&](const OriginRequest& r) { return there ? Origin::ok(issuer.jwks())(r) : "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"; });
+  Origin idp([&](const OriginRequest& r) {
+    return there ? Origin::ok(issuer.jwks())(r) : "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+  });
   Origin origin;
   Gateway gateway(jwt_config("url: \"" + idp.target() + "/jwks\"", origin.target()));
   CHECK(gateway.admin("/readyz").status == 503);
@@ -242,7 +261,8 @@ TEST_CASE("a limit in Redis: shared, exact to the millisecond, and it takes noth
   const long until = std::atol(redis.command({"PEXPIRETIME", name.substr(0, name.find('\n'))}).c_str());
   if (left > 0) {  // the key is still there: its end is where its bucket is full again
     const std::string value = redis.command({"GET", name.substr(0, name.find('\n'))});
-    if (!value.empty() && value != "\n") CHECK(std::labs(until - std::atol(value.substr(0, 13).c_str())) <= 1);
+    if (!value.empty() && value != "\n")
+      CHECK(std::labs(until - std::atol(value.substr(0, 13).c_str())) <= 1);
   }
   redis.command({"FLUSHALL"});
   redis.command({"SCRIPT", "FLUSH"});
@@ -254,8 +274,10 @@ TEST_CASE("a limit in Redis: shared, exact to the millisecond, and it takes noth
 
 TEST_CASE("a dead Redis: as the config chose, and back by itself") {
   Redis redis;
-  Gateway deny(redis_limit(redis, "deny")), allow(redis_limit(redis, "allow")), local(redis_limit(redis, "local"));
-  for (Gateway* g : {&deny, &allow, &local}) CHECK(eventually([&] { return g->has_metric("sallyport_store_failures_total{store=\"shared\"} 0"); }));
+  Gateway deny(redis_limit(redis, "deny")), allow(redis_limit(redis, "allow")),
+      local(redis_limit(redis, "local"));
+  for (Gateway* g : {&deny, &allow, &local})
+    CHECK(eventually([&] { return g->has_metric("sallyport_store_failures_total{store=\"shared\"} 0"); }));
   redis.stop();
   CHECK(eventually([&] { return deny.ask(get("/x")).status == 503; }));
   const Response r = deny.ask(get("/x"));
@@ -280,18 +302,24 @@ TEST_CASE("a full disk under the access log stops nobody") {
 }
 
 TEST_CASE("shadow mode decides, counts and logs, and lets pass") {
-  Gateway gateway("limits: { one: { rate: 1/1h, by: ip } }\nroutes:\n"
-                  "  - { name: x, match: { path: /x }, authenticate: public, limit: { use: [one], mode: shadow }, respond: { status: 200 } }\n");
+  Gateway gateway(
+      "limits: { one: { rate: 1/1h, by: ip } }\nroutes:\n"
+      "  - { name: x, match: { path: /x }, authenticate: public, limit: { use: [one], mode: shadow }, "
+      "respond: { status: 200 } }\n");
   CHECK(gateway.ask(get("/x")).status == 200);
   CHECK(gateway.ask(get("/x")).status == 200);
-  CHECK(gateway.log_line("\"would_refuse\":\"limit:over_limit\"").find("\"status\":200") != std::string::npos);
-  CHECK(gateway.has_metric(R"(sallyport_refusals_total{mode="shadow",policy="limit",reason="over_limit",route="x"} 1)"));
+  CHECK(gateway.log_line("\"would_refuse\":\"limit:over_limit\"").find("\"status\":200") !=
+        std::string::npos);
+  CHECK(gateway.has_metric(
+      R"(sallyport_refusals_total{mode="shadow",policy="limit",reason="over_limit",route="x"} 1)"));
 }
 
 TEST_CASE("check, show and version") {
   TempDir dir;
   const std::string c = certificates().path();
-  const std::string head = "version: 1\nlisteners:\n  - { name: edge, address: \"127.0.0.1:0\", tls: { certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key } ] } }\n";
+  const std::string head =
+      "version: 1\nlisteners:\n  - { name: edge, address: \"127.0.0.1:0\", tls: { certificates: [ { cert: " +
+      c + "/tls.crt, key: " + c + "/tls.key } ] } }\n";
   const std::string good = dir.write("good.yaml", head + respond("x"));
   const Finished ok = run({binary(), "check", good});
   CHECK(ok.status == 0);

@@ -17,7 +17,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     l->publish(KeySet::parse(keys).value());
     return l;
   }();
-  static TokenVerifier verifier({"https://issuer", {"api"}, {crypto::Algorithm::es256, crypto::Algorithm::eddsa}, "roles", "sub", seconds(30)},
+  static TokenVerifier verifier({"https://issuer",
+                                 {"api"},
+                                 {crypto::Algorithm::es256, crypto::Algorithm::eddsa},
+                                 "roles",
+                                 "sub",
+                                 seconds(30)},
                                 live, 64);
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (verifier.verify(text, Wall(seconds(1'800'000'000)))) std::abort();

@@ -1,5 +1,5 @@
-// Any bytes as a request head and chunked content: never a crash; what is accepted is written out in a form that is accepted and understood
-// the same again.
+// Any bytes as a request head and chunked content: never a crash; what is accepted is written out in a form
+// that is accepted and understood the same again.
 #include <cstdlib>
 #include <string>
 
@@ -10,8 +10,8 @@ using namespace sallyport;
 namespace {
 
 void check_same(const http::Request& a, const http::Request& b) {
-  const bool same = a.method_text == b.method_text && a.path == b.path && a.query == b.query && a.length.kind == b.length.kind &&
-                    a.length.bytes == b.length.bytes;
+  const bool same = a.method_text == b.method_text && a.path == b.path && a.query == b.query &&
+                    a.length.kind == b.length.kind && a.length.bytes == b.length.bytes;
   if (!same) std::abort();
 }
 

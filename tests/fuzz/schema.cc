@@ -1,5 +1,5 @@
-// A schema and a document, both of any bytes, with a NUL between them: compiling and checking never crash and always end; and a fixed schema
-// over the same document.
+// A schema and a document, both of any bytes, with a NUL between them: compiling and checking never crash and
+// always end; and a fixed schema over the same document.
 #include <string>
 
 #include "gateway/config/yaml.h"
@@ -17,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto node = config::parse_json(all.substr(0, cut), "schema.json", problems);
   const auto schema = node == nullptr ? nullptr : Schema::compile(*node, problems);
   std::vector<Violation> violations;
-  if (value && schema != nullptr && !schema->check(*value, &violations) && violations.empty()) __builtin_trap();
+  if (value && schema != nullptr && !schema->check(*value, &violations) && violations.empty())
+    __builtin_trap();
   return 0;
 }

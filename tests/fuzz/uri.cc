@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)http::parse_authority(text, arena);
   const auto target = http::parse_target(text, arena);
   if (!target || target->path == "*") return 0;
-  const std::string again = std::string(target->path) + (target->query.empty() ? "" : "?" + std::string(target->query));
+  const std::string again =
+      std::string(target->path) + (target->query.empty() ? "" : "?" + std::string(target->query));
   const auto second = http::parse_target(again, arena);
   if (!second || second->path != target->path || second->query != target->query) std::abort();
   if (target->path.find("/../") != Slice::npos || target->path.find('\\') != Slice::npos) std::abort();

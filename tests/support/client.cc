@@ -24,7 +24,8 @@ struct Client::Impl {
 
   std::string receive() {
     std::array<char, 16384> block;
-    const auto n = ssl != nullptr ? SSL_read(ssl, block.data(), block.size()) : recv(fd, block.data(), block.size(), 0);
+    const auto n =
+        ssl != nullptr ? SSL_read(ssl, block.data(), block.size()) : recv(fd, block.data(), block.size(), 0);
     return n > 0 ? std::string(block.data(), static_cast<size_t>(n)) : std::string();
   }
   bool fill() {
@@ -80,7 +81,8 @@ Client::Client(int port, ClientOptions o) : impl_(std::make_unique<Impl>()) {
     uint8_t* bytes = nullptr;
     size_t size = 0;
     if (SSL_SESSION_to_bytes(session, &bytes, &size) == 1) {
-      static_cast<Impl*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->session.assign(reinterpret_cast<char*>(bytes), size);
+      static_cast<Impl*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))
+          ->session.assign(reinterpret_cast<char*>(bytes), size);
       OPENSSL_free(bytes);
     }
     return 0;
@@ -90,7 +92,8 @@ Client::Client(int port, ClientOptions o) : impl_(std::make_unique<Impl>()) {
     SSL_CTX_set_min_proto_version(i.context, TLS1_VERSION);
     SSL_CTX_set_max_proto_version(i.context, TLS1_1_VERSION);
   }
-  if (!o.alpn.empty()) SSL_CTX_set_alpn_protos(i.context, reinterpret_cast<const uint8_t*>(o.alpn.data()), o.alpn.size());
+  if (!o.alpn.empty())
+    SSL_CTX_set_alpn_protos(i.context, reinterpret_cast<const uint8_t*>(o.alpn.data()), o.alpn.size());
   if (!o.cert.empty()) {
     SSL_CTX_use_certificate_chain_file(i.context, o.cert.c_str());
     SSL_CTX_use_PrivateKey_file(i.context, o.key.c_str(), SSL_FILETYPE_PEM);
@@ -99,7 +102,8 @@ Client::Client(int port, ClientOptions o) : impl_(std::make_unique<Impl>()) {
   SSL_set_fd(i.ssl, i.fd);
   if (!o.server_name.empty()) SSL_set_tlsext_host_name(i.ssl, o.server_name.c_str());
   if (!o.session.empty()) {
-    SSL_SESSION* session = SSL_SESSION_from_bytes(reinterpret_cast<const uint8_t*>(o.session.data()), o.session.size(), i.context);
+    SSL_SESSION* session = SSL_SESSION_from_bytes(reinterpret_cast<const uint8_t*>(o.session.data()),
+                                                  o.session.size(), i.context);
     SSL_set_session(i.ssl, session);
     SSL_SESSION_free(session);
   }
@@ -121,7 +125,8 @@ std::string Client::session() const { return impl_->session; }
 std::string Client::certificate_name() const {
   X509* certificate = SSL_get_peer_certificate(impl_->ssl);
   std::array<char, 256> name{};
-  if (certificate != nullptr) X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name.data(), name.size());
+  if (certificate != nullptr)
+    X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name.data(), name.size());
   X509_free(certificate);
   return name.data();
 }
@@ -129,8 +134,9 @@ std::string Client::certificate_name() const {
 bool Client::send(const std::string& bytes) {
   size_t sent = 0;
   while (sent < bytes.size()) {
-    const auto n = impl_->ssl != nullptr ? SSL_write(impl_->ssl, bytes.data() + sent, static_cast<int>(bytes.size() - sent))
-                                         : ::send(impl_->fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+    const auto n = impl_->ssl != nullptr
+                       ? SSL_write(impl_->ssl, bytes.data() + sent, static_cast<int>(bytes.size() - sent))
+                       : ::send(impl_->fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
     if (n <= 0) return false;
     sent += static_cast<size_t>(n);
   }
@@ -193,7 +199,8 @@ std::string get(const std::string& path, const std::string& headers) {
   return "GET " + path + " HTTP/1.1\r\nHost: api.test\r\n" + headers + "\r\n";
 }
 std::string post(const std::string& path, const std::string& body, const std::string& headers) {
-  return "POST " + path + " HTTP/1.1\r\nHost: api.test\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + headers + "\r\n" + body;
+  return "POST " + path + " HTTP/1.1\r\nHost: api.test\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n" + headers + "\r\n" + body;
 }
 
 }  // namespace sallyport::test

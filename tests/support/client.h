@@ -1,4 +1,5 @@
-// Client: a blocking connection to a gateway, with TLS or without; sends raw bytes and reads what comes. Ten seconds of silence end a wait.
+// Client: a blocking connection to a gateway, with TLS or without; sends raw bytes and reads what comes. Ten
+// seconds of silence end a wait.
 #pragma once
 
 #include <map>
@@ -22,11 +23,11 @@ struct Response {
 
 struct ClientOptions {
   bool tls = true;
-  std::string server_name;      // SNI
-  std::string max_version;      // "1.2"
-  std::string alpn;             // wire format
-  std::string session;          // of an earlier connection: resumes it
-  std::string cert, key;        // files of a client certificate
+  std::string server_name;  // SNI
+  std::string max_version;  // "1.2"
+  std::string alpn;         // wire format
+  std::string session;      // of an earlier connection: resumes it
+  std::string cert, key;    // files of a client certificate
 };
 
 class Client {
@@ -35,10 +36,10 @@ class Client {
   ~Client();
   Client(const Client&) = delete;
 
-  bool connected() const;        // the handshake succeeded
+  bool connected() const;  // the handshake succeeded
   bool resumed() const;
   std::string version() const;
-  std::string session() const;   // to resume with; after something was read
+  std::string session() const;           // to resume with; after something was read
   std::string certificate_name() const;  // the subject's CN of what the server presented
   bool send(const std::string& bytes);
   // One answer; a HEAD's has no content.
@@ -56,6 +57,7 @@ class Client {
 };
 
 std::string get(const std::string& path, const std::string& headers = "");
-std::string post(const std::string& path, const std::string& body, const std::string& headers = "Content-Type: application/json\r\n");
+std::string post(const std::string& path, const std::string& body,
+                 const std::string& headers = "Content-Type: application/json\r\n");
 
 }  // namespace sallyport::test

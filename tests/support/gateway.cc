@@ -19,10 +19,15 @@ const TempDir& certificates() {
       if (std::system(command.c_str()) != 0) throw std::runtime_error("openssl: " + arguments);
     };
     const std::string fresh = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 ";
-    openssl(fresh + "-keyout tls.key -out tls.crt -subj /CN=api.test -addext subjectAltName=DNS:api.test,DNS:localhost,IP:127.0.0.1");
-    openssl(fresh + "-keyout other.key -out other.crt -subj /CN=other.test -addext subjectAltName=DNS:*.other.test");
+    openssl(fresh +
+            "-keyout tls.key -out tls.crt -subj /CN=api.test -addext "
+            "subjectAltName=DNS:api.test,DNS:localhost,IP:127.0.0.1");
+    openssl(fresh +
+            "-keyout other.key -out other.crt -subj /CN=other.test -addext subjectAltName=DNS:*.other.test");
     openssl(fresh + "-keyout ca.key -out ca.crt -subj /CN=ca.test");
-    openssl("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout client.key -out client.csr -subj /CN=client.test");
+    openssl(
+        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout client.key -out client.csr -subj "
+        "/CN=client.test");
     openssl("x509 -req -in client.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out client.crt");
     return true;
   }();
@@ -31,23 +36,29 @@ const TempDir& certificates() {
 
 std::string Gateway::whole(const std::string& config) const {
   const std::string c = certificates().path();
-  const std::string tls = edge_tls_.empty() ? "certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key } ]" : edge_tls_;
+  const std::string tls =
+      edge_tls_.empty() ? "certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key } ]" : edge_tls_;
   return "version: 1\nworkers: 1\nlisteners:\n  - { name: edge, address: \"127.0.0.1:0\", tls: { " + tls +
          " } }\n  - { name: mesh, address: \"127.0.0.1:0\", plaintext: true }\n"
          "  - { name: redirect, address: \"127.0.0.1:0\", redirect: https }\n"
-         "admin: { address: \"127.0.0.1:0\" }\n" + (config.find("log:") == std::string::npos ? "log: { access: { to: \"file:access.log\" } }\n" : "") + config;
+         "admin: { address: \"127.0.0.1:0\" }\n" +
+         (config.find("log:") == std::string::npos ? "log: { access: { to: \"file:access.log\" } }\n" : "") +
+         config;
 }
 
-Gateway::Gateway(const std::string& config, const std::function<void(const TempDir&)>& before_start, const std::string& edge_tls)
+Gateway::Gateway(const std::string& config, const std::function<void(const TempDir&)>& before_start,
+                 const std::string& edge_tls)
     : edge_tls_(edge_tls) {
   dir_.write("clock", std::string(8, '\0'));
   dir_.write("gateway.yaml", whole(config));
   if (before_start) before_start(dir_);
-  process_ = std::make_unique<Process>(dir_, "gateway", std::vector<std::string>{binary(), "run", dir_.path("gateway.yaml")},
-                                       std::map<std::string, std::string>{{"SALLYPORT_TEST_CLOCK", dir_.path("clock")},
-                                                                          {"KEY_PEPPER", "a pepper of tests"},
-                                                                          // freed memory goes back soon, so that a story can look at it
-                                                                          {"ASAN_OPTIONS", "quarantine_size_mb=1:thread_local_quarantine_size_kb=64"}});
+  process_ = std::make_unique<Process>(
+      dir_, "gateway", std::vector<std::string>{binary(), "run", dir_.path("gateway.yaml")},
+      std::map<std::string, std::string>{
+          {"SALLYPORT_TEST_CLOCK", dir_.path("clock")},
+          {"KEY_PEPPER", "a pepper of tests"},
+          // freed memory goes back soon, so that a story can look at it
+          {"ASAN_OPTIONS", "quarantine_size_mb=1:thread_local_quarantine_size_kb=64"}});
   eventually([&] { return errors().find(" started ") != std::string::npos || !process_->running(); });
   if (!process_->running()) throw std::runtime_error("the gateway did not start:\n" + errors());
 }
@@ -55,7 +66,7 @@ Gateway::Gateway(const std::string& config, const std::function<void(const TempD
 Gateway::~Gateway() {
   if (process_ == nullptr || !process_->running()) return;
   process_->signal(SIGTERM);
-  advance(std::chrono::hours(1));  // whatever it still waits for is over
+  advance(std::chrono::hours(1));           // whatever it still waits for is over
   if (process_->wait() != 0) std::abort();  // a sanitizer's finding, or a hang
 }
 
@@ -80,7 +91,8 @@ void Gateway::advance(std::chrono::nanoseconds by) {
   shift_ += by;
   const int64_t value = shift_.count();
   const int fd = open(dir_.path("clock").c_str(), O_WRONLY);
-  if (pwrite(fd, &value, sizeof value, 0) != sizeof value) throw std::runtime_error("the clock cannot be moved");
+  if (pwrite(fd, &value, sizeof value, 0) != sizeof value)
+    throw std::runtime_error("the clock cannot be moved");
   close(fd);
 }
 
@@ -96,7 +108,9 @@ std::string Gateway::log_line(const std::string& with, const std::string& and_wi
   eventually([&] {
     std::istringstream lines(dir_.read("access.log"));
     for (std::string line; std::getline(lines, line);) {
-      if (line.find(with) != std::string::npos && line.find(and_with) != std::string::npos && line.ends_with('}')) found = line;
+      if (line.find(with) != std::string::npos && line.find(and_with) != std::string::npos &&
+          line.ends_with('}'))
+        found = line;
     }
     return !found.empty();
   });

@@ -1,4 +1,5 @@
-// Gateway: the real binary with a config of the story's, on ports that the system chooses, with a clock that the story moves.
+// Gateway: the real binary with a config of the story's, on ports that the system chooses, with a clock that
+// the story moves.
 #pragma once
 
 #include <chrono>
@@ -12,29 +13,32 @@ namespace sallyport::test {
 
 inline const char* binary() { return SALLYPORT_BINARY; }
 
-// Certificates and keys made once for the whole run: tls.crt/tls.key for localhost and api.test, other.crt/other.key for other.test,
-// ca.crt with client.crt/client.key signed by it.
+// Certificates and keys made once for the whole run: tls.crt/tls.key for localhost and api.test,
+// other.crt/other.key for other.test, ca.crt with client.crt/client.key signed by it.
 const TempDir& certificates();
 
 class Gateway {
  public:
-  // The part of the config behind listeners, admin and log; TLS listener "edge", plain one "mesh". before_start may add files to dir.
+  // The part of the config behind listeners, admin and log; TLS listener "edge", plain one "mesh".
+  // before_start may add files to dir.
   explicit Gateway(const std::string& config, const std::function<void(const TempDir&)>& before_start = {},
                    const std::string& edge_tls = "");
   ~Gateway();
 
   int port(const std::string& listener = "edge") const;
-  std::unique_ptr<Client> connect(ClientOptions options = {}) const { return std::make_unique<Client>(port(), options); }
+  std::unique_ptr<Client> connect(ClientOptions options = {}) const {
+    return std::make_unique<Client>(port(), options);
+  }
   // One request on a connection of its own.
   Response ask(const std::string& request) const { return connect()->ask(request); }
   Response admin(const std::string& path) const;
   // True if the sample is there with that value: `sallyport_x{a="b"} 1`.
   bool has_metric(const std::string& sample) const;
 
-  void advance(std::chrono::nanoseconds by);   // moves its clocks
+  void advance(std::chrono::nanoseconds by);  // moves its clocks
   void rewrite_config(const std::string& config);
   void reload() { process_->signal(1); }
-  int stop();                                  // SIGTERM, and its exit status
+  int stop();  // SIGTERM, and its exit status
   // The access-log line that has all these texts, waited for; "" if it never came.
   std::string log_line(const std::string& with, const std::string& and_with = "") const;
   std::string errors() const { return process_->err(); }

@@ -65,7 +65,8 @@ std::optional<std::string> read_body(Input& input, const std::string& head) {
 
 Origin::Answer Origin::ok(std::string body) {
   return [body](const OriginRequest&) {
-    return "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    return "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\n\r\n" + body;
   };
 }
 

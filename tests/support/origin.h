@@ -1,4 +1,5 @@
-// Origin: a backend that a story scripts: it reads each request raw, keeps it, and answers what the story says.
+// Origin: a backend that a story scripts: it reads each request raw, keeps it, and answers what the story
+// says.
 #pragma once
 
 #include <atomic>
@@ -20,10 +21,12 @@ struct OriginRequest {
 
 class Origin {
  public:
-  // What is sent for a request, byte for byte. "" closes the connection; an answer that ends with close_mark is sent without the mark, and
-  // the connection closed.
+  // What is sent for a request, byte for byte. "" closes the connection; an answer that ends with close_mark
+  // is sent without the mark, and the connection closed.
   using Answer = std::function<std::string(const OriginRequest&)>;
-  static constexpr const char* close_mark = "\x01" "close";
+  static constexpr const char* close_mark =
+      "\x01"
+      "close";
 
   explicit Origin(Answer answer = ok("ok"));
   ~Origin();

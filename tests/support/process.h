@@ -30,7 +30,8 @@ struct Finished {
   std::string out, err;
 };
 // Runs to its end, at most a minute.
-Finished run(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment = {});
+Finished run(const std::vector<std::string>& command,
+             const std::map<std::string, std::string>& environment = {});
 
 class Process {
  public:
