@@ -1,0 +1,134 @@
+#include "gateway/http/framing.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "gateway/http/h1_message.h"
+#include "gateway/http/uri.h"
+
+using namespace sallyport;
+using namespace sallyport::http;
+
+namespace {
+
+// All of a chunked body, given in pieces of that size; "!" and the reason after a refusal, "?" if it is not
+// whole.
+std::string dechunk(const std::string& bytes, size_t piece) {
+  ChunkedReader reader;
+  std::string out;
+  for (size_t at = 0; at < bytes.size();) {
+    const Slice input = Slice(bytes).substr(at, piece);
+    auto step = reader.read(input);
+    if (!step) return "!" + std::string(step.error().reason);
+    out += step->content;
+    at += step->consumed;
+    if (step->finished) return at == bytes.size() ? out : out + "+rest";
+    if (step->consumed == 0) return "stuck";
+  }
+  return out + "?";
+}
+
+std::string reason(const std::string& head) {
+  BlockPool pool;
+  Arena arena(pool);
+  Request request;
+  const auto read = h1::read_request_head(head, {}, arena, request);
+  return read ? "good" : std::string(read.error().reason);
+}
+
+}  // namespace
+
+TEST_CASE("chunks come out the same however they are cut") {
+  const std::string body = "4\r\nWiki\r\nA;n=v;w=\"x\"\r\n0123456789\r\n0\r\nA: b\r\nC:\r\n\r\n";
+  for (size_t piece = 1; piece <= body.size(); ++piece) {
+    CAPTURE(piece);
+    CHECK(dechunk(body, piece) == "Wiki0123456789");
+  }
+  CHECK(dechunk("0\r\n\r\nGET", 100) == "+rest");
+  CHECK(dechunk("3\r\nab", 100) == "ab?");
+}
+
+TEST_CASE("chunks that are not exactly right are refused") {
+  for (const char* bad :
+       {"3\nabc\r\n0\r\n\r\n", "3 \r\nabc", " 3\r\nabc", "0x3\r\nabc", "g\r\n", "\r\n", ";a\r\n", "3;\r\nabc",
+        "3;;a\r\nabc", "3; a\r\nabc", "3\r\nabcd", "3\r\nabc\n0\r\n\r\n", "11111111111111111\r\n",
+        "ffffffffffffffff\r\n", "0\r\nA\r\n\r\n", "0\r\n A: b\r\n\r\n", "0\r\nA: b\x01\r\n\r\n", "0\r\n\n"}) {
+    CAPTURE(bad);
+    CHECK(dechunk(bad, 1).find('!') != std::string::npos);
+    CHECK(dechunk(bad, 100).find('!') != std::string::npos);
+  }
+}
+
+TEST_CASE("a head is whole at its empty line, and not longer than allowed") {
+  const HeadLimits limits{64, 16, 4};
+  size_t scanned = 0;
+  CHECK(find_head_end("GET / HTTP/1.1\r\n", scanned, limits).value() == 0);
+  CHECK(find_head_end("GET / HTTP/1.1\r\n\r\nmore", scanned, limits).value() == 18);
+  scanned = 0;
+  CHECK(find_head_end(std::string(65, 'a'), scanned, limits).error().code == Code::headers_too_large);
+  scanned = 0;
+  CHECK(find_head_end("GET / HTTP/1.1\n\n", scanned, limits).error().reason == "bare_cr_or_lf");
+}
+
+TEST_CASE("requests: what is good and what is refused, by name") {
+  const std::string host = "Host: a\r\n";
+  CHECK(reason("GET / HTTP/1.1\r\n" + host + "\r\n") == "good");
+  CHECK(reason("GET http://A/x HTTP/1.1\r\n" + host + "\r\n") == "good");
+  CHECK(reason("BREW / HTTP/1.1\r\n" + host + "\r\n") == "good");
+  CHECK(reason("OPTIONS * HTTP/1.1\r\n" + host + "\r\n") == "good");
+  CHECK(reason("GET * HTTP/1.1\r\n" + host + "\r\n") == "bad_target");
+  CHECK(reason("GET http://b/x HTTP/1.1\r\n" + host + "\r\n") == "host_mismatch");
+  CHECK(reason("CONNECT a:1 HTTP/1.1\r\n" + host + "\r\n") == "connect");
+  CHECK(reason("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n") == "bad_host");
+  CHECK(reason("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n") == "bad_host");
+  CHECK(reason("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n") == "bad_host");
+  CHECK(reason("GET / HTTP/1.1\r\nHost:\r\n\r\n") == "bad_host");
+  CHECK(reason("GET / HTTP/1.1\r\nHost: a:0\r\n\r\n") == "bad_host");
+  CHECK(reason("GET / HTTP/1.1\r\n" + host + "Content-Length: +3\r\n\r\n") != "good");
+  CHECK(reason("GET / HTTP/1.1\r\n" + host + "Content-Length: 3, 3\r\n\r\n") != "good");
+  CHECK(reason("GET / HTTP/1.1\r\n" + host + "Content-Length: 3\r\nContent-Length: 3\r\n\r\n") != "good");
+  CHECK(reason("GET / HTTP/1.1\r\n" + host + "Transfer-Encoding:\r\n\r\n") != "good");
+  CHECK(reason("GET / HTTP/1.1\r\n" + host +
+               "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n") != "good");
+  CHECK(reason("GET / HTTP/1.1\r\n" + host + "A: b\xff\r\n\r\n") == "good");
+  CHECK(reason("GET /\xff HTTP/1.1\r\n" + host + "\r\n") == "control_character");
+  CHECK(reason("GET / HTTP/1.1\r\n" + host + "A: b\x7f\r\n\r\n") == "control_character");
+  CHECK(reason("GET / HTTP/1.1\r\n" + host + "A\t: b\r\n\r\n") == "space_before_colon");
+  CHECK(reason("GET / HTTP/1.1 \r\n" + host + "\r\n") == "bad_version");
+}
+
+TEST_CASE("paths have one form") {
+  BlockPool pool;
+  Arena arena(pool);
+  const auto path = [&](const char* target) {
+    const auto read = parse_target(target, arena);
+    return read ? std::string(read->path) : "!" + std::string(read.error().reason);
+  };
+  CHECK(path("/a%7Eb") == "/a~b");
+  CHECK(path("/%c3%a9") == "/%C3%A9");
+  CHECK(path("/a%3Bb;c") == "/a%3Bb;c");
+  CHECK(path("/a\"b") == "/a%22b");
+  CHECK(path("//a//") == "//a//");
+  CHECK(path("http://h") == "/");
+  CHECK(path("/a/..;x/b") == "!dot_segment");
+  CHECK(path("/.%2e") == "!dot_segment");
+  CHECK(path("/...") == "/...");
+  CHECK(path("/a%2Fb") == "!encoded_slash");
+  CHECK(path("/a%0a") == "!encoded_control");
+  CHECK(path("a") == "!bad_target");
+}
+
+TEST_CASE("what is for one hop stays on it") {
+  Headers h;
+  h.add("Connection", "close, X-Hop");
+  h.add("X-Hop", "1");
+  h.add("Keep-Alive", "1");
+  h.add("TE", "trailers");
+  h.add("Upgrade", "h2c");
+  h.add("HTTP2-Settings", "x");
+  h.add("Accept", "*/*");
+  h1::remove_hop_by_hop(h);
+  CHECK(h.size() == 1);
+  CHECK(h.get("accept") == "*/*");
+}
