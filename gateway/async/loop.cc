@@ -90,7 +90,8 @@ void Loop::Impl::set_alarm() {
     return;
   }
   if (!clock_can_jump() && alarm_at <= next && uv_is_active(reinterpret_cast<uv_handle_t*>(&alarm))) return;
-  const Duration left = std::max(next - MonotonicClock::now(), Duration::zero());
+  const Monotonic at = MonotonicClock::now();
+  const Duration left = next > at ? next - at : Duration::zero();
   uint64_t wait_ms = static_cast<uint64_t>((left.count() + 999'999) / 1'000'000);
   wait_ms = std::min(wait_ms, clock_can_jump() ? jump_look_ms : wait_max_ms);
   alarm_at = next;
@@ -140,8 +141,8 @@ void Loop::post(std::move_only_function<void()> work) {
     std::lock_guard lock(impl_->mutex);
     if (impl_->ended) return;
     impl_->posted.push_back(std::move(work));
+    uv_async_send(&impl_->call);  // under the lock: ~Loop waits for us before it closes the handle
   }
-  uv_async_send(&impl_->call);
 }
 
 Monotonic Loop::now() noexcept {

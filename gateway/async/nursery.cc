@@ -17,7 +17,11 @@ Nursery::Promise::~Promise() {
 
 Nursery::Child Nursery::Promise::get_return_object() noexcept { return {}; }
 
-Nursery::Child Nursery::run(Nursery&, Task<> task) { co_await task; }
+// A local, for a parameter would outlive the promise: whoever waits for empty() would be resumed before the task is gone.
+Nursery::Child Nursery::run(Nursery&, Task<> task) {
+  Task<> child = std::move(task);
+  co_await child;
+}
 
 void Nursery::start(Task<> task) {
   if (task.done()) return;

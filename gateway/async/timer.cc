@@ -76,14 +76,17 @@ void TimerQueue::remove(Timer& timer) noexcept {
 }
 
 void TimerQueue::run(Monotonic now) {
-  while (!heap_.empty() && heap_.front().when <= now) {
+  // No more than there are now: one that always arms itself anew for at once must not hold up the loop.
+  size_t most = heap_.size();
+  while (most > 0 && !heap_.empty() && heap_.front().when <= now) {
     Timer& timer = *heap_.front().timer;
     if (timer.when_ == Monotonic::max()) {  // disarmed meanwhile
       remove(timer);
-    } else if (timer.when_ > now) {  // moved to later meanwhile
+    } else if (timer.when_ > heap_.front().when) {  // moved to later meanwhile
       heap_.front().when = timer.when_;
       sift_down(0);
     } else {
+      --most;
       remove(timer);
       timer.when_ = Monotonic::max();
       timer.fire_(timer.context_);  // may destroy the timer, and arm others

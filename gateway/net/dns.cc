@@ -57,6 +57,7 @@ class Resolving {
   }
   Result<std::vector<SocketAddress>> await_resume() {
     if (status_ != 0) return fail(Code::name_not_resolved, "name_not_resolved", uv_strerror(status_));
+    if (found_.empty()) return fail(Code::name_not_resolved, "name_not_resolved", "the name has no address");
     return std::move(found_);
   }
 

@@ -22,11 +22,13 @@ std::unexpected<Error> system_failure(int socket) {
   return fail(Code::io, "bind_failed", std::strerror(cause));
 }
 
-bool somebody_listens(const sockaddr_un& address) {
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool connected = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+// True only if the kernel says that nobody is there; what we may not connect to may well be somebody's.
+bool nobody_listens(const sockaddr_un& address) {
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int status = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const int cause = status == 0 ? 0 : errno;
   close(probe);
-  return connected;
+  return cause == ECONNREFUSED || cause == ENOENT;
 }
 
 }  // namespace
@@ -41,7 +43,10 @@ Result<int> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, in
     return fail(Code::name_not_resolved, "name_not_resolved", gai_strerror(status));
   }
   const int s = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int on = 1;
+  const int on = 1, off = 0;
+  if (s >= 0 && found->ai_family == AF_INET6) {  // [::] takes IPv4 too, whatever the system's default is
+    setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  }
   const bool bound = s >= 0 && setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
                      (!reuse_port || setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
                      bind(s, found->ai_addr, found->ai_addrlen) == 0 && listen(s, backlog) == 0;
@@ -55,7 +60,7 @@ Result<int> bind_unix(const std::string& path, unsigned mode) {
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return fail(Code::io, "bind_failed", "the path is too long");
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  if (somebody_listens(address)) return fail(Code::io, "bind_failed", "another process listens there");
+  if (!nobody_listens(address)) return fail(Code::io, "bind_failed", "another process listens there");
   struct stat old{};
   if (lstat(path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) unlink(path.c_str());
   const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

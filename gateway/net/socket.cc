@@ -1,5 +1,6 @@
 #include "gateway/net/socket.h"
 
+#include <sys/un.h>
 #include <uv.h>
 
 #include <algorithm>
@@ -32,8 +33,9 @@ struct Socket::Impl {
   bool closed = false;
 
   static Impl& of(void* data) { return *static_cast<Impl*>(data); }
-  void flush();
+  int flush();  // 0, or what is wrong
   void written(int status);
+  void broken(int status);
   void shut_down();
 };
 
@@ -75,6 +77,14 @@ void Socket::set_owner(SocketOwner* owner) noexcept { impl_->owner = owner; }
 uv_stream_s* Socket::raw() noexcept { return &impl_->stream; }
 size_t Socket::queued() const noexcept { return impl_->in_flight.size() + impl_->pending.size(); }
 
+namespace {
+// Says that nobody waits any more, also if the task is cancelled.
+struct WaitSlot {
+  WaitUntil*& slot;
+  ~WaitSlot() { slot = nullptr; }
+};
+}  // namespace
+
 Task<Result<void>> Socket::connect(SocketAddress to, Monotonic deadline) {
   WaitUntil connected(impl_->loop, deadline);
   auto done = [](uv_connect_t* request, int status) {
@@ -85,6 +95,7 @@ Task<Result<void>> Socket::connect(SocketAddress to, Monotonic deadline) {
   impl_->connect_request.data = impl_;
   int status = 0;
   if (impl_->is_unix) {
+    if (to.host.size() >= sizeof(sockaddr_un::sun_path)) co_return std::unexpected(socket_error(UV_ENAMETOOLONG));
     uv_pipe_connect(&impl_->connect_request, &impl_->pipe, to.host.c_str(), done);
   } else {
     sockaddr_storage address{};
@@ -98,8 +109,8 @@ Task<Result<void>> Socket::connect(SocketAddress to, Monotonic deadline) {
   }
   if (status != 0) co_return std::unexpected(socket_error(status));
   impl_->connecting = &connected;
+  const WaitSlot slot{impl_->connecting};
   const bool in_time = co_await connected;
-  impl_->connecting = nullptr;
   if (!in_time) co_return fail(Code::timed_out, "timeout", "no connection in time");
   if (impl_->connect_status != 0) co_return std::unexpected(socket_error(impl_->connect_status));
   if (!impl_->is_unix) uv_tcp_nodelay(&impl_->tcp, 1);
@@ -151,34 +162,36 @@ Result<void> Socket::write(std::span<const Slice> pieces) {
     taken -= skip;
     impl_->pending.append(piece.substr(skip));
   }
-  impl_->flush();
+  if (const int status = impl_->flush(); status < 0) return std::unexpected(socket_error(status));
   return {};
 }
 
-void Socket::Impl::flush() {
-  if (!in_flight.empty() || pending.empty()) return;
+int Socket::Impl::flush() {
+  if (!in_flight.empty() || pending.empty()) return 0;
   std::swap(in_flight, pending);
   write_request.data = this;
   uv_buf_t buf = uv_buf_init(in_flight.data(), static_cast<unsigned>(in_flight.size()));
   const int status = uv_write(&write_request, &stream, &buf, 1,
                               [](uv_write_t* request, int result) { of(request->data).written(result); });
-  if (status < 0) {
-    in_flight.release();
-    if (owner != nullptr) owner->on_broken(socket_error(status));
-  }
+  if (status < 0) in_flight.release();
+  return status;
 }
 
 void Socket::Impl::written(int status) {
   in_flight.release();
   if (closed) return;
-  if (status < 0) {
-    pending.release();
-    if (owner != nullptr) owner->on_broken(socket_error(status));
+  if (status < 0) return broken(status);
+  if (!pending.empty()) {
+    if (const int again = flush(); again < 0) broken(again);
     return;
   }
-  if (!pending.empty()) return flush();
   if (output_closing) shut_down();
   if (owner != nullptr) owner->on_drained();
+}
+
+void Socket::Impl::broken(int status) {
+  pending.release();
+  if (owner != nullptr) owner->on_broken(socket_error(status));
 }
 
 void Socket::Impl::shut_down() {

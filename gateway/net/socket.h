@@ -41,7 +41,7 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
   ~Socket();  // closes at once
 
-  // Errors: connection_refused, timed_out, io.
+  // The Socket outlives the task. Errors: connection_refused, timed_out, io.
   Task<Result<void>> connect(SocketAddress to, Monotonic deadline);
 
   void set_owner(SocketOwner* owner) noexcept;

@@ -7,8 +7,15 @@ namespace sallyport::net {
 Stream::Waiter Stream::more(Monotonic deadline) { return {*this, deadline}; }
 Stream::Drained Stream::drained(Monotonic deadline) { return {*this, deadline}; }
 
+Stream::~Stream() {
+  if (reader_ != nullptr) reader_->abandon();
+  if (writer_ != nullptr) writer_->abandon();
+}
+
 void Stream::input_grew() {
-  if (reader_ != nullptr) std::exchange(reader_, nullptr)->resume();
+  if (reader_ == nullptr) return;
+  reader_->grew_ = true;
+  std::exchange(reader_, nullptr)->resume();
 }
 
 void Stream::input_ended() {
@@ -20,10 +27,18 @@ void Stream::output_drained() {
   if (writer_ != nullptr) std::exchange(writer_, nullptr)->resume();
 }
 
-void Stream::failed(Error error) {
+void Stream::note_failure(Error error) {
+  if (broken()) return;
+  status_ = std::unexpected(std::move(error));
+  if (writer_ != nullptr) writer_->resume_soon();
+}
+
+void Stream::failed(Error error, bool grew) {
   if (broken()) return;
   status_ = std::unexpected(std::move(error));
   if (reader_ != nullptr) {
+    if (writer_ != nullptr) writer_->resume_soon();  // not behind the reader: the stream may be gone by then
+    reader_->grew_ = grew;
     std::exchange(reader_, nullptr)->resume();
   } else if (writer_ != nullptr) {
     std::exchange(writer_, nullptr)->resume();
@@ -64,8 +79,12 @@ Result<bool> Stream::Waiter::await_resume() {
 
 void Stream::Waiter::resume() {
   timer_.disarm();
-  grew_ = !stream_.broken() && !stream_.ended_;
   std::exchange(handle_, nullptr).resume();
+}
+
+void Stream::Waiter::abandon() noexcept {
+  timer_.disarm();
+  handle_ = nullptr;
 }
 
 void Stream::Waiter::late(void* self) {
@@ -100,10 +119,17 @@ void Stream::Drained::resume() {
   std::exchange(handle_, nullptr).resume();
 }
 
+void Stream::Drained::resume_soon() { timer_.arm(stream_.loop_.now()); }
+
+void Stream::Drained::abandon() noexcept {
+  timer_.disarm();
+  handle_ = nullptr;
+}
+
 void Stream::Drained::late(void* self) {
   auto* me = static_cast<Drained*>(self);
   me->stream_.writer_ = nullptr;
-  me->late_ = true;
+  me->late_ = !me->stream_.broken();
   std::exchange(me->handle_, nullptr).resume();
 }
 

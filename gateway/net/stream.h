@@ -34,7 +34,7 @@ class Stream {
  public:
   static constexpr size_t input_max = 64 * 1024;
 
-  virtual ~Stream() = default;
+  virtual ~Stream();  // whoever still waits is never resumed
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
@@ -65,6 +65,9 @@ class Stream {
   }
 
   bool ended() const noexcept { return ended_; }                 // the peer has ended its sending
+  // It ended without the sign that this was all (TLS without close_notify): content that nothing but the end
+  // delimits may have been cut short (RFC 9112 section 9.8).
+  bool truncated() const noexcept { return truncated_; }
   bool broken() const noexcept { return !status_.has_value(); }  // nothing more can be sent or received
   void set_owner(StreamOwner* owner) noexcept { owner_ = owner; }
 
@@ -75,7 +78,9 @@ class Stream {
   // after it.
   void input_grew();
   void input_ended();
-  void failed(Error error);
+  void failed(Error error, bool grew = false);  // grew: bytes have come before that, and are told first
+  // The same as failed() where the one who asks finds it out, and nobody may be resumed.
+  void note_failure(Error error);
   void output_drained();
   // Read again if that had stopped. May put bytes into input_ at once, or find the end, without resuming
   // anybody.
@@ -85,6 +90,7 @@ class Stream {
   Buffer input_;
   Result<void> status_;
   bool ended_ = false;
+  bool truncated_ = false;
 
  private:
   friend class Waiter;
@@ -106,6 +112,7 @@ class Stream::Waiter {
  private:
   friend class Stream;
   void resume();
+  void abandon() noexcept;  // the stream is going
   static void late(void* self);
   Stream& stream_;
   Timer timer_;
@@ -127,6 +134,8 @@ class Stream::Drained {
  private:
   friend class Stream;
   void resume();
+  void abandon() noexcept;  // the stream is going
+  void resume_soon();  // once the callback that is under way is over
   static void late(void* self);
   Stream& stream_;
   Timer timer_;

@@ -6,7 +6,7 @@
 namespace sallyport::net {
 namespace {
 
-constexpr size_t read_min = 2048;  // less room than this is not worth a read
+constexpr size_t read_min = 2048;  // less room than this is made larger, as far as the limit allows
 
 }  // namespace
 
@@ -21,12 +21,13 @@ Result<void> TcpStream::write(std::span<const Slice> pieces) {
 }
 
 std::span<char> TcpStream::on_alloc() {
-  if (input_.size() + read_min > input_max) {
+  const size_t most = input_max - std::min(input_.size(), input_max);
+  if (most == 0) {
     stopped_ = true;
     return {};
   }
-  const std::span<char> room = input_.writable(read_min);
-  return room.first(std::min(room.size(), input_max - input_.size()));
+  const std::span<char> room = input_.writable(std::min(read_min, most));
+  return room.first(std::min(room.size(), most));
 }
 
 void TcpStream::on_read(size_t bytes) {
