@@ -117,7 +117,7 @@ void Http::check(Reader& reader) {
   check_wait(reader, "idle_timeout", idle_timeout);
   check_wait(reader, "body_timeout", body_timeout);
   check_wait(reader, "write_timeout", write_timeout);
-  check_between(reader, "header_bytes", header_bytes, {1024}, {1024 * 1024});
+  check_between(reader, "header_bytes", header_bytes, {1024}, {60 * 1024});
   check_between(reader, "uri_bytes", uri_bytes, {256}, {1024 * 1024});
   check_between(reader, "headers", headers, 8, 1000);
   check_between(reader, "connections", connections, 1, 1'000'000);

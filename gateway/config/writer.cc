@@ -59,6 +59,14 @@ std::string inline_text(const Node& node) {
   }
 }
 
+// With the mark of an explicit key if it is longer than YAML lets others be (1.2.2 section 7.4.2).
+std::string key(const std::string& name, size_t indent) {
+  if (is_plain(name)) return name;
+  std::string text = quoted(name);
+  if (text.size() < 1000) return text;
+  return "? " + text + '\n' + std::string(indent, ' ');
+}
+
 bool is_block(const Node& node) { return !node.items.empty() || !node.members.empty(); }
 
 bool is_short_list(const Node& node) {
@@ -89,7 +97,7 @@ void emit(std::string& out, const Node& node, size_t indent, bool first_is_place
   for (const Node::Member& member : node.members) {
     if (!first_is_placed) out.append(indent, ' ');
     first_is_placed = false;
-    out += (is_plain(member.name) ? member.name : quoted(member.name)) + ":";
+    out += key(member.name, indent) + ":";
     emit_after(out, member.value, indent + 2);
   }
   for (const Node& item : node.items) {

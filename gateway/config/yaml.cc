@@ -79,8 +79,8 @@ class Builder final : public YAML::EventHandler {
     auto found = anchors_.find(anchor);
     if (found == anchors_.end())
       throw Refused{mark, "this alias refers to something that is not complete yet"};
-    count(mark, size_of(found->second));
     if (expects_name()) throw Refused{mark, "an alias cannot be a key"};
+    add(mark, found->second, open_.size());
     place(found->second);
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
@@ -109,21 +109,31 @@ class Builder final : public YAML::EventHandler {
   Mark mark_of(const YAML::Mark& mark) const {
     return {file_, static_cast<uint32_t>(mark.line + 1), static_cast<uint32_t>(mark.column + 1)};
   }
-  void count(const YAML::Mark& mark, size_t nodes) {
-    nodes_ += nodes;
-    if (nodes_ > limits_.nodes_max)
+  void count(const YAML::Mark& mark, size_t bytes) {
+    if (++nodes_ > limits_.nodes_max)
       throw Refused{mark, fmt::format("the document has more than {} values", limits_.nodes_max)};
+    bytes_ += bytes;
+    if (bytes_ > limits_.bytes_max)
+      throw Refused{mark, fmt::format("the document has more than {} bytes of text", limits_.bytes_max)};
   }
-  size_t size_of(const Node& node) const {
-    size_t size = 1;
-    for (const Node& item : node.items) size += size_of(item);
-    for (const Node::Member& member : node.members) size += size_of(member.value);
-    return size;
+  void check_depth(const YAML::Mark& mark, size_t depth) const {
+    if (depth >= limits_.depth_max)
+      throw Refused{mark, fmt::format("this is nested more than {} deep", limits_.depth_max)};
+  }
+  // What an alias repeats costs what it would cost if it were written out.
+  void add(const YAML::Mark& mark, const Node& node, size_t depth) {
+    count(mark, node.text.size());
+    if (!node.is_scalar()) check_depth(mark, depth);
+    for (const Node& item : node.items) add(mark, item, depth + 1);
+    for (const Node::Member& member : node.members) {
+      bytes_ += member.name.size();
+      add(mark, member.value, depth + 1);
+    }
   }
   bool expects_name() const { return !open_.empty() && open_.back().node.is_map() && !open_.back().has_name; }
 
   void leaf(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind, const std::string& value) {
-    count(mark, 1);
+    count(mark, value.size());
     if (expects_name()) {
       if (value == "<<") throw Refused{mark, "merge keys (<<) are not understood here; write the keys out"};
       Open& top = open_.back();
@@ -143,10 +153,9 @@ class Builder final : public YAML::EventHandler {
     place(std::move(node));
   }
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind) {
-    count(mark, 1);
+    count(mark, 0);
     if (expects_name()) throw Refused{mark, "a key must be text"};
-    if (open_.size() >= limits_.depth_max)
-      throw Refused{mark, fmt::format("this is nested more than {} deep", limits_.depth_max)};
+    check_depth(mark, open_.size());  // before the parser recurses
     Open opened;
     opened.node.kind = kind;
     opened.node.mark = mark_of(mark);
@@ -176,6 +185,7 @@ class Builder final : public YAML::EventHandler {
   std::shared_ptr<const std::string> file_;
   const DocumentLimits& limits_;
   size_t nodes_ = 0;
+  size_t bytes_ = 0;
   std::vector<Open> open_;
   std::map<YAML::anchor_t, Node> anchors_;
 };
@@ -187,20 +197,6 @@ std::unique_ptr<Node> refuse(Problems& problems, const std::shared_ptr<const std
   return nullptr;
 }
 
-// yaml-cpp recurses once for each level of nesting: what is nested too deep must not reach it.
-bool nested_too_deep(std::string_view text, size_t depth_max) {
-  size_t flow = 0;
-  size_t dashes = 0;  // "- - - -": one level each
-  for (char c : text) {
-    if (c == '[' || c == '{') ++flow;
-    if ((c == ']' || c == '}') && flow > 0) --flow;
-    if (c == '\n') dashes = 0;
-    if (c == '-' || c == '?' || c == ':') ++dashes;
-    if (flow > 4 * depth_max || dashes > 4096) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::unique_ptr<Node> parse_yaml(std::string_view text, std::string_view file_name, Problems& problems,
@@ -209,8 +205,6 @@ std::unique_ptr<Node> parse_yaml(std::string_view text, std::string_view file_na
   if (text.size() > limits.bytes_max) return refuse(problems, file, YAML::Mark(), "the file is too large");
   if (text.find('\0') != text.npos)
     return refuse(problems, file, YAML::Mark(), "the file has a NUL byte in it");
-  if (nested_too_deep(text, limits.depth_max))
-    return refuse(problems, file, YAML::Mark(), "the file is nested too deep");
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);

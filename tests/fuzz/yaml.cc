@@ -1,4 +1,5 @@
 // Any bytes as a config file: never a crash; what is read is written out in a form that reads as the same.
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -20,6 +21,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Writer writer;
   writer.value(std::make_shared<const Node>(*node));
   const auto again = parse_yaml(writer.text(), "again.yaml", problems);
-  if (again == nullptr || to_json(*again) != to_json(*node)) std::abort();
+  if (again == nullptr || to_json(*again) != to_json(*node)) {
+    std::fprintf(stderr, "%s\n--- written as\n%s\n", problems.text().c_str(), writer.text().c_str());
+    std::abort();
+  }
   return 0;
 }
