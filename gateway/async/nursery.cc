@@ -17,7 +17,8 @@ Nursery::Promise::~Promise() {
 
 Nursery::Child Nursery::Promise::get_return_object() noexcept { return {}; }
 
-// A local, for a parameter would outlive the promise: whoever waits for empty() would be resumed before the task is gone.
+// A local, for a parameter would outlive the promise: whoever waits for empty() would be resumed before the
+// task is gone.
 Nursery::Child Nursery::run(Nursery&, Task<> task) {
   Task<> child = std::move(task);
   co_await child;

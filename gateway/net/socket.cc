@@ -95,7 +95,8 @@ Task<Result<void>> Socket::connect(SocketAddress to, Monotonic deadline) {
   impl_->connect_request.data = impl_;
   int status = 0;
   if (impl_->is_unix) {
-    if (to.host.size() >= sizeof(sockaddr_un::sun_path)) co_return std::unexpected(socket_error(UV_ENAMETOOLONG));
+    if (to.host.size() >= sizeof(sockaddr_un::sun_path))
+      co_return std::unexpected(socket_error(UV_ENAMETOOLONG));
     uv_pipe_connect(&impl_->connect_request, &impl_->pipe, to.host.c_str(), done);
   } else {
     sockaddr_storage address{};

@@ -64,7 +64,7 @@ class Stream {
     if (input_.empty()) input_.release();
   }
 
-  bool ended() const noexcept { return ended_; }                 // the peer has ended its sending
+  bool ended() const noexcept { return ended_; }  // the peer has ended its sending
   // It ended without the sign that this was all (TLS without close_notify): content that nothing but the end
   // delimits may have been cut short (RFC 9112 section 9.8).
   bool truncated() const noexcept { return truncated_; }
@@ -135,7 +135,7 @@ class Stream::Drained {
   friend class Stream;
   void resume();
   void abandon() noexcept;  // the stream is going
-  void resume_soon();  // once the callback that is under way is over
+  void resume_soon();       // once the callback that is under way is over
   static void late(void* self);
   Stream& stream_;
   Timer timer_;

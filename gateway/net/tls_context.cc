@@ -6,8 +6,10 @@
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -23,7 +25,6 @@ constexpr char ciphers_12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";  // forward secrecy
 constexpr uint8_t alpn_http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
 constexpr uint32_t session_life_s = 7200;
-constexpr uint8_t session_context[] = "sallyport";
 
 std::unexpected<Error> bad(std::string detail) {
   ERR_clear_error();
@@ -58,9 +59,28 @@ bool use_certificate(SSL_CTX* context, const Certificate::Impl& certificate) {
 bool trust(SSL_CTX* context, const std::vector<X509Ptr>& authorities) {
   X509_STORE* store = SSL_CTX_get_cert_store(context);
   bool all = !authorities.empty();
-  for (const X509Ptr& one : authorities) all = X509_STORE_add_cert(store, one.get()) == 1 && all;
-  ERR_clear_error();  // the same one twice is no harm
+  for (const X509Ptr& one : authorities) {
+    if (X509_STORE_add_cert(store, one.get()) == 1) continue;
+    const bool known = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_CERT_ALREADY_IN_HASH_TABLE;
+    all = all && known;  // the same one twice is no harm
+  }
+  ERR_clear_error();
   return all;
+}
+
+// A session is resumed only where it would have been let in anew: ticket keys are shared by all listeners,
+// and one made without a client's certificate, or with one of other authorities, must not open a listener
+// that asks for it.
+std::array<uint8_t, SHA256_DIGEST_LENGTH> session_context(const TlsServerOptions& options) {
+  std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
+  const bool asks = options.client_certificates != ClientCertificates::off;
+  const bool required = options.client_certificates == ClientCertificates::required;
+  const std::string what = std::string(required ? "required"
+                                       : asks   ? "optional"
+                                                : "off") +
+                           '\0' + (asks ? options.client_ca_pem : std::string());
+  SHA256(reinterpret_cast<const uint8_t*>(what.data()), what.size(), digest.data());
+  return digest;
 }
 
 }  // namespace
@@ -140,7 +160,8 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);  // tickets carry the sessions
   SSL_CTX_set_timeout(c, session_life_s);
   SSL_CTX_set_session_psk_dhe_timeout(c, session_life_s);
-  SSL_CTX_set_session_id_context(c, session_context, sizeof session_context - 1);
+  const auto sid = session_context(options);
+  SSL_CTX_set_session_id_context(c, sid.data(), sid.size());
   SSL_CTX_set_tlsext_ticket_key_cb(
       c, [](SSL* ssl, uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, int encrypt) {
         return of(ssl).crypt_ticket(name, iv, cipher, hmac, encrypt == 1);

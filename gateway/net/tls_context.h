@@ -57,7 +57,7 @@ struct TlsServerOptions {
   bool tls13_only = false;
   ClientCertificates client_certificates = ClientCertificates::off;
   std::string client_ca_pem;
-  std::shared_ptr<const Live<TicketKeys>> tickets;
+  std::shared_ptr<const Live<TicketKeys>> tickets;  // null, or no key yet: sessions are not resumed
 };
 
 // What a listener's connections share; one a worker and listener. TLS 1.2 (ECDHE and AEAD only) and 1.3, ALPN

@@ -23,9 +23,10 @@ std::string_view handshake_failure_reason() {
     case SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS:
       return "no_shared_signature_algorithm";
     case SSL_R_UNSUPPORTED_PROTOCOL:
-    case SSL_R_WRONG_VERSION_NUMBER:
     case SSL_R_UNKNOWN_PROTOCOL:
       return "unsupported_version";
+    case SSL_R_WRONG_VERSION_NUMBER:
+      return "not_tls";
     case SSL_R_HTTP_REQUEST:
     case SSL_R_HTTPS_PROXY_REQUEST:
       return "plain_http";
@@ -44,8 +45,10 @@ std::string_view handshake_failure_reason() {
       return "refused_by_peer";
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
       return "version_refused_by_peer";
+    case SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED:
+      return "certificate_wanted_by_peer";
     default:
-      return "protocol_error";
+      return ERR_GET_REASON(error) >= SSL_AD_REASON_OFFSET ? "alert_from_peer" : "protocol_error";
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "gateway/base/text.h"
 #include "gateway/net/tls_internal.h"
 
 namespace sallyport::net {
@@ -15,7 +16,7 @@ namespace {
 
 constexpr size_t record_max = 16 * 1024;  // of plaintext (RFC 8446 section 5.1)
 constexpr size_t out_max = 96 * 1024;
-constexpr size_t read_min = 2048;
+constexpr size_t read_min = 2048;  // less room than this is made larger, as far as the limit allows
 
 // What all connections of a thread share: raw bytes that are empty again when a callback returns.
 struct Scratch {
@@ -89,18 +90,48 @@ std::unique_ptr<TlsStream> TlsStream::client(Loop& loop, std::unique_ptr<Socket>
                                              const std::string& server_name) {
   SSL* ssl = SSL_new(context.raw());
   SSL_set_connect_state(ssl);
+  X509_VERIFY_PARAM* expected = SSL_get0_param(ssl);
+  // Only names of the SAN count, not the subject's common name (RFC 9525 section 2).
+  X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  bool named = !server_name.empty();  // BoringSSL takes an empty name for "any"
   if (is_address(server_name)) {
-    if (context.verify()) X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name.c_str());
-  } else {
+    named = X509_VERIFY_PARAM_set1_ip_asc(expected, server_name.c_str()) == 1;
+  } else if (named) {
     SSL_set_tlsext_host_name(ssl, server_name.c_str());
-    if (context.verify())
-      X509_VERIFY_PARAM_set1_host(SSL_get0_param(ssl), server_name.c_str(), server_name.size());
+    named = X509_VERIFY_PARAM_set1_host(expected, server_name.c_str(), server_name.size()) == 1;
   }
-  return std::unique_ptr<TlsStream>(new TlsStream(loop, std::move(socket), ssl));
+  std::unique_ptr<TlsStream> stream(new TlsStream(loop, std::move(socket), ssl));
+  if (context.verify() && !named) {
+    stream->end_handshake(sallyport::fail(Code::tls_failed, "bad_server_name", "there is no name to verify"));
+  }
+  return stream;
 }
 
 std::string TlsStream::version() const { return SSL_get_version(ssl_); }
 bool TlsStream::resumed() const noexcept { return SSL_session_reused(ssl_) == 1; }
+
+std::string TlsStream::protocol() const {
+  const uint8_t* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl_, &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+
+std::string TlsStream::server_name() const {
+  const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
+  return name == nullptr ? "" : name;
+}
+
+std::string TlsStream::peer_name() const {
+  const X509Ptr certificate(SSL_get_peer_certificate(ssl_));
+  if (certificate == nullptr) return {};
+  X509_NAME* subject = X509_get_subject_name(certificate.get());
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (at < 0) return {};
+  const ASN1_STRING* name = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+  return text::printable({reinterpret_cast<const char*>(ASN1_STRING_get0_data(name)),
+                          static_cast<size_t>(ASN1_STRING_length(name))});
+}
 
 int TlsStream::take_ciphertext(char* to, int most) noexcept {
   const size_t count = std::min(arrived_.size(), static_cast<size_t>(most));
@@ -123,23 +154,25 @@ Result<void> TlsStream::flush() {
   Scratch& s = scratch();
   const Slice bytes(s.out.data(), std::exchange(s.out_size, 0));
   if (bytes.empty()) return {};
-  return socket_->write(std::span<const Slice>(&bytes, 1));
+  Result<void> sent = socket_->write(std::span<const Slice>(&bytes, 1));
+  if (!sent) send_failure_ = sent.error();
+  return sent;
 }
 
 Task<Result<void>> TlsStream::handshake(Monotonic deadline) {
-  socket_->start_reading();
-  step_handshake();
   if (shaking_) {
-    WaitUntil done(loop_, deadline);
-    handshake_waiter_ = &done;
-    const bool in_time = co_await done;
-    handshake_waiter_ = nullptr;
-    if (!in_time) co_return fail(Code::timed_out, "timeout", "the TLS handshake took too long");
+    socket_->start_reading();
+    step_handshake();
   }
+  if (shaking_) {
+    Result<bool> over = co_await more(deadline);
+    if (shaking_ && !over) co_return fail(Code::timed_out, "timeout", "the TLS handshake took too long");
+  }
+  if (!shaken_) note_failure(shaken_.error());
   co_return shaken_;
 }
 
-bool TlsStream::step_handshake() {
+void TlsStream::step_handshake() {
   ERR_clear_error();
   const int status = SSL_do_handshake(ssl_);
   const int error = status == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_, status);
@@ -153,22 +186,24 @@ bool TlsStream::step_handshake() {
   }
   Result<void> sent = flush();  // an alert, too
   if (!failed_now && !sent) result = std::unexpected(std::move(sent.error()));
-  if (error == SSL_ERROR_WANT_READ && result) return true;
-  end_handshake(std::move(result));
-  return false;
+  if (error != SSL_ERROR_WANT_READ || !result) end_handshake(std::move(result));
 }
 
 void TlsStream::end_handshake(Result<void> result) {
   shaking_ = false;
   shaken_ = std::move(result);
-  if (!shaken_) status_ = shaken_;
-  if (shaken_) pump();
-  keep_rest();
-  if (handshake_waiter_ != nullptr) std::exchange(handshake_waiter_, nullptr)->notify();
+  if (!shaken_) return;
+  if (pump().broken) note_failure(std::move(broken_by_));  // whoever reads next hears of it
+}
+
+void TlsStream::tell_handshake() {
+  if (shaking_) return;
+  if (shaken_) return input_grew();
+  failed(shaken_.error());
 }
 
 std::span<char> TlsStream::on_alloc() {
-  if (input_.size() + read_min > input_max) {
+  if (input_.size() >= input_max) {
     reading_stopped_ = true;
     return {};
   }
@@ -184,14 +219,19 @@ void TlsStream::on_read(size_t bytes) {
     arrived_ = kept_.readable();
   }
   if (shaking_) {
-    if (step_handshake()) keep_rest();
-    return;
+    step_handshake();
+    keep_rest();
+    return tell_handshake();
   }
   const Pumped pumped = pump();
   keep_rest();
-  if (pumped == Pumped::grew) return input_grew();
-  if (pumped == Pumped::ended) return input_ended();
-  if (pumped == Pumped::broken) return failed(std::move(broken_by_));
+  tell(pumped);
+}
+
+void TlsStream::tell(Pumped pumped) {
+  if (pumped.broken) return failed(std::move(broken_by_), pumped.grew);
+  if (pumped.grew) return input_grew();  // an end behind it is told to who asks for more
+  if (pumped.ended) return input_ended();
 }
 
 // What BoringSSL has not taken stays with the connection.
@@ -207,71 +247,81 @@ void TlsStream::keep_rest() {
 
 // Decrypts as long as there is ciphertext and room.
 TlsStream::Pumped TlsStream::pump() {
-  Pumped result = Pumped::nothing;
+  Pumped result;
   ERR_clear_error();
-  while (input_.size() + read_min <= input_max) {
-    std::span<char> room = input_.writable(read_min);
-    room = room.first(std::min(room.size(), input_max - input_.size()));
+  while (!ended_ && !broken() && input_.size() < input_max) {
+    const size_t most = input_max - input_.size();
+    std::span<char> room = input_.writable(std::min(read_min, most));
+    room = room.first(std::min(room.size(), most));
     const int count = SSL_read(ssl_, room.data(), static_cast<int>(room.size()));
     if (count > 0) {
       input_.commit(static_cast<size_t>(count));
-      result = Pumped::grew;
+      result.grew = true;
       continue;
     }
     const int error = SSL_get_error(ssl_, count);
-    if (error == SSL_ERROR_WANT_READ) break;
-    if (error == SSL_ERROR_ZERO_RETURN) {
-      ended_ = true;
-      if (result == Pumped::nothing) result = Pumped::ended;
+    if (error == SSL_ERROR_WANT_READ && !fin_) break;
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_ZERO_RETURN) {
+      ended_ = result.ended = true;
+      truncated_ = error == SSL_ERROR_WANT_READ;
     } else {
+      result.broken = true;
       broken_by_ = {Code::tls_failed, "tls_error", ssl_error_text()};
-      result = Pumped::broken;
     }
     break;
   }
+  if (ended_ || broken() || result.broken) arrived_ = {};  // nobody will read what comes behind that
   if (input_.empty()) input_.release();
   Result<void> sent = flush();  // an alert, a key update
-  if (!sent && result != Pumped::broken) {
+  if (!sent && !result.broken) {
+    result.broken = true;
     broken_by_ = std::move(sent.error());
-    result = Pumped::broken;
   }
   return result;
 }
 
 void TlsStream::want_input() {
-  if (!arrived_.empty() || SSL_pending(ssl_) > 0) {
+  if (!shaking_ && (!arrived_.empty() || fin_ || SSL_pending(ssl_) > 0)) {
     const Pumped pumped = pump();
     keep_rest();
-    if (pumped == Pumped::broken) status_ = std::unexpected(std::move(broken_by_));
+    if (pumped.broken) note_failure(std::move(broken_by_));
   }
-  if (std::exchange(reading_stopped_, false)) socket_->start_reading();
+  if (!fin_ && std::exchange(reading_stopped_, false)) socket_->start_reading();
 }
 
 void TlsStream::on_read_end() {
-  if (shaking_)
-    return end_handshake(
+  fin_ = true;
+  if (shaking_) {
+    end_handshake(
         sallyport::fail(Code::connection_reset, "closed_by_peer", "the peer closed in the handshake"));
-  input_ended();
+    return tell_handshake();
+  }
+  const Pumped pumped = pump();  // what stands before the end comes first, as far as there is room
+  keep_rest();
+  tell(pumped);
 }
 
 void TlsStream::on_broken(Error error) {
-  if (shaking_) return end_handshake(std::unexpected(std::move(error)));
-  failed(std::move(error));
+  if (!shaking_) return failed(std::move(error));
+  end_handshake(std::unexpected(std::move(error)));
+  tell_handshake();
 }
 
 Result<void> TlsStream::encrypt(Slice plain) {
   while (!plain.empty()) {
     const int count = SSL_write(ssl_, plain.data(), static_cast<int>(std::min(plain.size(), record_max)));
-    if (count <= 0) return sallyport::fail(Code::tls_failed, "tls_error", ssl_error_text());
+    if (count <= 0) {
+      std::string text = ssl_error_text();
+      if (send_failure_) return std::unexpected(*send_failure_);
+      return sallyport::fail(Code::tls_failed, "tls_error", std::move(text));
+    }
     plain.remove_prefix(static_cast<size_t>(count));
   }
   return {};
 }
 
 // Small pieces share a record; what fills one goes in without a copy.
-Result<void> TlsStream::write(std::span<const Slice> pieces) {
-  if (broken()) return status_;
-  ERR_clear_error();
+Result<void> TlsStream::encrypt_all(std::span<const Slice> pieces) {
   Scratch& s = scratch();
   size_t gathered = 0;
   for (Slice piece : pieces) {
@@ -290,8 +340,16 @@ Result<void> TlsStream::write(std::span<const Slice> pieces) {
       gathered = 0;
     }
   }
-  if (Result<void> done = encrypt({s.plain.data(), gathered}); !done) return done;
-  return flush();
+  return encrypt({s.plain.data(), gathered});
+}
+
+Result<void> TlsStream::write(std::span<const Slice> pieces) {
+  if (broken()) return status_;
+  if (shaking_) return sallyport::fail(Code::internal, "not_connected", "the TLS handshake is not over");
+  ERR_clear_error();
+  Result<void> done = encrypt_all(pieces);
+  Result<void> sent = flush();  // in any case: the shared buffer must be empty for the next connection
+  return done ? sent : done;
 }
 
 void TlsStream::close_output() {

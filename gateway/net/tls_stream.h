@@ -6,9 +6,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "gateway/async/signal.h"
 #include "gateway/net/listener.h"
 #include "gateway/net/socket.h"
 #include "gateway/net/stream.h"
@@ -36,6 +36,10 @@ class TlsStream final : public Stream, private SocketOwner {
   // After the handshake.
   std::string version() const;  // "TLSv1.3"
   bool resumed() const noexcept;
+  std::string protocol() const;     // what ALPN chose (RFC 7301); empty without
+  std::string server_name() const;  // the SNI that the client sent or sends; empty without
+  // The common name of the peer's certificate, printable; empty if it showed none, or one without.
+  std::string peer_name() const;
 
   Result<void> write(std::span<const Slice> pieces) override;
   size_t queued() const noexcept override { return socket_->queued(); }
@@ -56,13 +60,20 @@ class TlsStream final : public Stream, private SocketOwner {
   void on_broken(Error error) override;
   void on_drained() override { output_drained(); }
 
-  bool step_handshake();  // true: it needs more from the peer; false: over, and the stream may be gone
+  // Nobody is resumed in these.
+  void step_handshake();
   void end_handshake(Result<void> result);
-  enum class Pumped : uint8_t { nothing, grew, ended, broken };
+  struct Pumped {
+    bool grew = false, ended = false, broken = false;
+  };
   Pumped pump();
   void keep_rest();
   Result<void> encrypt(Slice plain);
+  Result<void> encrypt_all(std::span<const Slice> pieces);
   Result<void> flush();
+
+  void tell_handshake();     // resumes who waits for it: the stream may be gone
+  void tell(Pumped pumped);  // the same for input
 
   std::unique_ptr<Socket> socket_;
   std::shared_ptr<TlsServerContext> context_;  // of a server
@@ -70,10 +81,11 @@ class TlsStream final : public Stream, private SocketOwner {
   Slice arrived_;  // ciphertext that is not decrypted yet: in the shared buffer, or in kept_
   Buffer kept_;
   bool shaking_ = true;
+  bool fin_ = false;  // the socket has ended; what arrived_ holds is still to be decrypted
   bool reading_stopped_ = false;
   Result<void> shaken_;
-  WaitUntil* handshake_waiter_ = nullptr;
-  Error broken_by_;  // a failure found where nobody may be resumed
+  Error broken_by_;                    // a failure found where nobody may be resumed
+  std::optional<Error> send_failure_;  // what the socket said, which BoringSSL does not pass on
 };
 
 }  // namespace sallyport::net
