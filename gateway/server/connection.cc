@@ -48,6 +48,7 @@ Task<> Connection::run() {
     state_ = State::busy;
     go_on = co_await serve_one();
     exchange_.clear();
+    go_on = go_on && !draining_;  // the drain may have begun behind the answer's head
   }
   const bool orderly = state_ != State::closing;
   state_ = State::closing;

@@ -54,6 +54,8 @@ std::string Server::metrics() {
     }
   }
   metrics_.gauge("sallyport_build_info", {{"version", version()}, {"tls", net::tls_library()}}).set(1);
+  observe::Counter& lost = metrics_.counter("sallyport_access_log_lost_total", {});
+  lost.add(access_log_->lost() - lost.value());
   std::vector<observe::Metrics*> all = {&metrics_};
   for (auto& worker : workers_) all.push_back(&worker->metrics());
   return observe::scrape(all);

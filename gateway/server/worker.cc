@@ -16,6 +16,7 @@ WorkerListener::WorkerListener(observe::Metrics& metrics, const ListenerPlan& pl
     : name(plan.config.name),
       key(plan.key()),
       connections(metrics.gauge("sallyport_connections", {{"listener", name}})),
+      refused(metrics.counter("sallyport_connections_refused_total", {{"listener", name}})),
       handshakes(metrics, "sallyport_tls_handshakes_total", {{"listener", name}}, "version", "resumed"),
       handshake_failures(metrics, "sallyport_tls_handshake_failures_total", {{"listener", name}}, "reason") {}
 
@@ -113,7 +114,10 @@ std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, 
 }
 
 void Worker::accepted(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket) {
-  if (connections_ >= connections_max_) return;  // closed at once, before a handshake costs anything
+  if (connections_ >= connections_max_) {  // closed at once, before a handshake costs anything
+    listener->refused.add();
+    return;
+  }
   std::string client_ip = socket.peer();
   std::unique_ptr<net::Stream> stream;
   net::TlsStream* tls = nullptr;

@@ -41,6 +41,7 @@ struct WorkerListener {
   uint64_t material_version = 0;
   std::shared_ptr<net::TlsServerContext> context;
   observe::Gauge& connections;
+  observe::Counter& refused;
   observe::CounterSet handshakes;
   observe::CounterSet handshake_failures;
   std::unique_ptr<net::Listener> socket;

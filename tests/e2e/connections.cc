@@ -251,3 +251,13 @@ TEST_CASE("plaintext and redirect listeners") {
   CHECK(r.status == 308);
   CHECK(r.header("location") == "https://api.test/a/b?c");
 }
+
+TEST_CASE("one connection more than allowed is closed at once, and counted") {
+  Origin origin;
+  Gateway gateway("http: { connections: 1 }\n" + open_routes(origin));
+  auto first = gateway.connect();
+  CHECK(first->ask(get("/x")).status == 200);
+  CHECK_FALSE(gateway.connect()->connected());
+  CHECK(gateway.has_metric(R"(sallyport_connections_refused_total{listener="edge"} 1)"));
+  CHECK(first->ask(get("/x")).status == 200);
+}
