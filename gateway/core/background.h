@@ -4,6 +4,7 @@
 // Live<T>.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,6 +28,10 @@ class Background {
     Duration every = std::chrono::minutes(15);
     Duration retry_after = seconds(5);  // after a failure; doubled up to `every`
     size_t bytes_max = 1 << 20;
+    // Set from any thread: the next fetch is wanted now. It comes within half a second, but not sooner than
+    // wanted_pause after the last, whoever wishes for it. Null: nobody will.
+    std::shared_ptr<std::atomic<bool>> wanted;
+    Duration wanted_pause = seconds(10);
   };
 
   virtual ~Background() = default;

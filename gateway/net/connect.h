@@ -22,8 +22,9 @@ struct SocketAddress {
 };
 
 // All addresses of a name (getaddrinfo on the thread pool), at most 32, IPv4 and IPv6 as the system orders
-// them. A numeric host is given back at once. Errors: name_not_resolved.
-Task<Result<std::vector<SocketAddress>>> resolve(Loop& loop, std::string host, uint16_t port);
+// them. A numeric host is given back at once. Errors: name_not_resolved, timed_out.
+Task<Result<std::vector<SocketAddress>>> resolve(Loop& loop, std::string host, uint16_t port,
+                                                 Monotonic deadline);
 
 struct TlsOptions {
   std::shared_ptr<const TlsClientContext> context;  // null: plain TCP

@@ -3,8 +3,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
+#include "gateway/async/signal.h"
 #include "gateway/observe/log.h"
 #include "gateway/server/fetch.h"
 
@@ -65,8 +67,16 @@ class MainBackground::NotReady final : public Handle {
 
 class MainBackground::Fetching final : public Handle {
  public:
-  Fetching(Loop& loop, Fetch what, std::move_only_function<void(Result<std::string>)> got)
-      : loop_(loop), what_(std::move(what)), got_(std::move(got)), task_(run()) {}
+  Fetching(MainBackground& owner, Fetch what, std::move_only_function<void(Result<std::string>)> got)
+      : owner_(owner), loop_(owner.loop_), what_(std::move(what)), got_(std::move(got)), task_(run()) {
+    owner_.fetchings_.push_back(this);
+  }
+  ~Fetching() override { owner_.fetchings_.remove(this); }
+
+  void look() {
+    if (pause_ == nullptr || what_.wanted == nullptr || loop_.now() < last_ + what_.wanted_pause) return;
+    if (what_.wanted->exchange(false, std::memory_order_relaxed)) pause_->notify();
+  }
 
  private:
   Task<> run() {
@@ -80,13 +90,21 @@ class MainBackground::Fetching final : public Handle {
             {{"url", what_.url}, {"reason", document.error().reason}, {"detail", document.error().detail}});
       }
       got_(std::move(document));
-      co_await sleep(loop_, good ? what_.every : retry);
+      last_ = loop_.now();
+      WaitUntil pause(loop_, last_ + (good ? what_.every : retry));
+      pause_ = &pause;
+      const bool wanted = co_await pause;
+      pause_ = nullptr;
+      if (wanted) observe::log(observe::Level::info, "fetch_wanted", {{"url", what_.url}});
       retry = good ? what_.retry_after : std::min(retry * 2, what_.every);
     }
   }
+  MainBackground& owner_;
   Loop& loop_;
   Fetch what_;
   std::move_only_function<void(Result<std::string>)> got_;
+  Monotonic last_{};
+  WaitUntil* pause_ = nullptr;  // while it waits for the next time
   Task<> task_;
 };
 
@@ -102,7 +120,7 @@ std::unique_ptr<Background::Handle> MainBackground::watch(std::string path,
 
 std::unique_ptr<Background::Handle> MainBackground::fetch(
     Fetch what, std::move_only_function<void(Result<std::string>)> got) {
-  return std::make_unique<Fetching>(loop_, std::move(what), std::move(got));
+  return std::make_unique<Fetching>(*this, std::move(what), std::move(got));
 }
 
 std::unique_ptr<Background::Handle> MainBackground::not_ready(std::string reason) {
@@ -123,6 +141,7 @@ void MainBackground::look(void* self) {
   for (Watch* watch : moved) {  // telling one may end others
     if (std::ranges::find(me.watches_, watch) != me.watches_.end()) watch->tell();
   }
+  for (Fetching* fetching : me.fetchings_) fetching->look();
 }
 
 }  // namespace sallyport::server

@@ -34,6 +34,7 @@ class MainBackground final : public Background {
   Loop& loop_;
   Timer timer_;
   std::list<Watch*> watches_;
+  std::list<Fetching*> fetchings_;
   std::multiset<std::string> waiting_for_;
 };
 

@@ -48,9 +48,8 @@ Task<Result<std::unique_ptr<net::Stream>>> open(Loop& loop, const Url& url, cons
                                                 Monotonic deadline) {
   Result<net::TlsOptions> tls = tls_for(url, what);
   if (!tls) co_return std::unexpected(std::move(tls.error()));
-  auto addresses = co_await net::resolve(loop, url.target.host, url.target.port);
+  auto addresses = co_await net::resolve(loop, url.target.host, url.target.port, deadline);
   if (!addresses) co_return std::unexpected(std::move(addresses.error()));
-  if (addresses->empty()) co_return fail(Code::name_not_resolved, "name_not_resolved", url.target.host);
   Result<std::unique_ptr<net::Stream>> stream = fail(Code::io, "not_connected");
   for (const net::SocketAddress& address : *addresses) {
     stream = co_await net::connect(loop, address, *tls, deadline);

@@ -173,9 +173,8 @@ Task<> RedisClient::run() {
 
 Task<Result<void>> RedisClient::open() {
   const Monotonic deadline = loop_.now() + options_.connect_timeout;
-  auto addresses = co_await net::resolve(loop_, options_.host, options_.port);
+  auto addresses = co_await net::resolve(loop_, options_.host, options_.port, deadline);
   if (!addresses) co_return std::unexpected(std::move(addresses.error()));
-  if (addresses->empty()) co_return fail(Code::name_not_resolved, "name_not_resolved", options_.host);
   auto stream = co_await net::connect(loop_, addresses->front(), options_.tls, deadline);
   if (!stream) co_return std::unexpected(std::move(stream.error()));
   stream_ = std::move(*stream);

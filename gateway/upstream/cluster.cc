@@ -122,7 +122,7 @@ Task<Result<void>> Cluster::wait_for_room(Monotonic deadline) {
 
 Task<Result<Connection*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
   OpenSlot slot(open_);
-  Result<void> resolved = co_await have_addresses(endpoint);
+  Result<void> resolved = co_await have_addresses(endpoint, deadline);
   if (!resolved) co_return std::unexpected(std::move(resolved.error()));
   const net::SocketAddress address = endpoint.addresses[endpoint.next_address++ % endpoint.addresses.size()];
   net::TlsOptions tls;
@@ -134,8 +134,11 @@ Task<Result<Connection*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadlin
       co_await net::connect(loop_, address, std::move(tls), deadline);
   if (!stream) {
     const Error& e = stream.error();
+    const std::string_view reason = e.code == Code::timed_out    ? "connect_timeout"
+                                    : e.code == Code::tls_failed ? "upstream_tls_failed"
+                                                                 : "connect_failed";
     co_return fail(
-        Code::upstream_unreachable, e.code == Code::timed_out ? "connect_timeout" : "connect_failed",
+        Code::upstream_unreachable, reason,
         fmt::format("{} ({}): {} {}", endpoint.target.authority, address.host, e.reason, e.detail));
   }
   slot.keep();
@@ -143,17 +146,17 @@ Task<Result<Connection*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadlin
   co_return new Connection(*this, endpoint, std::move(*stream));
 }
 
-Task<Result<void>> Cluster::have_addresses(Endpoint& endpoint) {
+Task<Result<void>> Cluster::have_addresses(Endpoint& endpoint, Monotonic deadline) {
   if (!endpoint.addresses.empty()) {
     if (!endpoint.resolving && loop_.now() - endpoint.resolved_at > options_.resolve_every) {
       resolving_.start(resolve_again(endpoint));
     }
     co_return Result<void>{};
   }
-  auto found = co_await net::resolve(loop_, endpoint.target.host, endpoint.target.port);
-  if (!found || found->empty()) {
-    co_return fail(Code::upstream_unreachable, "name_not_resolved",
-                   fmt::format("{}: {}", endpoint.target.host, found ? "no address" : found.error().detail));
+  auto found = co_await net::resolve(loop_, endpoint.target.host, endpoint.target.port, deadline);
+  if (!found) {
+    co_return fail(Code::upstream_unreachable, found.error().reason,
+                   fmt::format("{}: {}", endpoint.target.host, found.error().detail));
   }
   endpoint.addresses = std::move(*found);
   endpoint.resolved_at = loop_.now();
@@ -164,12 +167,17 @@ Task<Result<void>> Cluster::have_addresses(Endpoint& endpoint) {
 Task<> Cluster::resolve_again(Endpoint& endpoint) {
   endpoint.resolving = true;
   endpoint.resolved_at = loop_.now();
-  auto found = co_await net::resolve(loop_, endpoint.target.host, endpoint.target.port);
-  if (found && !found->empty()) endpoint.addresses = std::move(*found);
+  auto found = co_await net::resolve(loop_, endpoint.target.host, endpoint.target.port,
+                                     loop_.now() + options_.resolve_every);
+  if (found) endpoint.addresses = std::move(*found);
   endpoint.resolving = false;
 }
 
 void Cluster::succeeded(Endpoint& endpoint, Duration took) noexcept {
+  if (endpoint.failures > 0) {
+    observe::log(observe::Level::info, "upstream_recovered",
+                 {{"upstream", options_.name}, {"target", endpoint.target.authority}});
+  }
   endpoint.failures = 0;
   outcomes_.add("success");
   duration_.observe(took);
@@ -177,6 +185,13 @@ void Cluster::succeeded(Endpoint& endpoint, Duration took) noexcept {
 
 void Cluster::failed(Endpoint& endpoint, const Error& error) {
   outcomes_.add(error.reason);
+  if (endpoint.failures == 0) {
+    observe::log(observe::Level::warn, "upstream_failed",
+                 {{"upstream", options_.name},
+                  {"target", endpoint.target.authority},
+                  {"reason", error.reason},
+                  {"detail", error.detail}});
+  }
   const uint32_t doublings = std::min<uint32_t>(endpoint.failures++, 5);
   endpoint.skip_until = loop_.now() + std::min<Duration>(skip_first * (1U << doublings), skip_most);
 }

@@ -90,7 +90,7 @@ class Cluster final : private TurnEnd {
   Task<Result<Connection*>> open(Endpoint& endpoint);
   Task<Result<Connection*>> open_in(Endpoint& endpoint, Monotonic deadline);
   Task<Result<void>> wait_for_room(Monotonic deadline);
-  Task<Result<void>> have_addresses(Endpoint& endpoint);
+  Task<Result<void>> have_addresses(Endpoint& endpoint, Monotonic deadline);
   Task<> resolve_again(Endpoint& endpoint);
   void give_back(Connection& connection) noexcept;
   void close(Connection& connection) noexcept;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <atomic>
 #include <utility>
 
 #include "gateway/base/text.h"
@@ -195,6 +196,7 @@ struct JwtOptions {
 struct KeySetStore {
   std::shared_ptr<Live<KeySet>> live = std::make_shared<Live<KeySet>>();
   std::unique_ptr<Background::Handle> not_ready;
+  std::shared_ptr<std::atomic<bool>> wanted = std::make_shared<std::atomic<bool>>(false);
   Handles handles;
 
   void take(Result<std::string> document, const std::string& from) {
@@ -232,6 +234,7 @@ void keys_from_url(KeySetStore& store, const JwksOptions& jwks, Setup& setup) {
   fetch.url = jwks.url;
   fetch.ca_file = jwks.ca.resolved;
   fetch.every = jwks.refresh;
+  fetch.wanted = store.wanted;
   store.handles.push_back(setup.background->fetch(
       std::move(fetch),
       [&store, url = jwks.url](Result<std::string> document) { store.take(std::move(document), url); }));
@@ -259,6 +262,9 @@ class JwtAuthenticator final : public Authenticator {
     const uint64_t before = verifier_.signature_checks();
     auto principal = verifier_.verify(token, x.loop.wall());
     checks_.add(verifier_.signature_checks() - before);
+    // Perhaps the issuer signs with a new one.
+    if (!principal && principal.error().reason == "unknown_key")
+      store_->wanted->store(true, std::memory_order_relaxed);
     return principal;
   }
   std::string challenge(const Error* error) const override {

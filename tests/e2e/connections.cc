@@ -180,8 +180,8 @@ TEST_CASE("TLS 1.2 and 1.3, nothing older, names, protocols, plain HTTP") {
   Origin origin;
   const std::string c = certificates().path();
   Gateway gateway(open_routes(origin), {},
-                  "certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key }, { cert: " + c +
-                      "/other.crt, key: " + c + "/other.key } ]");
+                  {.edge_tls = "certificates: [ { cert: " + c + "/tls.crt, key: " + c +
+                               "/tls.key }, { cert: " + c + "/other.crt, key: " + c + "/other.key } ]"});
   CHECK(gateway.connect()->version() == "TLSv1.3");
   CHECK(gateway.connect({.max_version = "1.2"})->version() == "TLSv1.2");
   CHECK_FALSE(gateway.connect({.max_version = "1.1"})->connected());
@@ -218,9 +218,10 @@ TEST_CASE("a session resumes by its ticket") {
 TEST_CASE("client certificates, required") {
   Origin origin;
   const std::string c = certificates().path();
-  Gateway gateway(open_routes(origin), {},
-                  "certificates: [ { cert: " + c + "/tls.crt, key: " + c +
-                      "/tls.key } ], client_certificates: { ca: " + c + "/ca.crt, mode: required }");
+  Gateway gateway(
+      open_routes(origin), {},
+      {.edge_tls = "certificates: [ { cert: " + c + "/tls.crt, key: " + c +
+                   "/tls.key } ], client_certificates: { ca: " + c + "/ca.crt, mode: required }"});
   CHECK(gateway.connect()->ask(get("/x")).status == 0);
   CHECK(gateway.connect({.cert = c + "/client.crt", .key = c + "/client.key"})->ask(get("/x")).status == 200);
   CHECK(gateway.connect({.cert = c + "/other.crt", .key = c + "/other.key"})->ask(get("/x")).status == 0);

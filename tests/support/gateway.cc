@@ -36,19 +36,21 @@ const TempDir& certificates() {
 
 std::string Gateway::whole(const std::string& config) const {
   const std::string c = certificates().path();
-  const std::string tls =
-      edge_tls_.empty() ? "certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key } ]" : edge_tls_;
-  return "version: 1\nworkers: 1\nlisteners:\n  - { name: edge, address: \"127.0.0.1:0\", tls: { " + tls +
+  const std::string tls = options_.edge_tls.empty()
+                              ? "certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key } ]"
+                              : options_.edge_tls;
+  return "version: 1\nworkers: " + options_.workers +
+         "\nlisteners:\n  - { name: edge, address: \"127.0.0.1:0\", tls: { " + tls +
          " } }\n  - { name: mesh, address: \"127.0.0.1:0\", plaintext: true }\n"
-         "  - { name: redirect, address: \"127.0.0.1:0\", redirect: https }\n"
-         "admin: { address: \"127.0.0.1:0\" }\n" +
+         "  - { name: redirect, address: \"127.0.0.1:0\", redirect: https }\n" +
+         options_.more_listeners + "admin: { address: \"127.0.0.1:0\" }\n" +
          (config.find("log:") == std::string::npos ? "log: { access: { to: \"file:access.log\" } }\n" : "") +
          config;
 }
 
 Gateway::Gateway(const std::string& config, const std::function<void(const TempDir&)>& before_start,
-                 const std::string& edge_tls)
-    : edge_tls_(edge_tls) {
+                 GatewayOptions options)
+    : options_(std::move(options)) {
   dir_.write("clock", std::string(8, '\0'));
   dir_.write("gateway.yaml", whole(config));
   if (before_start) before_start(dir_);
@@ -96,7 +98,10 @@ void Gateway::advance(std::chrono::nanoseconds by) {
   close(fd);
 }
 
-void Gateway::rewrite_config(const std::string& config) { dir_.write("gateway.yaml", whole(config)); }
+void Gateway::rewrite_config(const std::string& config, const std::string& more_listeners) {
+  options_.more_listeners = more_listeners;
+  dir_.write("gateway.yaml", whole(config));
+}
 
 int Gateway::stop() {
   process_->signal(SIGTERM);

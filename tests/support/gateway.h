@@ -17,12 +17,18 @@ inline const char* binary() { return SALLYPORT_BINARY; }
 // other.crt/other.key for other.test, ca.crt with client.crt/client.key signed by it.
 const TempDir& certificates();
 
+struct GatewayOptions {
+  std::string edge_tls;        // what stands in listeners[edge].tls; empty: the certificate of api.test
+  std::string more_listeners;  // lines of the list
+  std::string workers = "1";
+};
+
 class Gateway {
  public:
   // The part of the config behind listeners, admin and log; TLS listener "edge", plain one "mesh".
   // before_start may add files to dir.
   explicit Gateway(const std::string& config, const std::function<void(const TempDir&)>& before_start = {},
-                   const std::string& edge_tls = "");
+                   GatewayOptions options = {});
   ~Gateway();
 
   int port(const std::string& listener = "edge") const;
@@ -36,7 +42,7 @@ class Gateway {
   bool has_metric(const std::string& sample) const;
 
   void advance(std::chrono::nanoseconds by);  // moves its clocks
-  void rewrite_config(const std::string& config);
+  void rewrite_config(const std::string& config, const std::string& more_listeners = "");
   void reload() { process_->signal(1); }
   int stop();  // SIGTERM, and its exit status
   // The access-log line that has all these texts, waited for; "" if it never came.
@@ -48,7 +54,7 @@ class Gateway {
  private:
   std::string whole(const std::string& config) const;
   TempDir dir_;
-  std::string edge_tls_;
+  GatewayOptions options_;
   std::chrono::nanoseconds shift_{0};
   std::unique_ptr<Process> process_;
 };

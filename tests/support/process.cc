@@ -19,7 +19,8 @@
 namespace sallyport::test {
 
 TempDir::TempDir() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "sallyport-").string() + std::string(6, 'X');
+  std::string pattern =
+      (std::filesystem::temp_directory_path() / "sallyport-").string() + std::string(6, 'X');
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
   path_ = pattern;
 }

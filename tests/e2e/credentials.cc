@@ -1,0 +1,206 @@
+// Credentials: keys that come and go, tokens of every algorithm, key sets, two proofs at once.
+#include <doctest/doctest.h>
+
+#include "tests/support/gateway.h"
+#include "tests/support/issuer.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string bearer(const std::string& token) { return get("/x", "Authorization: Bearer " + token + "\r\n"); }
+
+std::string jwt_config(const std::string& jwks, const std::string& origin) {
+  return "upstreams: { web: { targets: [\"" + origin +
+         "\"] } }\nauthenticators:\n  idp: { type: jwt, issuer: \"https://idp\", audiences: [api], "
+         "algorithms: [ES256], jwks: { " +
+         jwks + " } }\n" + R"(
+routes:
+  - { name: x, match: { path: /x }, authenticate: { any_of: [idp] }, authorize: { scopes: ["a:read"] }, forward: { to: web } }
+  - { name: admin, match: { path: /admin }, authenticate: { any_of: [idp] }, authorize: { scopes: ["admin"] }, forward: { to: web } }
+)";
+}
+
+}  // namespace
+
+TEST_CASE("keys are created, rotated and revoked while the gateway runs") {
+  std::string key;
+  const auto keys = [](const TempDir& dir, std::vector<std::string> words) {
+    words.insert(words.begin(), {binary(), "keys"});
+    words.insert(words.end(), {"--file", dir.path("keys.yaml")});
+    const Finished done = run(words);
+    CHECK(done.status == 0);
+    return done.out.substr(0, done.out.find('\n'));
+  };
+  Gateway gateway(
+      "authenticators: { k: { type: api_key, file: keys.yaml } }\nroutes:\n"
+      "  - { name: x, match: { path: /x }, authenticate: { any_of: [k] }, respond: { status: 200 } }\n",
+      [&](const TempDir& dir) { key = keys(dir, {"create", "--client", "acme", "--expires", "1h"}); });
+  const auto status = [&](const std::string& with) {
+    return gateway.ask(get("/x", "X-API-Key: " + with + "\r\n")).status;
+  };
+  CHECK(status(key) == 200);
+  CHECK(status(key.substr(0, key.size() - 1) + (key.back() == 'a' ? "b" : "a")) == 401);
+  const std::string id = key.substr(3, 12);
+  const std::string next = keys(gateway.dir(), {"rotate", "--id", id});
+  CHECK(eventually([&] { return status(next) == 200; }));
+  CHECK(status(key) == 200);
+  keys(gateway.dir(), {"revoke", "--id", id});
+  CHECK(eventually([&] { return status(key) == 401; }));
+  CHECK(status(next) == 200);
+  CHECK(gateway.log_line("\"reason\":\"revoked\"").find("\"status\":401") != std::string::npos);
+  CHECK(gateway.dir().read("keys.yaml").find(next) == std::string::npos);
+  gateway.dir().write("keys.yaml", "nonsense");
+  CHECK(eventually([&] { return gateway.errors().find("keys_reload_failed") != std::string::npos; }));
+  CHECK(status(next) == 200);
+  CHECK(gateway.errors().find("sp_") == std::string::npos);
+}
+
+TEST_CASE("tokens: good ones once verified, all others refused with the reason") {
+  Origin origin;
+  Issuer issuer;
+  const Issuer stranger;
+  Gateway gateway(jwt_config("file: jwks.json", origin.target()),
+                  [&](const TempDir& dir) { dir.write("jwks.json", issuer.jwks()); });
+  const std::string token = issuer.good();
+  for (int i = 0; i < 3; ++i) CHECK(gateway.ask(bearer(token)).status == 200);
+  CHECK(gateway.has_metric("sallyport_token_signature_checks_total 1"));
+  CHECK(origin.last().has("X-Client-Id: ann"));
+  CHECK(origin.last().has("X-Client-Scopes: a:read a:write"));
+  CHECK(origin.last().head.find("Bearer") == std::string::npos);
+  CHECK(gateway.log_line("\"credential\":\"t1\"").find("\"client\":\"ann\"") != std::string::npos);
+  const Response scope = gateway.ask(get("/admin", "Authorization: Bearer " + token + "\r\n"));
+  CHECK(scope.status == 403);
+  CHECK(scope.header("www-authenticate") == "Bearer error=\"insufficient_scope\", scope=\"admin\"");
+
+  const auto refused = [&](const std::string& bad, const std::string& reason) {
+    CAPTURE(reason);
+    const Response r = gateway.ask(bearer(bad));
+    CHECK(r.status == 401);
+    CHECK(r.header("www-authenticate").starts_with("Bearer error=\"invalid_token\""));
+    CHECK(gateway.log_line("\"reason\":\"" + reason + "\"") != "");
+  };
+  refused(stranger.good(), "bad_signature");
+  refused(issuer.token(R"({"iss":"https://idp","aud":"api","sub":"a"})"), "no_expiry");
+  refused(issuer.token(R"({"iss":"https://idp","aud":"api","exp":1000})"), "expired");
+  refused(issuer.good(R"(,"nbf":99999999999)"), "not_yet_valid");
+  refused(issuer.token(R"({"iss":"https://other","aud":"api","exp":99999999999})"), "wrong_issuer");
+  refused(issuer.token(R"({"iss":"https://idp","aud":"b","exp":99999999999})"), "wrong_audience");
+  refused(issuer.token("{}", R"({"alg":"none"})"), "wrong_algorithm");
+  refused(issuer.token("{}", R"({"alg":"HS256"})"), "wrong_algorithm");
+  refused(issuer.token("{}", R"({"alg":"ES256","kid":"other"})"), "unknown_key");
+  refused("nonsense", "malformed_token");
+  gateway.advance(11min);  // it is in the cache, and has expired
+  CHECK(gateway.ask(bearer(token)).status == 401);
+}
+
+TEST_CASE("a key set is fetched before the gateway is ready; until then 503, not 401") {
+  const Issuer issuer, next("ES256", "k2");
+  std::atomic<bool> there{false}, changed{false};
+  Origin idp([&](const OriginRequest& r) {
+    if (!there) return std::string("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
+    return Origin::ok((changed ? next : issuer).jwks())(r);
+  });
+  Origin origin;
+  Gateway gateway(jwt_config("url: \"" + idp.target() + "/jwks\"", origin.target()));
+  CHECK(gateway.admin("/readyz").status == 503);
+  CHECK(gateway.ask(bearer(issuer.good())).status == 503);
+  there = true;
+  gateway.advance(6s);
+  CHECK(eventually([&] { return gateway.admin("/readyz").status == 200; }));
+  CHECK(gateway.ask(bearer(issuer.good())).status == 200);
+  // The issuer signs with a new key: seen at the first token of it, not a quarter of an hour later.
+  changed = true;
+  CHECK(gateway.ask(bearer(next.good())).status == 401);
+  gateway.advance(11s);
+  CHECK(eventually([&] { return gateway.ask(bearer(next.good())).status == 200; }));
+  CHECK(gateway.ask(bearer(issuer.good())).status == 401);
+  // What is not the issuer's is not asked for again and again.
+  const size_t before = idp.requests().size();
+  for (int i = 0; i < 20; ++i) CHECK(gateway.ask(bearer(Issuer("ES256", "k3").good())).status == 401);
+  CHECK(idp.requests().size() <= before + 1);
+}
+
+TEST_CASE("each algorithm by its own key, and none by another's") {
+  Origin origin;
+  for (const std::string algorithm : {"ES256", "RS256", "PS256", "EdDSA"}) {
+    CAPTURE(algorithm);
+    const Issuer issuer(algorithm), stranger(algorithm);
+    std::string config = jwt_config("file: jwks.json", origin.target());
+    config.replace(config.find("[ES256]"), 7, "[" + algorithm + "]");
+    Gateway gateway(config, [&](const TempDir& dir) { dir.write("jwks.json", issuer.jwks()); });
+    CHECK(gateway.ask(bearer(issuer.good())).status == 200);
+    CHECK(gateway.ask(bearer(stranger.good())).status == 401);
+    const std::string token = issuer.good();
+    const size_t middle = token.rfind('.') - 5;  // of the claims
+    std::string forged = token;
+    forged[middle] = forged[middle] == 'A' ? 'B' : 'A';
+    CHECK(gateway.ask(bearer(forged)).status == 401);
+    for (const std::string other : {"ES256", "RS256", "PS256", "EdDSA"}) {
+      if (other == algorithm) continue;
+      const std::string header = R"({"alg":")" + other + R"(","kid":"k1"})";
+      CHECK(
+          gateway.ask(bearer(issuer.token(R"({"iss":"https://idp","aud":"api","exp":99999999999})", header)))
+              .status == 401);
+    }
+  }
+}
+
+TEST_CASE("a key set file that changes is read again; one that is broken is not") {
+  Origin origin;
+  const Issuer one, two("ES256", "k2");
+  Gateway gateway(jwt_config("file: jwks.json", origin.target()),
+                  [&](const TempDir& dir) { dir.write("jwks.json", one.jwks()); });
+  CHECK(gateway.ask(bearer(one.good())).status == 200);
+  gateway.dir().write("jwks.json", two.jwks());
+  CHECK(eventually([&] { return gateway.ask(bearer(two.good())).status == 200; }));
+  CHECK(gateway.ask(bearer(one.good())).status == 401);  // although it was remembered
+  gateway.dir().write("jwks.json", "{}");
+  CHECK(eventually([&] { return gateway.errors().find("key_set_refused") != std::string::npos; }));
+  CHECK(gateway.ask(bearer(two.good())).status == 200);
+}
+
+TEST_CASE("all_of: two proofs, both are needed; any_of: the first one carried decides") {
+  Origin origin;
+  const Issuer issuer, stranger;
+  std::string key;
+  Gateway gateway("upstreams: { web: { targets: [\"" + origin.target() + "\"] } }\n" + R"(
+authenticators:
+  idp: { type: jwt, issuer: "https://idp", audiences: [api], algorithms: [ES256], jwks: { file: jwks.json } }
+  keys: { type: api_key, file: keys.yaml }
+routes:
+  - { name: both, match: { path: /both }, authenticate: { all_of: [keys, idp] }, authorize: { roles: [clerk] }, forward: { to: web } }
+  - { name: any, match: { path: /any }, authenticate: { any_of: [keys, idp] }, forward: { to: web } }
+)",
+                  [&](const TempDir& dir) {
+                    dir.write("jwks.json", issuer.jwks());
+                    const Finished made = run({binary(), "keys", "create", "--file", dir.path("keys.yaml"),
+                                               "--client", "acme", "--roles", "guest"});
+                    key = "X-API-Key: " + made.out.substr(0, made.out.find('\n')) + "\r\n";
+                  });
+  const std::string token = "Authorization: Bearer " + issuer.good() + "\r\n";
+  const std::string bad_token = "Authorization: Bearer " + stranger.good() + "\r\n";
+  const std::string bad_key = "X-API-Key: sp_000000000000_x_y\r\n";
+  const auto status = [&](const std::string& path, const std::string& headers) {
+    return gateway.ask(get(path, headers)).status;
+  };
+  CHECK(status("/both", key + token) == 200);
+  CHECK(origin.last().has("X-Client-Id: acme"));
+  CHECK(origin.last().has("X-Client-Roles: guest,clerk"));
+  CHECK(origin.last().head.find("Bearer") == std::string::npos);
+  CHECK(origin.last().head.find("sp_") == std::string::npos);
+  CHECK(status("/both", key) == 401);
+  CHECK(status("/both", token) == 401);
+  CHECK(status("/both", key + bad_token) == 401);
+  CHECK(status("/both", bad_key + token) == 401);
+  CHECK(status("/any", key) == 200);
+  CHECK(status("/any", token) == 200);
+  CHECK(origin.last().has("X-Client-Id: ann"));
+  CHECK(status("/any", bad_key + token) == 401);
+  CHECK(status("/any", key + bad_token) == 200);
+  CHECK(origin.last().has("X-Client-Id: acme"));
+  CHECK(origin.last().head.find("Bearer") == std::string::npos);  // of none that the route knows
+  CHECK(status("/any", key + key) == 401);
+}

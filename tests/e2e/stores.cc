@@ -1,0 +1,100 @@
+// Limits that are counted in a Redis: shared, exact, and what happens when it dies.
+#include <doctest/doctest.h>
+
+#include "tests/support/gateway.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A real Redis on a port of its own.
+struct Redis {
+  TempDir dir;
+  int port = free_port();
+  std::unique_ptr<Process> process;
+  Redis() { start(); }
+  void start() {
+    process = std::make_unique<Process>(
+        dir, "redis",
+        std::vector<std::string>{"redis-server", "--port", std::to_string(port), "--bind", "127.0.0.1",
+                                 "--save", "", "--dir", dir.path(), "--daemonize", "no"});
+    eventually([&] { return command({"PING"}) == "PONG\n"; });
+  }
+  void stop() { process.reset(); }
+  std::string command(const std::vector<std::string>& words) const {
+    std::vector<std::string> all = {"redis-cli", "-p", std::to_string(port)};
+    all.insert(all.end(), words.begin(), words.end());
+    return run(all).out;
+  }
+  std::string line(const std::vector<std::string>& words) const {
+    const std::string out = command(words);
+    return out.substr(0, out.find('\n'));
+  }
+};
+
+std::string redis_limit(const Redis& redis, const std::string& when) {
+  return "stores: { shared: { url: \"redis://127.0.0.1:" + std::to_string(redis.port) +
+         "\", timeout: 2s } }\n" +
+         "limits: { few: { rate: 60/1h, burst: 2, by: route, store: shared, when_store_fails: " + when +
+         " } }\n" + R"(
+routes:
+  - { name: x, match: { path: /x }, authenticate: public, limit: [few], respond: { status: 200 } }
+)";
+}
+
+}  // namespace
+
+TEST_CASE("a limit in Redis: shared, exact to the millisecond, and it takes nothing when it refuses") {
+  Redis redis;
+  Gateway a(redis_limit(redis, "deny")), b(redis_limit(redis, "deny"));
+  CHECK(eventually([&] { return a.ask(get("/x")).status != 503; }));  // connected
+  CHECK(eventually([&] { return b.ask(get("/x")).status != 503; }));
+  redis.command({"FLUSHALL"});
+  redis.command({"SCRIPT", "FLUSH"});  // it is told the script again
+  CHECK(a.ask(get("/x")).status == 200);
+  const std::string key = redis.line({"KEYS", "sallyport:limit:few:*"});
+  const auto full_at_us = [&] { return std::atoll(redis.line({"GET", key}).c_str()); };
+  const auto expires_at_ms = [&] { return std::atoll(redis.line({"PEXPIRETIME", key}).c_str()); };
+  const long long first = full_at_us();
+  CHECK(std::llabs(expires_at_ms() - first / 1000) <= 1);
+  const long left = std::atol(redis.line({"PTTL", key}).c_str());
+  CHECK(left > 50'000);
+  CHECK(left <= 60'000);
+  const Response second = b.ask(get("/x"));
+  CHECK(second.status == 200);
+  CHECK(second.header("ratelimit").find("r=0") != std::string::npos);
+  CHECK(full_at_us() == first + 60'000'000);
+  for (Gateway* g : {&a, &b, &a}) {
+    const Response r = g->ask(get("/x"));
+    CHECK(r.status == 429);
+    const int wait_s = std::atoi(r.header("retry-after").c_str());
+    CHECK(wait_s > 50);
+    CHECK(wait_s <= 60);
+  }
+  CHECK(full_at_us() == first + 60'000'000);
+  CHECK(std::llabs(expires_at_ms() - full_at_us() / 1000) <= 1);
+}
+
+TEST_CASE("a dead Redis: as the config chose, and back by itself") {
+  Redis redis;
+  Gateway deny(redis_limit(redis, "deny")), allow(redis_limit(redis, "allow")),
+      local(redis_limit(redis, "local"));
+  for (Gateway* g : {&deny, &allow, &local})
+    CHECK(eventually([&] { return g->has_metric("sallyport_store_failures_total{store=\"shared\"} 0"); }));
+  redis.stop();
+  CHECK(eventually([&] { return deny.ask(get("/x")).status == 503; }));
+  const Response r = deny.ask(get("/x"));
+  CHECK(r.header("retry-after") == "1");
+  CHECK(deny.log_line("\"status\":503").find("store_unavailable") != std::string::npos);
+  for (int i = 0; i < 4; ++i) CHECK(allow.ask(get("/x")).status == 200);
+  bool limited = false;
+  for (int i = 0; i < 4; ++i) limited = limited || local.ask(get("/x")).status == 429;
+  CHECK(limited);
+  redis.start();
+  CHECK(eventually([&] {
+    deny.advance(1s);
+    return deny.ask(get("/x")).status != 503;
+  }));
+}

@@ -1,0 +1,134 @@
+// Upstreams: several targets, names, TLS to a backend, a limit on connections, clients that do not read.
+#include <doctest/doctest.h>
+
+#include "tests/support/gateway.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string forwarding(const std::string& upstream) {
+  return "upstreams:\n  web: { " + upstream + " }\n" + R"(
+routes:
+  - { name: all, match: { path: "/{rest...}" }, authenticate: public, forward: { to: web } }
+)";
+}
+
+std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
+}  // namespace
+
+TEST_CASE("several targets share the requests; a dead one costs nobody an answer") {
+  Origin one(Origin::ok("one")), two(Origin::ok("two"));
+  Gateway gateway(forwarding("targets: [" + quoted(one.target()) + ", \"http://127.0.0.1:1\", " +
+                             quoted(two.target()) + "]"));
+  for (int i = 0; i < 12; ++i) {
+    CHECK(gateway.ask(get("/x")).status == 200);
+    CHECK(gateway.ask(post("/x", "{}")).status == 200);  // nothing of it was sent to the dead one
+  }
+  CHECK(one.requests().size() >= 6);
+  CHECK(two.requests().size() >= 6);
+  CHECK(gateway.has_metric(R"(sallyport_upstream_requests_total{outcome="success",upstream="web"} 24)"));
+}
+
+TEST_CASE("a target's name is looked up") {
+  Origin origin;
+  Gateway gateway(forwarding("targets: [\"http://localhost:" + std::to_string(origin.port()) + "\"]"));
+  CHECK(gateway.ask(get("/x")).status == 200);
+  CHECK(origin.last().has("Host: localhost:" + std::to_string(origin.port())));
+  Gateway nowhere(forwarding("targets: [\"http://no-such-host.invalid:80\"]"));
+  CHECK(nowhere.ask(get("/x")).status == 503);
+  CHECK(nowhere.log_line("name_not_resolved") != "");
+}
+
+TEST_CASE("a backend with TLS is believed only with a certificate of the right authority and name") {
+  Gateway backend(
+      "routes:\n  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200, body: \"by "
+      "TLS\" } }\n");
+  const std::string target =
+      "targets: [\"https://127.0.0.1:" + std::to_string(backend.port()) + "\"], connect_timeout: 5s";
+  const std::string c = certificates().path();
+  const auto status = [&](const std::string& tls, const std::string& reason) {
+    Gateway front(forwarding(target + ", tls: { " + tls + " }"));
+    const Response r = front.ask(get("/x"));
+    if (r.status == 200) CHECK(r.body == "by TLS");
+    if (!reason.empty()) {
+      CHECK(front.log_line(reason) != "");
+      CHECK(front.errors().find("upstream_failed upstream=web") != std::string::npos);
+    }
+    return r.status;
+  };
+  CHECK(status("ca: " + c + "/tls.crt", "") == 200);
+  CHECK(status("ca: " + c + "/tls.crt, server_name: api.test", "") == 200);
+  CHECK(status("ca: " + c + "/tls.crt, server_name: wrong.test", "upstream_tls_failed") == 503);
+  CHECK(status("ca: " + c + "/other.crt", "upstream_tls_failed") == 503);
+  CHECK(status("server_name: api.test", "upstream_tls_failed") == 503);  // the system's bundle
+  CHECK(status("verify: false", "") == 200);
+}
+
+TEST_CASE("no more connections than allowed; who waits too long for one is told so") {
+  std::atomic<int> inside{0};
+  std::atomic<bool> let_go{false};
+  Origin origin([&](const OriginRequest& r) {
+    ++inside;
+    eventually([&] { return let_go.load(); });
+    return Origin::ok("ok")(r);
+  });
+  Gateway gateway(forwarding("targets: [" + quoted(origin.target()) + "], connections_max: 1"));
+  auto first = gateway.connect(), second = gateway.connect(), third = gateway.connect();
+  first->send(get("/1"));
+  CHECK(eventually([&] { return inside == 1; }));
+  second->send(get("/2"));
+  gateway.advance(2s);
+  CHECK(second->read().status == 503);
+  third->send(get("/3"));
+  let_go = true;
+  CHECK(first->read().status == 200);
+  CHECK(third->read().status == 200);
+  CHECK(origin.connections() == 1);
+}
+
+TEST_CASE("a client that does not read stops its backend, and is cut in the end") {
+  const std::string piece(1 << 20, 'x');
+  Origin origin([&](const OriginRequest&) {
+    std::string answer =
+        "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(64 * piece.size()) + "\r\n\r\n";
+    for (int i = 0; i < 64; ++i) answer += piece;
+    return answer;
+  });
+  Gateway gateway(forwarding("targets: [" + quoted(origin.target()) + "]"));
+  auto lazy = gateway.connect();
+  lazy->send(get("/lazy"));
+  CHECK(eventually([&] { return origin.requests().size() == 1; }));
+  CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 1)"));
+  CHECK(gateway.ask(get("/other", "Connection: close\r\n")).body.size() == 64 * piece.size());
+  gateway.advance(31s);
+  const std::string line = gateway.log_line("\"path\":\"/lazy\"");
+  CHECK(line.find("\"status\":200") != std::string::npos);
+  CHECK(line.find("\"reason\":\"slow_reader\"") != std::string::npos);
+  CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 0)"));
+}
+
+TEST_CASE("a slow body is 408, and a backend that stops in mid-answer ends the answer") {
+  Origin origin([](const OriginRequest& r) -> std::string {
+    if (r.head.find("/stuck") == std::string::npos) return Origin::ok("ok")(r);
+    return "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf";
+  });
+  Gateway gateway(forwarding("targets: [" + quoted(origin.target()) + "]"));
+  auto slow = gateway.connect();
+  slow->send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
+  CHECK(eventually([&] { return origin.connections() == 1; }));
+  gateway.advance(31s);
+  CHECK(slow->read().status == 408);
+  auto stuck = gateway.connect();
+  stuck->send(get("/stuck"));
+  CHECK(eventually([&] { return origin.requests().size() == 1; }));
+  CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 1)"));
+  std::string seen;
+  while (seen.find("half") == std::string::npos) seen += stuck->read_some();
+  gateway.advance(31s);
+  CHECK(stuck->at_end());
+  CHECK(gateway.log_line("\"path\":\"/stuck\"").find("\"bytes_out\":4") != std::string::npos);
+}
