@@ -73,13 +73,9 @@ struct Key {
 
 }  // namespace
 
-const double Histogram::bounds_s[buckets] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-                                             0.1,    0.25,    0.5,    1,     2.5,    5,     10,   20,    30};
-
 void Histogram::observe(Duration d) noexcept {
-  const double s = static_cast<double>(d.count()) * 1e-9;
   size_t bucket = 0;
-  while (bucket < buckets && s > bounds_s[bucket]) ++bucket;
+  while (bucket < buckets && d.count() > bounds_us[bucket] * 1000) ++bucket;
   const auto add = [](std::atomic<uint64_t>& to, uint64_t n) {
     to.store(to.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   };
@@ -150,7 +146,8 @@ void add_histogram(prometheus::ClientMetric& to, const Histogram& from) {
   auto& h = to.histogram;
   if (h.bucket.empty()) {
     h.bucket.resize(Histogram::buckets + 1);
-    for (size_t i = 0; i < Histogram::buckets; ++i) h.bucket[i].upper_bound = Histogram::bounds_s[i];
+    for (size_t i = 0; i < Histogram::buckets; ++i)
+      h.bucket[i].upper_bound = static_cast<double>(Histogram::bounds_us[i]) / 1e6;
     h.bucket.back().upper_bound = std::numeric_limits<double>::infinity();
   }
   uint64_t up_to_here = 0;

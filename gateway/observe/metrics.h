@@ -46,7 +46,10 @@ class Gauge {
 class Histogram {
  public:
   static constexpr size_t buckets = 18;
-  static const double bounds_s[buckets];  // upper bounds in seconds; one more, +Inf, is kept behind them
+  // Upper bounds, which belong to their buckets; one more, +Inf, is kept behind them.
+  static constexpr int64_t bounds_us[buckets] = {
+      100,     250,     500,     1'000,     2'500,     5'000,     10'000,     25'000,     50'000,
+      100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 20'000'000, 30'000'000};
   void observe(Duration d) noexcept;
   uint64_t count_in(size_t bucket) const noexcept { return counts_[bucket].load(std::memory_order_relaxed); }
   uint64_t sum_ns() const noexcept { return sum_ns_.load(std::memory_order_relaxed); }

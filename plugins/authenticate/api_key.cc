@@ -16,13 +16,19 @@ constexpr std::string_view alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcde
 constexpr size_t id_size = 12, secret_size = 43, check_size = 6;  // 62^43 > 2^256
 constexpr size_t key_size = 3 + id_size + 1 + secret_size + 1 + check_size;
 
+constexpr std::array<uint32_t, 256> crc_table = [] {
+  std::array<uint32_t, 256> table{};
+  for (uint32_t i = 0; i < table.size(); ++i) {
+    table[i] = i;
+    for (int bit = 0; bit < 8; ++bit) table[i] = table[i] >> 1 ^ ((table[i] & 1) != 0 ? 0xedb88320U : 0);
+  }
+  return table;
+}();
+
 // CRC-32 (ISO 3309), in base 62: not a secret, only a sign that this is a key of ours.
 std::array<char, check_size> checksum(std::string_view text) noexcept {
   uint32_t crc = ~0U;
-  for (char c : text) {
-    crc ^= static_cast<uint8_t>(c);
-    for (int i = 0; i < 8; ++i) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320U : 0);
-  }
+  for (char c : text) crc = crc >> 8 ^ crc_table[(crc ^ static_cast<uint8_t>(c)) & 0xff];
   crc = ~crc;
   std::array<char, check_size> out;
   for (char& digit : out) {

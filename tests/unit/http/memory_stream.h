@@ -6,11 +6,11 @@
 
 #include "gateway/net/stream.h"
 
-namespace sallyport::net {
+namespace sallyport::test {
 
-class MemoryStream final : public Stream {
+class MemoryStream final : public net::Stream {
  public:
-  explicit MemoryStream(Loop& loop) : Stream(loop) {}
+  explicit MemoryStream(Loop& loop) : net::Stream(loop) {}
 
   // The other side. Each but the last two resumes whoever waits, and may therefore destroy the stream.
   void feed(Slice bytes);  // arrives; what input() has no room for waits outside
@@ -38,4 +38,4 @@ class MemoryStream final : public Stream {
   bool output_closed_ = false;
 };
 
-}  // namespace sallyport::net
+}  // namespace sallyport::test

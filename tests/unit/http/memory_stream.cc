@@ -1,9 +1,9 @@
-#include "gateway/net/memory_stream.h"
+#include "tests/unit/http/memory_stream.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace sallyport::net {
+namespace sallyport::test {
 
 bool MemoryStream::arrive() {
   const size_t count = std::min(outside_.size(), input_max - std::min(input_.size(), input_max));
@@ -51,4 +51,4 @@ Result<void> MemoryStream::write(std::span<const Slice> pieces) {
   return {};
 }
 
-}  // namespace sallyport::net
+}  // namespace sallyport::test

@@ -1,0 +1,202 @@
+// HTTP/1.1 on both sides over a stream in memory: what is understood never depends on how the bytes were cut.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "gateway/async/loop.h"
+#include "gateway/http/h1_client.h"
+#include "gateway/http/h1_server.h"
+#include "tests/unit/http/memory_stream.h"
+
+using namespace sallyport;
+using namespace sallyport::http;
+using sallyport::test::MemoryStream;
+
+namespace {
+
+// Reads requests and answers each with what it read, until the connection is over.
+Task<> echo(MemoryStream& stream, const h1::ServerLimits& limits, std::vector<std::string>& seen) {
+  h1::ServerConnection connection(stream, limits);
+  BlockPool pool;
+  bool go_on = true;
+  while (go_on) {
+    go_on = co_await connection.wait_for_request();
+    if (!go_on) break;
+    Arena arena(pool);
+    Request request;
+    Result<void> read = co_await connection.read_request(arena, request);
+    if (!read) {
+      seen.emplace_back("!" + std::string(read.error().reason));
+      break;
+    }
+    std::string content;
+    for (;;) {
+      Result<Slice> piece = co_await request.body->pull();
+      if (!piece) {
+        seen.emplace_back("!!" + std::string(piece.error().reason));
+        co_return;
+      }
+      if (piece->empty()) break;
+      content += *piece;
+    }
+    seen.push_back(std::string(request.method_text) + " " + std::string(request.path) + " " + content);
+    MemoryBody body(content);
+    Response response;
+    response.status = 200;
+    response.length = {BodyLength::Kind::counted, content.size()};
+    response.body = &body;
+    Result<void> sent = co_await connection.respond(request, response);
+    if (!sent) break;
+    go_on = co_await connection.finish();
+  }
+  stream.close_output();
+}
+
+std::vector<std::string> served(const std::string& bytes, size_t piece, std::string* answers = nullptr) {
+  Loop loop;
+  MemoryStream stream(loop);
+  const h1::ServerLimits limits;
+  std::vector<std::string> seen;
+  const Task<> task = echo(stream, limits, seen);
+  for (size_t at = 0; at < bytes.size(); at += piece) stream.feed(Slice(bytes).substr(at, piece));
+  stream.end();
+  CHECK(task.done());
+  if (answers != nullptr) *answers = stream.take_written();
+  return seen;
+}
+
+struct Answered {
+  std::string sent;  // to the backend
+  std::string status, content, error;
+  bool reusable = false;
+};
+
+Task<> ask(h1::ClientConnection& connection, Method method, Slice content, BodyLength length, Answered& out) {
+  BlockPool pool;
+  Arena arena(pool);
+  Request request;
+  request.method = method;
+  request.method_text = to_string(method);
+  request.path = "/x";
+  request.length = length;
+  MemoryBody body(content);
+  request.body = &body;
+  const h1::ClientConnection::Timeouts timeouts = {seconds(5), seconds(5)};
+  Result<void> done = co_await connection.send(request, "backend:80", timeouts);
+  Response response;
+  if (done) done = co_await connection.read_response(method, timeouts, arena, response);
+  if (done) {
+    out.status = std::to_string(response.status);
+    for (;;) {
+      Result<Slice> piece = co_await response.body->pull();
+      if (!piece) done = std::unexpected(std::move(piece.error()));
+      if (!done || piece->empty()) break;
+      out.content += *piece;
+    }
+  }
+  if (!done) out.error = done.error().reason;
+  out.reusable = connection.reusable();
+}
+
+Answered answered(const std::string& bytes, size_t piece, Method method = Method::get, Slice content = {},
+                  BodyLength length = {}) {
+  Loop loop;
+  auto owned = std::make_unique<MemoryStream>(loop);
+  MemoryStream& stream = *owned;
+  h1::ClientConnection connection(std::move(owned));
+  Answered out;
+  const Task<> task = ask(connection, method, content, length, out);
+  for (size_t at = 0; at < bytes.size() && !task.done(); at += piece)
+    stream.feed(Slice(bytes).substr(at, piece));
+  out.sent = stream.take_written();
+  if (!task.done()) stream.end();
+  CHECK(task.done());
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("pipelined requests are the same, however their bytes are cut") {
+  const std::string bytes =
+      "GET /a?q HTTP/1.1\r\nHost: h\r\n\r\n"
+      "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
+      "POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nT: "
+      "v\r\n\r\n"
+      "PUT /d HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+      "GET /e HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+      "GET /never HTTP/1.1\r\nHost: h\r\n\r\n";
+  const std::vector<std::string> expected = {"GET /a ", "POST /b hello", "POST /c abcdefg", "PUT /d ",
+                                             "GET /e "};
+  std::string whole;
+  CHECK(served(bytes, bytes.size(), &whole) == expected);
+  for (size_t piece = 1; piece < 80; ++piece) {
+    CAPTURE(piece);
+    std::string answers;
+    CHECK(served(bytes, piece, &answers) == expected);
+    CHECK(answers == whole);
+  }
+}
+
+TEST_CASE("a request that is refused is the last one of its connection") {
+  const std::string next = "GET /next HTTP/1.1\r\nHost: h\r\n\r\n";
+  for (size_t piece : {size_t{1}, size_t{7}, size_t{10'000}}) {
+    CAPTURE(piece);
+    CHECK(served("GET /a HTTP/1.1\r\n\r\n" + next, piece) == std::vector<std::string>{"!bad_host"});
+    CHECK(served("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + next, piece)
+              .front()
+              .starts_with("!!"));
+    CHECK(served("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\nshort", piece).front() ==
+          "!!ended_in_body");
+    CHECK(served("GET /a HTT", piece) == std::vector<std::string>{"!ended_in_head"});
+  }
+}
+
+TEST_CASE("an answer is the same, however its bytes are cut") {
+  struct Example {
+    std::string bytes, status, content, error;
+    bool reusable;
+  };
+  const std::vector<Example> examples = {
+      {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "200", "hello", "", true},
+      {"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", "200", "x",
+       "", true},
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", "200", "abc",
+       "", true},
+      {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nto the end", "200", "to the end", "", false},
+      {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "200", "ok", "", false},
+      {"HTTP/1.1 204 No Content\r\n\r\n", "204", "", "", true},
+      {"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n", "304", "", "", true},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "200", "hel", "ended_in_body", false},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "", "", "", false},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "", "", "",
+       false},
+      {"nonsense\r\n\r\n", "", "", "bad_response_head", false},
+      {"HTTP/1.1 99 Low\r\n\r\n", "", "", "", false},
+  };
+  for (const Example& e : examples) {
+    CAPTURE(e.bytes);
+    for (size_t piece = 1; piece <= e.bytes.size(); piece += 1 + piece / 8) {
+      CAPTURE(piece);
+      const Answered a = answered(e.bytes, piece);
+      CHECK(a.status == e.status);
+      CHECK(a.content == e.content);
+      if (!e.error.empty() || !e.status.empty()) CHECK(a.error == e.error);
+      if (e.status.empty()) CHECK_FALSE(a.error.empty());
+      CHECK(a.reusable == e.reusable);
+    }
+  }
+}
+
+TEST_CASE("content goes to the backend by its length, or in chunks") {
+  const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  const auto sent = [&](BodyLength length) { return answered(ok, 100, Method::post, "hello", length).sent; };
+  const std::string counted = sent({BodyLength::Kind::counted, 5});
+  CHECK(counted.starts_with("POST /x HTTP/1.1\r\nHost: backend:80\r\n"));
+  CHECK(counted.find("\r\nContent-Length: 5\r\n") != std::string::npos);
+  CHECK(counted.ends_with("\r\n\r\nhello"));
+  const std::string chunked = sent({BodyLength::Kind::chunked, 0});
+  CHECK(chunked.find("\r\nTransfer-Encoding: chunked\r\n") != std::string::npos);
+  CHECK(chunked.find("Content-Length") == std::string::npos);
+  CHECK(chunked.ends_with("\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
+}

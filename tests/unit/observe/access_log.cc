@@ -1,0 +1,106 @@
+#include "gateway/observe/access_log.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace sallyport;
+using namespace sallyport::observe;
+
+namespace {
+
+AccessRecord record(Slice path) {
+  AccessRecord r;
+  r.request_id = "id";
+  r.method = "GET";
+  r.path = path;
+  r.status = 200;
+  return r;
+}
+
+std::string line_of(const AccessRecord& r, size_t room = 8192) {
+  std::string out(room, '\0');
+  out.resize(format_access_line(r, out.data(), room));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("one request is one line, whatever is in it") {
+  std::string all;
+  for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
+  AccessRecord r = record(all);
+  r.user_agent = "a\"b\\c\nd";
+  const std::string line = line_of(r);
+  CHECK(line.ends_with("}\n"));
+  CHECK(line.find('\n') == line.size() - 1);
+  for (char c : line.substr(0, line.size() - 1)) CHECK(static_cast<uint8_t>(c) >= 0x20);
+  CHECK(line.find(R"("user_agent":"a\"b\\c\u000ad")") != std::string::npos);
+  CHECK(line.find(R"(\u0000\u0001)") != std::string::npos);
+  CHECK(line.find("\xff") == std::string::npos);  // invalid UTF-8 is replaced
+  CHECK(line.find("\"host\"") == std::string::npos);
+}
+
+TEST_CASE("long values are cut, and a line that has no room is not begun") {
+  const std::string line = line_of(record(std::string(100'000, 'x')));
+  CHECK(line.size() > 2048);
+  CHECK(line.size() < 2400);
+  CHECK(line.ends_with("}\n"));
+  const size_t size = line.size();
+  CHECK(line_of(record(std::string(100'000, 'x')), size).size() == size);
+  for (size_t room = 0; room < size; room += 7)
+    CHECK(line_of(record(std::string(100'000, 'x')), room).empty());
+}
+
+TEST_CASE("lines of several workers arrive whole, all of them, in each worker's order") {
+  std::string dir = "/tmp/sallyport-log-XXXXXX";
+  REQUIRE(mkdtemp(dir.data()) != nullptr);
+  const std::string path = dir + "/access.log";
+  constexpr size_t workers = 3, lines = 2000;
+  {
+    auto log = AccessLog::open({AccessLog::Options::To::file, path, workers, 1 << 20});
+    REQUIRE(log);
+    std::vector<std::thread> threads;
+    for (size_t w = 0; w < workers; ++w) {
+      threads.emplace_back([&, w] {
+        for (size_t i = 0; i < lines; ++i)
+          (*log)->write(w, record("/" + std::to_string(w) + "/" + std::to_string(i)));
+      });
+    }
+    for (std::thread& t : threads) t.join();
+    (*log)->flush();
+    CHECK((*log)->lost() == 0);
+  }
+  std::ifstream file(path);
+  std::vector<size_t> next(workers);
+  size_t count = 0;
+  for (std::string line; std::getline(file, line); ++count) {
+    CHECK(line.front() == '{');
+    CHECK(line.back() == '}');
+    const size_t start = line.find("\"path\":\"/") + 9;
+    const size_t worker = static_cast<size_t>(line[start] - '0');
+    REQUIRE(worker < workers);
+    CHECK(std::stoul(line.substr(start + 2)) == next[worker]++);
+  }
+  CHECK(count == workers * lines);
+  unlink(path.c_str());
+  rmdir(dir.c_str());
+}
+
+TEST_CASE("a ring that is full loses lines and says how many, and never waits") {
+  auto log = AccessLog::open({AccessLog::Options::To::file, "/dev/full", 1, 4096});
+  REQUIRE(log);
+  for (int i = 0; i < 1000; ++i) (*log)->write(0, record("/x"));
+  CHECK((*log)->lost() > 900);
+}
+
+TEST_CASE("a log that cannot be opened is an error with its cause") {
+  auto log = AccessLog::open({AccessLog::Options::To::file, "/no/such/directory/x", 1, 4096});
+  REQUIRE_FALSE(log);
+  CHECK(log.error().detail.find("No such file") != std::string::npos);
+}
