@@ -37,6 +37,29 @@ for config in "$work"/conf/sallyport.yaml "$work"/conf/examples/*.yaml; do
   say $status "start $name"
 done
 
+# A line of a plugin's block without "(example)" says a default: without it, the same must be in force. What `show` knows, the file has.
+awk '/^authenticators:/ { inside = 1 } /- name: read-order/ { inside = 0 } /respond:/ { inside = 1 }
+     /^  body:/ { print "  body: {}"; next }
+     !(inside && /^ +[a-z_]+: [^ #]/ && !/\(example/)' conf/sallyport.yaml > "$work/conf/bare.yaml"
+"$binary" show "$work/conf/sallyport.yaml" > "$work/full.txt" && "$binary" show "$work/conf/bare.yaml" | diff "$work/full.txt" - >&2
+say $? "conf/sallyport.yaml says the true defaults of the plugins"
+/usr/bin/python3 - "$work/full.txt" <<'PY'
+import sys, yaml
+def missing(shown, there, path):
+    if isinstance(shown, dict):
+        return [m for k, v in shown.items() for m in (missing(v, there[k], f"{path}.{k}") if isinstance(there, dict) and k in there else [f"{path}.{k}"])]
+    return []
+shown, there = yaml.safe_load(open(sys.argv[1])), yaml.safe_load(open("conf/sallyport.yaml"))
+lost = [m for part in ("authenticators", "limits") for m in missing(shown[part], there[part], part)]
+by_name = {r["name"]: r for r in there["routes"]}
+for route in shown["routes"]:
+    for key in ("validate", "forward", "authenticate", "authorize", "limit"):
+        if route["name"] == "create-order" and key in route: lost += missing(route[key], by_name["create-order"][key], "routes." + key)
+    if route["name"] == "alive": lost += missing(route["respond"], by_name["alive"]["respond"], "routes.respond")
+assert not lost, lost
+PY
+say $? "conf/sallyport.yaml has every key of the plugins"
+
 /usr/bin/python3 - "$work" <<'PY'
 import sys, yaml
 documents = list(yaml.safe_load_all(open("deploy/kubernetes/sidecar.yaml")))

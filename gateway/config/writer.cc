@@ -15,9 +15,20 @@ Node scalar(Node::Kind kind, std::string text) {
   return node;
 }
 
+// "10s", "64KiB", "100/1m": no reader of YAML takes these for numbers.
+bool is_quantity(std::string_view s) {
+  const size_t digits = std::min(s.find_first_not_of("0123456789"), s.size());
+  if (digits == 0) return false;
+  const std::string_view unit = s.substr(digits);
+  if (unit.starts_with('/')) return is_quantity(unit.substr(1));
+  constexpr std::array<std::string_view, 9> units = {"ms", "s", "m", "h", "d", "B", "KiB", "MiB", "GiB"};
+  return std::ranges::find(units, unit) != units.end();
+}
+
 // True if YAML reads the text, without quotes, as the same text.
 bool is_plain(std::string_view s) {
   if (s.empty() || s.size() > 200) return false;
+  if (is_quantity(s)) return true;
   const auto ordinary = [](char c) {
     return text::is_alpha(c) || text::is_digit(c) || c == '_' || c == '/' || c == '.' || c == '-' || c == ':';
   };

@@ -96,6 +96,14 @@ std::string Server::routes_text() {
   return out + "\n]\n";
 }
 
+namespace {
+
+std::string counted(size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+}  // namespace
+
 int check_config(const std::string& path) {
   Cache process;
   config::Problems problems;
@@ -105,8 +113,8 @@ int check_config(const std::string& path) {
     return 78;
   }
   const config::Model& m = generation->model();
-  fmt::print("ok: {}: {} listeners, {} routes, {} upstreams\n", path, m.listeners.size(), m.routes.size(),
-             m.upstreams.size());
+  fmt::print("ok: {}: {}, {}, {}\n", path, counted(m.listeners.size(), "listener"),
+             counted(m.routes.size(), "route"), counted(m.upstreams.size(), "upstream"));
   return 0;
 }
 

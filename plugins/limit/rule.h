@@ -39,10 +39,12 @@ struct LimitOptions {
   template <class IO>
   void fields(IO& io) {
     io.required("rate", rate);
-    io.field("burst", burst);
     if constexpr (std::is_same_v<IO, config::Reader>) {
+      io.field("burst", burst);
       read_by(io);
     } else {
+      uint64_t in_force = burst != 0 ? burst : rate.count;
+      io.field("burst", in_force);
       io.field("by", by);
     }
     io.field("store", store);
