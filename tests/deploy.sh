@@ -98,6 +98,18 @@ mkdir -p "$work/demo/tls" && cp deploy/demo/gateway.yaml "$work/demo/" && cp "$w
 "$binary" check "$work/demo/gateway.yaml" >/dev/null
 say $? "the quickstart's config"
 
+/usr/bin/python3 - <<'PY'
+import json, re, yaml
+known = set(re.findall(r'\{"(sallyport_[a-z_]+)"', open("gateway/observe/metrics.cc").read()))
+rules = yaml.safe_load(open("deploy/prometheus/alerts.yaml"))["groups"][0]["rules"]
+panels = json.load(open("deploy/grafana/sallyport.json"))["panels"]
+used = " ".join([r["expr"] for r in rules] + [t["expr"] for p in panels for t in p["targets"]])
+named = {re.sub("_(bucket|sum|count)$", "", m) for m in re.findall(r"sallyport_[a-z_]+", used)}
+assert len(named) > 10 and named <= known, named - known
+assert all(r["annotations"]["summary"] for r in rules)
+PY
+say $? "deploy/prometheus and deploy/grafana name metrics that exist"
+
 grep -q '^ENTRYPOINT \["/usr/bin/sallyport"\]' deploy/Dockerfile && grep -q '^USER 10001' deploy/Dockerfile &&
   grep -q 'install-dependencies --build' deploy/Dockerfile && grep -q 'install-dependencies --run' deploy/Dockerfile
 say $? "deploy/Dockerfile"
