@@ -20,7 +20,8 @@ inline constexpr std::array<std::string_view, 7> plugin_keys = {"authenticate", 
 class Directory {
  public:
   Directory() {
-    std::string name = (std::filesystem::temp_directory_path() / "sallyport-config-").string() + std::string(6, 'X');
+    std::string name =
+        (std::filesystem::temp_directory_path() / "sallyport-config-").string() + std::string(6, 'X');
     REQUIRE(mkdtemp(name.data()) != nullptr);
     path_ = name;
   }
