@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,10 @@ struct Literal {
 struct SchemaNode {
   using Index = uint32_t;
   static constexpr Index none = ~Index{0};
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
+  };
 
   bool nothing = false;  // the schema `false`
   uint32_t types = 0;    // a bit for each json::Kind; 0: any. integer: also a number without a fraction
@@ -49,7 +54,7 @@ struct SchemaNode {
   std::optional<uint64_t> min_length, max_length, min_items, max_items, min_properties, max_properties;
   std::shared_ptr<const Pattern> pattern;
   bool unique_items = false;
-  std::unordered_map<std::string, Index> properties;
+  std::unordered_map<std::string, Index, NameHash, std::equal_to<>> properties;
   std::vector<std::pair<std::shared_ptr<const Pattern>, Index>> pattern_properties;
   Index additional = none, names = none, items = none, reference = none, negated = none;
   std::vector<Index> prefix_items, all_of, any_of, one_of;

@@ -273,7 +273,7 @@ class SchemaCheck {
   bool member(const SchemaNode& n, const json::Object::Member& m, const Place& place, int depth) {
     const Place here{&place, m.name, 0, false};
     bool good = true, covered = false;
-    if (auto own = n.properties.find(std::string(m.name)); own != n.properties.end()) {
+    if (auto own = n.properties.find(m.name); own != n.properties.end()) {
       covered = true;
       good = check(own->second, m.value, here, depth + 1);
     }

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <optional>
@@ -20,6 +21,17 @@ class Input {
       if (!fill()) return std::nullopt;
     }
     return take(at + mark.size());
+  }
+  // Reads that much, and keeps the first part of it.
+  std::optional<std::string> content(uint64_t count, size_t kept_max) {
+    std::string kept;
+    while (count > 0) {
+      if (bytes_.empty() && !fill()) return std::nullopt;
+      const std::string piece = take(std::min<uint64_t>(count, bytes_.size()));
+      kept.append(piece, 0, std::min(piece.size(), kept_max - kept.size()));
+      count -= piece.size();
+    }
+    return kept;
   }
   std::optional<std::string> exactly(size_t count) {
     while (bytes_.size() < count) {
@@ -44,9 +56,10 @@ class Input {
   std::string bytes_;
 };
 
-std::optional<std::string> read_body(Input& input, const std::string& head) {
+std::optional<std::string> read_body(Input& input, const std::string& head, uint64_t& bytes) {
   if (const size_t at = head.find("Content-Length: "); at != std::string::npos) {
-    return input.exactly(std::strtoull(head.c_str() + at + 16, nullptr, 10));
+    bytes = std::strtoull(head.c_str() + at + 16, nullptr, 10);
+    return input.content(bytes, Origin::body_kept_max);
   }
   std::string body;
   if (head.find("Transfer-Encoding: chunked") == std::string::npos) return body;
@@ -57,6 +70,7 @@ std::optional<std::string> read_body(Input& input, const std::string& head) {
     const auto chunk = input.exactly(size + 2);
     if (!chunk) return std::nullopt;
     body += chunk->substr(0, size);
+    bytes = body.size();
     if (size == 0) return body;
   }
 }
@@ -110,26 +124,39 @@ void Origin::serve(int fd, int number) {
   for (;;) {
     const auto head = input.until("\r\n\r\n");
     if (!head) break;
-    const auto body = read_body(input, *head);
-    OriginRequest request{*head, body.value_or("(broken off)"), number};
+    uint64_t bytes = 0;
+    const auto body = read_body(input, *head, bytes);
+    OriginRequest request{*head, body.value_or("(broken off)"), bytes, number};
     {
       std::lock_guard lock(mutex_);
       requests_.push_back(request);
     }
     if (!body) break;
-    std::string answer = answer_(request);
-    const std::string mark = close_mark;
-    const bool last = answer.empty() || answer.ends_with(mark);
-    if (answer.ends_with(mark)) answer.resize(answer.size() - mark.size());
-    size_t sent = 0;
-    while (sent < answer.size()) {
-      const ssize_t n = send(fd, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
-      if (n <= 0) break;
-      sent += static_cast<size_t>(n);
-    }
-    if (last) break;
+    if (!answer_with(fd, answer_(request))) break;
   }
   shutdown(fd, SHUT_RDWR);
+}
+
+// False if the connection is to be closed.
+bool Origin::answer_with(int fd, std::string answer) {
+  const std::string mark = close_mark;
+  const bool last = answer.empty() || answer.ends_with(mark);
+  if (answer.ends_with(mark)) answer.resize(answer.size() - mark.size());
+  size_t rounds = 1, content = 0;
+  if (const size_t at = answer.rfind("\x01times:"); at != std::string::npos) {
+    rounds = std::strtoull(answer.c_str() + at + 7, nullptr, 10);
+    answer.resize(at);
+    content = answer.find("\r\n\r\n") + 4;
+  }
+  size_t sent = 0;
+  for (; rounds > 0; --rounds, sent = content) {
+    while (sent < answer.size()) {
+      const ssize_t n = send(fd, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
+      if (n <= 0) return false;
+      sent += static_cast<size_t>(n);
+    }
+  }
+  return !last;
 }
 
 std::vector<OriginRequest> Origin::requests() const {

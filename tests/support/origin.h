@@ -14,19 +14,24 @@ namespace sallyport::test {
 
 struct OriginRequest {
   std::string head;  // with its empty line
-  std::string body;  // decoded
+  std::string body;  // decoded; of what has a Content-Length at most the first body_kept_max
+  uint64_t body_bytes = 0;
   int connection = 0;
   bool has(const std::string& line) const { return head.find(line + "\r\n") != std::string::npos; }
 };
 
 class Origin {
  public:
+  static constexpr size_t body_kept_max = 1u << 20;
   // What is sent for a request, byte for byte. "" closes the connection; an answer that ends with close_mark
   // is sent without the mark, and the connection closed.
   using Answer = std::function<std::string(const OriginRequest&)>;
   static constexpr const char* close_mark =
       "\x01"
       "close";
+
+  // The end of an answer whose content is to be sent that many times in all.
+  static std::string times(size_t count) { return "\x01times:" + std::to_string(count); }
 
   explicit Origin(Answer answer = ok("ok"));
   ~Origin();
@@ -43,6 +48,7 @@ class Origin {
  private:
   void accept_all();
   void serve(int fd, int number);
+  static bool answer_with(int fd, std::string answer);
 
   Answer answer_;
   int listener_ = -1;
