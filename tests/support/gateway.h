@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -11,7 +12,11 @@
 
 namespace sallyport::test {
 
-inline const char* binary() { return SALLYPORT_BINARY; }
+// The program under test; the environment may name another build of it.
+inline std::string binary() {
+  const char* other = std::getenv("SALLYPORT_BINARY");
+  return other != nullptr ? other : SALLYPORT_BINARY;
+}
 
 // Certificates and keys made once for the whole run: tls.crt/tls.key for localhost and api.test,
 // other.crt/other.key for other.test, ca.crt with client.crt/client.key signed by it.
