@@ -70,6 +70,19 @@ void check_names(const Model& model, Problems& problems) {
   }
 }
 
+bool is_public(const Route& route) {
+  const PluginBlock* block = route.plugin("authenticate");
+  return block != nullptr && block->block != nullptr && block->block->is_scalar() &&
+         block->block->text == "public";
+}
+
+bool has_policy(const Route& route, std::string_view key) {
+  const PluginBlock* block = route.plugin(key);
+  if (block == nullptr || block->block == nullptr) return false;
+  const Node* mode = block->block->find("mode");
+  return mode == nullptr || mode->text != "off";
+}
+
 void check_answers(const Model& model, Problems& problems) {
   for (const Route& route : model.routes) {
     if (route.plugin("authenticate") == nullptr) {
@@ -77,6 +90,14 @@ void check_answers(const Model& model, Problems& problems) {
                    fmt::format("route {} says nothing about who may call it: add authenticate: … or "
                                "authenticate: public",
                                shown(route)));
+    }
+    if (is_public(route) && has_policy(route, "authorize")) {
+      problems.add(
+          route.mark,
+          fmt::format(
+              "route {} is public, so that nobody has the roles or scopes that its authorize asks for: "
+              "name an authenticator, or say authorize: {{ mode: off }}",
+              shown(route)));
     }
     const bool forwards = route.plugin("forward") != nullptr;
     const bool responds = route.plugin("respond") != nullptr;

@@ -101,6 +101,10 @@ Task<Result<void>> ClientConnection::read_response(Method method, const Timeouts
     response.clear();
     Result<void> read = read_response_head(head, method, head_limits, response);
     if (!read) co_return read;
+    if (response.status == 101) {  // what follows would not be HTTP any more, and nobody asked for that
+      co_return fail(Code::upstream_bad_answer, "unexpected_upgrade",
+                     "the upstream switched protocols unasked");
+    }
     if (response.status < 200) continue;
     body_.begin(response.length, timeouts.body);
     response.body = &body_;

@@ -88,6 +88,12 @@ TEST_CASE("a route says who may call it and what answers") {
         "t.yaml:6:5: route \"r\" says nothing about what answers: add forward: … or respond: …");
   CHECK(of_route("authenticate: public, forward: { to: a }, respond: { status: 204 }") ==
         "t.yaml:6:5: route \"r\" has both forward and respond: it can have one");
+  CHECK(of_route("authenticate: public, authorize: { roles: [a] }, respond: { status: 204 }") ==
+        "t.yaml:6:5: route \"r\" is public, so that nobody has the roles or scopes that its authorize asks "
+        "for: "
+        "name an authenticator, or say authorize: { mode: off }");
+  CHECK(of_route("authenticate: public, authorize: { roles: [a], mode: off }, respond: { status: 204 }") ==
+        "");
 }
 
 TEST_CASE("names of routes are unique, and names") {

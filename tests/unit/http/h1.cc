@@ -172,6 +172,8 @@ TEST_CASE("an answer is the same, however its bytes are cut") {
       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "", "", "",
        false},
       {"nonsense\r\n\r\n", "", "", "bad_response_head", false},
+      {"HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", "", "",
+       false},
       {"HTTP/1.1 99 Low\r\n\r\n", "", "", "", false},
   };
   for (const Example& e : examples) {
