@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "gateway/base/text.h"
 #include "gateway/core/setup.h"
 
 namespace sallyport {
@@ -14,27 +16,54 @@ struct AuthorizeOptions {
   config::Mode mode = config::Mode::enforce;
   std::vector<std::string> roles;   // one of them is enough; empty: no role is asked for
   std::vector<std::string> scopes;  // every one is needed
+  std::vector<std::string> acr;     // one of these must be the token's acr: how strong the login was
+  std::optional<Duration> max_age;  // since the login, by the token's auth_time
 
   template <class IO>
   void fields(IO& io) {
     io.field("mode", mode);
     io.field("roles", roles);
     io.field("scopes", scopes);
+    config::field_unless_empty(io, "acr", acr);
+    io.field("max_age", max_age);
   }
   void check(config::Reader& reader) const {
-    if (roles.empty() && scopes.empty())
-      reader.error("authorize: name roles, scopes or both; without them it says nothing");
+    if (roles.empty() && scopes.empty() && acr.empty() && !max_age)
+      reader.error("authorize: name roles, scopes, acr or max_age; without them it says nothing");
+    check_words(reader, "scopes", scopes);
+    check_words(reader, "acr", acr);
+    if (max_age && *max_age < seconds(1)) reader.error_at("max_age", "max_age must be 1s at least");
+  }
+
+ private:
+  // They go into a header (RFC 6749 section 3.3).
+  static void check_words(config::Reader& reader, std::string_view key,
+                          const std::vector<std::string>& words) {
+    for (const std::string& word : words) {
+      const bool good = !word.empty() && std::ranges::all_of(word, [](char c) {
+        return c > 0x20 && c < 0x7f && c != '"' && c != '\\';
+      });
+      if (!good)
+        reader.error_at(
+            key, fmt::format("{}: \"{}\" has a character that none may have", key, text::printable(word)));
+    }
   }
 };
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
 
 class Authorize final : public Policy {
  public:
   Authorize(Setup& setup, AuthorizeOptions options)
       : Policy(setup, "authorize", options.mode),
-        roles_(std::move(options.roles)),
-        scopes_(std::move(options.scopes)) {
-    for (const std::string& scope : scopes_) scopes_text_ += (scopes_text_.empty() ? "" : " ") + scope;
-  }
+        options_(std::move(options)),
+        scope_challenge_(
+            fmt::format("Bearer error=\"insufficient_scope\", scope=\"{}\"", joined(options_.scopes))),
+        login_challenge_(challenge_for(options_)) {}
 
   Task<Decision> decide(Exchange& x) override { return Task<Decision>::ready(look(x)); }
 
@@ -42,24 +71,54 @@ class Authorize final : public Policy {
   Decision look(const Exchange& x) const {
     const Principal* who = x.principal.get();
     if (who == nullptr) return refuse(Code::forbidden, "not_authenticated", "nobody is known to call");
-    if (!roles_.empty() &&
-        std::ranges::none_of(roles_, [&](const std::string& role) { return who->has_role(role); })) {
+    const auto has_role = [&](const std::string& role) { return who->has_role(role); };
+    if (!options_.roles.empty() && std::ranges::none_of(options_.roles, has_role))
       return refuse(Code::forbidden, "role_missing", "the caller has none of the roles that may do this");
+    const auto has_scope = [&](const std::string& scope) { return who->has_scope(scope); };
+    if (!std::ranges::all_of(options_.scopes, has_scope)) {
+      Decision refusal = refuse(x.bearer ? Code::insufficient_scope : Code::forbidden, "scope_missing",
+                                "the caller lacks a scope that this asks for");
+      if (x.bearer)
+        refusal->headers.emplace_back("WWW-Authenticate", scope_challenge_);  // RFC 6750 section 3.1
+      return refusal;
     }
-    if (std::ranges::all_of(scopes_, [&](const std::string& scope) { return who->has_scope(scope); }))
-      return pass();
-    Decision refusal = refuse(x.bearer ? Code::insufficient_scope : Code::forbidden, "scope_missing",
-                              "the caller lacks a scope that this asks for");
-    if (x.bearer) {  // RFC 6750 section 3.1
-      refusal->headers.emplace_back(
-          "WWW-Authenticate", fmt::format("Bearer error=\"insufficient_scope\", scope=\"{}\"", scopes_text_));
-    }
-    return refusal;
+    return look_at_login(*who, unix_seconds(x.loop.wall()));
   }
 
-  std::vector<std::string> roles_;
-  std::vector<std::string> scopes_;
-  std::string scopes_text_;
+  // RFC 9470 section 3: the client is told which login would do.
+  Decision look_at_login(const Principal& who, int64_t now_s) const {
+    const auto stronger = [&](std::string_view reason, std::string detail) {
+      Decision refusal = refuse(Code::stronger_login_needed, reason, std::move(detail));
+      refusal->headers.emplace_back("WWW-Authenticate", login_challenge_);
+      return refusal;
+    };
+    if (!options_.acr.empty()) {
+      const std::string* acr = who.claim("acr");
+      if (acr == nullptr || std::ranges::find(options_.acr, *acr) == options_.acr.end())
+        return stronger("login_too_weak", "this asks for a stronger login; WWW-Authenticate says which");
+    }
+    if (options_.max_age) {
+      const std::string* text = who.claim("auth_time");
+      const auto when = text == nullptr ? std::nullopt : text::parse_decimal(*text);
+      if (!when ||
+          now_s - static_cast<int64_t>(*when) > std::chrono::floor<seconds>(*options_.max_age).count())
+        return stronger("login_too_old",
+                        "this asks for a more recent login; WWW-Authenticate says how recent");
+    }
+    return pass();
+  }
+
+  static std::string challenge_for(const AuthorizeOptions& options) {
+    std::string out = "Bearer error=\"insufficient_user_authentication\"";
+    if (!options.acr.empty()) out += fmt::format(", acr_values=\"{}\"", joined(options.acr));
+    if (options.max_age)
+      out += fmt::format(", max_age=\"{}\"", std::chrono::floor<seconds>(*options.max_age).count());
+    return out;
+  }
+
+  AuthorizeOptions options_;
+  std::string scope_challenge_;
+  std::string login_challenge_;
 };
 
 std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {

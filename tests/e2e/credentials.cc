@@ -1,6 +1,8 @@
 // Credentials: keys that come and go, tokens of every algorithm, key sets, two proofs at once.
 #include <doctest/doctest.h>
 
+#include <ctime>
+
 #include "tests/support/gateway.h"
 #include "tests/support/issuer.h"
 #include "tests/support/origin.h"
@@ -94,6 +96,32 @@ TEST_CASE("tokens: good ones once verified, all others refused with the reason")
   refused("nonsense", "malformed_token");
   gateway.advance(11min);  // it is in the cache, and has expired
   CHECK(gateway.ask(bearer(token)).status == 401);
+}
+
+TEST_CASE("a stronger login, and a recent one") {
+  const Issuer issuer;
+  Gateway gateway(
+      "authenticators:\n  idp: { type: jwt, issuer: \"https://idp\", audiences: [api], algorithms: [ES256], "
+      "jwks: "
+      "{ file: jwks.json } }\n" +
+          std::string(R"(
+routes:
+  - { name: mfa, match: { path: /x }, authenticate: { any_of: [idp] }, authorize: { acr: [mfa, "urn:hw"], max_age: 5m }, respond: { status: 204 } }
+)"),
+      [&](const TempDir& dir) { dir.write("jwks.json", issuer.jwks()); });
+  const auto at = [](int ago_s) { return ",\"auth_time\":" + std::to_string(std::time(nullptr) - ago_s); };
+  CHECK(gateway.ask(bearer(issuer.good(R"(,"acr":"urn:hw")" + at(60)))).status == 204);
+  const auto refused = [&](const std::string& claims, const std::string& reason) {
+    const Response r = gateway.ask(bearer(issuer.good(claims)));
+    CHECK(r.status == 401);
+    CHECK(r.header("www-authenticate") ==
+          "Bearer error=\"insufficient_user_authentication\", acr_values=\"mfa urn:hw\", max_age=\"300\"");
+    CHECK(gateway.log_line(reason) != "");
+  };
+  refused(at(60), "login_too_weak");
+  refused(R"(,"acr":"password")" + at(60), "login_too_weak");
+  refused(R"(,"acr":"mfa")" + at(301), "login_too_old");
+  refused(R"(,"acr":"mfa")", "login_too_old");
 }
 
 TEST_CASE("a key set is fetched before the gateway is ready; until then 503, not 401") {
