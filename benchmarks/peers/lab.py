@@ -224,8 +224,8 @@ backend b
     return port, start(PROXY_CPU, "haproxy", "-db", "-f", conf)
 
 
-def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False):
-    """policy: None, or "memory" or "redis" for where its limit counts. big: with 10,000 routes, 1,000 limits and a file of many keys."""
+def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False, under=()):
+    """under: the command of a tool that runs it. policy: None, or "memory" or "redis" for where its limit counts. big: with 10,000 routes, 1,000 limits and a file of many keys."""
     port = free_port()
     block = f"""
     authenticate: {{ all_of: [keys, idp] }}
@@ -257,7 +257,7 @@ routes:
   - name: all
     match: {{ path: "/{{rest...}}" }}{block}    forward: {{ to: b }}{more_routes}
 """)
-    return port, start(BOTH_CPUS if workers > 1 else PROXY_CPU, SALLYPORT, "run", conf)
+    return port, start(BOTH_CPUS if workers > 1 else PROXY_CPU, *under, SALLYPORT, "run", conf)
 
 
 def many_keys(count):
