@@ -1,11 +1,13 @@
 #include "gateway/crypto/hash.h"
 
-#include <openssl/hmac.h>
 #include <openssl/mem.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
+#include <type_traits>
 
 namespace sallyport::crypto {
 namespace {
@@ -20,11 +22,43 @@ Digest sha256(std::string_view data) noexcept {
   return out;
 }
 
-Digest hmac_sha256(std::string_view key, std::string_view data) noexcept {
-  Digest out;
-  unsigned length = 0;
-  HMAC(EVP_sha256(), key.data(), key.size(), bytes(data), data.size(), out.data(), &length);
-  return out;
+HmacSha256::HmacSha256(std::string_view key) noexcept {
+  std::array<uint8_t, SHA256_CBLOCK> block{};
+  if (key.size() > block.size()) {
+    SHA256(bytes(key), key.size(), block.data());
+  } else {
+    std::ranges::copy(key, block.begin());
+  }
+  const auto begin = [&](State& state, uint8_t pad) {
+    static_assert(sizeof(SHA256_CTX) <= sizeof(State) && std::is_trivially_copyable_v<SHA256_CTX>);
+    std::array<uint8_t, SHA256_CBLOCK> padded = block;
+    for (uint8_t& byte : padded) byte ^= pad;
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    SHA256_Update(&context, padded.data(), padded.size());
+    std::memcpy(state.data(), &context, sizeof context);
+    OPENSSL_cleanse(padded.data(), padded.size());
+  };
+  begin(inner_, 0x36);
+  begin(outer_, 0x5c);
+  OPENSSL_cleanse(block.data(), block.size());
+}
+
+HmacSha256::~HmacSha256() {
+  OPENSSL_cleanse(inner_.data(), sizeof inner_);
+  OPENSSL_cleanse(outer_.data(), sizeof outer_);
+}
+
+Digest HmacSha256::operator()(std::string_view data) const noexcept {
+  Digest digest;
+  SHA256_CTX context;
+  std::memcpy(&context, inner_.data(), sizeof context);
+  SHA256_Update(&context, data.data(), data.size());
+  SHA256_Final(digest.data(), &context);
+  std::memcpy(&context, outer_.data(), sizeof context);
+  SHA256_Update(&context, digest.data(), digest.size());
+  SHA256_Final(digest.data(), &context);
+  return digest;
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {

@@ -46,8 +46,37 @@ HeadFault check_field(Slice line) noexcept {
   return {};
 }
 
+// True for a head without a fault: the same rules as below in few passes, each of which the compiler makes 16
+// bytes wide. Most heads end here.
+bool is_clean(Slice head) noexcept {
+  uint8_t odd = 0;
+  for (char c : head) {
+    const auto byte = static_cast<uint8_t>(c);
+    odd |= static_cast<uint8_t>((byte < 0x20) & (byte != '\t') & (byte != '\r') & (byte != '\n'));
+    odd |= static_cast<uint8_t>(byte == 0x7f);
+  }
+  if (odd != 0) return false;
+  bool first = true;
+  while (!head.empty()) {
+    const size_t cr = head.find('\r');
+    if (cr == Slice::npos || cr + 1 == head.size() || head[cr + 1] != '\n') return false;
+    const Slice line = head.substr(0, cr);
+    if (line.find('\n') != Slice::npos) return false;
+    if (first) {
+      for (char c : line) odd |= static_cast<uint8_t>((static_cast<uint8_t>(c) > 0x7e) | (c == '\t'));
+      if (odd != 0) return false;
+    } else if (!line.empty() && !check_field(line).reason.empty()) {
+      return false;
+    }
+    first = false;
+    head.remove_prefix(cr + 2);
+  }
+  return true;
+}
+
 // Line by line: CRLF and nothing else ends one.
 HeadFault check_head(Slice head) noexcept {
+  if (is_clean(head)) return {};
   bool first = true;
   while (!head.empty()) {
     const size_t end = head.find("\r\n");

@@ -1,10 +1,10 @@
 #include "gateway/http/h1_message.h"
 
-#include <fmt/format.h>
 #include <llhttp.h>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <iterator>
 #include <span>
@@ -140,15 +140,27 @@ bool wants_keep_alive(const Headers& headers, Version version) noexcept {
 }
 
 void append(Buffer& out, std::initializer_list<Slice> pieces) {
-  for (Slice piece : pieces) out.append(piece);
+  size_t total = 0;
+  for (Slice piece : pieces) total += piece.size();
+  char* at = out.writable(total).data();
+  for (Slice piece : pieces) {
+    if (!piece.empty()) std::memcpy(at, piece.data(), piece.size());
+    at += piece.size();
+  }
+  out.commit(total);
+}
+
+using Digits = std::array<char, 20>;
+Slice decimal(uint64_t number, Digits& digits) noexcept {
+  char* end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  return {digits.data(), static_cast<size_t>(end - digits.data())};
 }
 
 void append_framing(const BodyLength& length, Buffer& out) {
   if (length.kind == BodyLength::Kind::chunked) out.append("Transfer-Encoding: chunked\r\n");
   if (length.kind != BodyLength::Kind::counted) return;
-  std::array<char, 48> line;
-  char* end = fmt::format_to(line.data(), "Content-Length: {}\r\n", length.bytes);
-  out.append({line.data(), static_cast<size_t>(end - line.data())});
+  Digits digits;
+  append(out, {"Content-Length: ", decimal(length.bytes, digits), "\r\n"});
 }
 
 bool is_framing(HeaderId id) noexcept {
@@ -230,10 +242,9 @@ void write_request_head(const Request& request, Slice host, Buffer& out) {
 
 void write_response_head(const Response& response, Method method, Version client, bool keep_alive,
                          Buffer& out) {
-  std::array<char, 32> line;
-  char* end = fmt::format_to(line.data(), "HTTP/1.1 {} ", response.status);
-  append(out,
-         {{line.data(), static_cast<size_t>(end - line.data())}, reason_phrase(response.status), "\r\n"});
+  Digits digits;
+  append(out, {"HTTP/1.1 ", decimal(static_cast<uint64_t>(response.status), digits), " ",
+               reason_phrase(response.status), "\r\n"});
   for (const Header& h : response.headers) {
     if (is_framing(h.id)) continue;
     append(out, {h.name, ": ", h.value, "\r\n"});

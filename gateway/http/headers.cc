@@ -102,7 +102,9 @@ constexpr auto token_chars = token_table();
 HeaderId header_id(Slice name) noexcept {
   if (name.empty()) return HeaderId::other;
   const size_t i = table.slot[hash(name, table.seed)];
-  return i != 0 && text::iequals(names[i], name) ? static_cast<HeaderId>(i) : HeaderId::other;
+  if (i == 0 || names[i].size() != name.size()) return HeaderId::other;
+  const bool same = names[i] == name || text::iequals(names[i], name);  // most write it as we do
+  return same ? static_cast<HeaderId>(i) : HeaderId::other;
 }
 
 Slice header_name(HeaderId id) noexcept { return names[static_cast<size_t>(id)]; }

@@ -116,7 +116,9 @@ bool Parser::Impl::has_duplicate(const Object& object) {
 bool Parser::Impl::any_duplicate(Value value) {  // as deep as depth_max
   if (value.is(Kind::array)) {
     for (const Value item : value.array()) {
-      if (any_duplicate(item)) return true;
+      const tape_type type = tape(item.raw()).tape_ref_type();
+      const bool nested = type == tape_type::START_OBJECT || type == tape_type::START_ARRAY;
+      if (nested && any_duplicate(item)) return true;
     }
   } else if (value.is(Kind::object)) {
     if (has_duplicate(value.object())) return true;

@@ -59,11 +59,17 @@ class Out {
   bool full_ = false;
 };
 
+constexpr std::array<bool, 256> plain_table() {
+  std::array<bool, 256> all{};
+  for (size_t c = 0x20; c < 0x7f; ++c) all[c] = c != '"' && c != '\\';
+  return all;
+}
+constexpr auto plain_chars = plain_table();
+
 void Out::escaped(Slice s) noexcept {
   while (!s.empty() && !full_) {
     size_t plain = 0;  // a run that goes in as it is
-    while (plain < s.size() && s[plain] >= 0x20 && s[plain] != 0x7f && s[plain] != '"' && s[plain] != '\\')
-      ++plain;
+    while (plain < s.size() && plain_chars[static_cast<uint8_t>(s[plain])]) ++plain;
     raw(s.substr(0, plain));
     s.remove_prefix(plain);
     if (s.empty()) return;

@@ -62,10 +62,6 @@ std::unexpected<Error> bad(std::string_view reason, std::string detail) {
   return fail(Code::bad_credentials, reason, std::move(detail));
 }
 
-crypto::Digest digest_of(std::string_view secret, bool peppered, const std::string* pepper) noexcept {
-  return peppered && pepper != nullptr ? crypto::hmac_sha256(*pepper, secret) : crypto::sha256(secret);
-}
-
 }  // namespace
 
 std::optional<ApiKeyText> ApiKeyText::parse(std::string_view text) noexcept {
@@ -88,7 +84,8 @@ std::string ApiKeyText::generate() {
 }
 
 std::string hash_secret(std::string_view secret, const std::string* pepper) {
-  const crypto::Digest digest = digest_of(secret, pepper != nullptr, pepper);
+  const crypto::Digest digest =
+      pepper != nullptr ? crypto::hmac_sha256(*pepper, secret) : crypto::sha256(secret);
   const std::string_view raw(reinterpret_cast<const char*>(digest.data()), digest.size());
   return (pepper != nullptr ? "hmac-sha256:" : "sha256:") + text::hex(raw);
 }
@@ -150,11 +147,11 @@ std::shared_ptr<const ApiKeyTable> ApiKeyTable::make(const ApiKeyFile& file,
                                                      std::shared_ptr<const std::string> pepper,
                                                      config::Problems& problems) {
   auto table = std::make_shared<ApiKeyTable>();
-  table->pepper_ = std::move(pepper);
+  if (pepper != nullptr) table->peppered_ = std::make_unique<crypto::HmacSha256>(*pepper);
   bool good = true;
   for (const ApiKeyEntry& from : file.keys) {
     std::string wrong;
-    auto entry = entry_of(from, table->pepper_ != nullptr, wrong);
+    auto entry = entry_of(from, table->peppered_ != nullptr, wrong);
     if (entry && !table->entries_.emplace(from.id, std::move(*entry)).second) wrong = "its id is there twice";
     if (wrong.empty()) continue;
     problems.add({}, fmt::format("key {} of client {}: {}", text::printable(from.id),
@@ -171,8 +168,8 @@ Result<std::shared_ptr<const Principal>> ApiKeyTable::find(std::string_view key,
   const bool known = found != entries_.end();
   static const Entry nobody{};  // an unknown id costs the same hash and comparison
   const Entry& entry = known ? found->second : nobody;
-  const crypto::Digest digest =
-      digest_of(text->secret, known ? entry.peppered : pepper_ != nullptr, pepper_.get());
+  const bool with_pepper = peppered_ != nullptr && (!known || entry.peppered);
+  const crypto::Digest digest = with_pepper ? (*peppered_)(text->secret) : crypto::sha256(text->secret);
   const bool right = crypto::equal_in_constant_time(digest, entry.digest);
   if (!known) return bad("unknown_key", "the API key is not good");
   if (!right) return bad("wrong_secret", "the API key is not good");

@@ -110,7 +110,7 @@ class ApiKeyTable {
   };
   static std::optional<Entry> entry_of(const ApiKeyEntry& from, bool has_pepper, std::string& wrong);
 
-  std::shared_ptr<const std::string> pepper_;
+  std::unique_ptr<const crypto::HmacSha256> peppered_;  // null: there is no pepper
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> entries_;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "gateway/base/text.h"
@@ -11,6 +12,9 @@
 
 namespace sallyport {
 namespace {
+
+constexpr size_t proofs_max = 8;
+using Proofs = std::array<std::shared_ptr<const Principal>, proofs_max>;
 
 struct AuthenticateOptions {
   config::Mode mode = config::Mode::enforce;
@@ -36,14 +40,15 @@ struct AuthenticateOptions {
   void check(config::Reader& reader) const {
     if (any_of.empty() == all_of.empty())
       reader.error("authenticate: name one of any_of and all_of, or say public");
+    if (all_of.size() > proofs_max)
+      reader.error_at("all_of", fmt::format("all_of: {} authenticators at most", proofs_max));
   }
 };
 
 // One caller out of several proofs: named by the first, with the roles and scopes of all.
-std::shared_ptr<const Principal> merged(const std::vector<std::shared_ptr<const Principal>>& proofs) {
-  if (proofs.size() == 1) return proofs.front();
+std::shared_ptr<const Principal> merged(const Proofs& proofs) {
   auto all = std::make_shared<Principal>(*proofs.front());
-  for (size_t i = 1; i < proofs.size(); ++i) {
+  for (size_t i = 1; i < proofs.size() && proofs[i] != nullptr; ++i) {
     const Principal& more = *proofs[i];
     for (const std::string& role : more.roles) {
       if (!all->has_role(role)) all->roles.push_back(role);
@@ -59,11 +64,39 @@ std::shared_ptr<const Principal> merged(const std::vector<std::shared_ptr<const 
   return all;
 }
 
+// Merged callers by their proofs, which live as long as their entry: the same key with the same token is
+// merged once. A new one takes the place of the one that was there. One a worker, for all its routes.
+class MergedCache {
+ public:
+  std::shared_ptr<const Principal> find_or_make(const Proofs& proofs) {
+    if (proofs[1] == nullptr) return proofs.front();
+    if (entries_.empty()) entries_.resize(size_t{1} << bits);
+    size_t mixed = 0;
+    for (const auto& proof : proofs)
+      mixed = (mixed ^ reinterpret_cast<size_t>(proof.get())) * 0x9e3779b97f4a7c15U;
+    Entry& entry = entries_[mixed >> (64 - bits)];
+    if (entry.all == nullptr || entry.proofs != proofs) entry = {proofs, merged(proofs)};
+    return entry.all;
+  }
+
+ private:
+  static constexpr int bits = 10;
+  struct Entry {
+    Proofs proofs;
+    std::shared_ptr<const Principal> all;
+  };
+  std::vector<Entry> entries_;
+};
+
 class Authenticate final : public Policy {
  public:
   Authenticate(Setup& setup, config::Mode mode, std::vector<std::shared_ptr<Authenticator>> authenticators,
                bool all)
-      : Policy(setup, "authenticate", mode), authenticators_(std::move(authenticators)), all_(all) {}
+      : Policy(setup, "authenticate", mode),
+        authenticators_(std::move(authenticators)),
+        all_(all),
+        merged_(setup.snapshot.get<MergedCache>("authenticate.merged",
+                                                [] { return std::make_shared<MergedCache>(); })) {}
 
   Task<Decision> decide(Exchange& x) override {
     for (const auto& a : authenticators_) x.note_credential_header(a->header());
@@ -83,14 +116,15 @@ class Authenticate final : public Policy {
   }
 
   Decision every_one(Exchange& x) {
-    std::vector<std::shared_ptr<const Principal>> proofs;
+    Proofs proofs;
+    size_t count = 0;
     for (const auto& a : authenticators_) {
       if (!a->carries(x)) return nothing_carried();
       auto principal = a->verify(x);
       if (!principal) return refused(*a, std::move(principal.error()));
-      proofs.push_back(std::move(*principal));
+      proofs[count++] = std::move(*principal);
     }
-    x.principal = merged(proofs);
+    x.principal = merged_->find_or_make(proofs);
     return pass();
   }
 
@@ -113,6 +147,7 @@ class Authenticate final : public Policy {
 
   std::vector<std::shared_ptr<Authenticator>> authenticators_;
   bool all_;
+  std::shared_ptr<MergedCache> merged_;
 };
 
 std::shared_ptr<Authenticator> named(const std::string& name, config::Reader& reader, std::string_view key,

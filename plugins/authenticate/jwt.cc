@@ -77,6 +77,12 @@ bool has_text(std::optional<json::Value> value, std::string_view expected) {
 }
 
 // What goes into a header must be one: no controls.
+std::string random_salt() {
+  std::string salt(32, '\0');
+  crypto::random_bytes(salt.data(), salt.size());
+  return salt;
+}
+
 bool fits_header(std::string_view s) {
   return s.size() <= 1024 &&
          std::ranges::all_of(s, [](char c) { return static_cast<uint8_t>(c) >= 0x20 && c != 0x7f; });
@@ -85,13 +91,9 @@ bool fits_header(std::string_view s) {
 }  // namespace
 
 TokenCache::TokenCache(size_t entries)
-    : salt_(32, '\0'), entries_(std::max(entries / ways, size_t{1}) * ways) {
-  crypto::random_bytes(salt_.data(), salt_.size());
-}
+    : salted_hash_(random_salt()), entries_(std::max(entries / ways, size_t{1}) * ways) {}
 
-crypto::Digest TokenCache::key_of(std::string_view token) const noexcept {
-  return crypto::hmac_sha256(salt_, token);
-}
+crypto::Digest TokenCache::key_of(std::string_view token) const noexcept { return salted_hash_(token); }
 
 const TokenCache::Entry* TokenCache::find(const crypto::Digest& key) const noexcept {
   uint64_t hash = 0;

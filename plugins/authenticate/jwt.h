@@ -49,7 +49,7 @@ class TokenCache {
 
  private:
   static constexpr size_t ways = 4;
-  std::string salt_;
+  crypto::HmacSha256 salted_hash_;
   std::vector<Entry> entries_;
   size_t next_ = 0;
 };

@@ -117,4 +117,9 @@ TEST_CASE("hashes: the examples of RFC 4231 and FIPS 180") {
   CHECK(hex(crypto::sha256("abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   CHECK(hex(crypto::hmac_sha256("Jefe", "what do ya want for nothing?")) ==
         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  const crypto::HmacSha256 long_key(std::string(131, '\xaa'));
+  for (int i = 0; i < 2; ++i) {  // the key's state is not used up
+    CHECK(hex(long_key("Test Using Larger Than Block-Size Key - Hash Key First")) ==
+          "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  }
 }
