@@ -14,7 +14,7 @@ def of(rows):
             out.append(f'<text x="8" y="{y + 12}" font-weight="bold">{escape(scenario)}</text>')
             last = scenario
         width = min(ratio, 3) * SCALE
-        colour = COLOURS[peer.replace(",", " ").split()[0]]
+        colour = COLOURS.get(peer.replace(",", " ").split()[0], "#bdbdbd")
         out.append(f'<text x="{LEFT - 6}" y="{y + 12}" text-anchor="end">{escape(peer)}</text>'
                    f'<rect x="{LEFT}" y="{y}" width="{width:.0f}" height="{BAR - 2}" fill="{colour}"/>'
                    f'<text x="{LEFT + width + 5:.0f}" y="{y + 12}">{ratio:.2f}{" (cut)" if ratio > 3 else ""}</text>')

@@ -1,5 +1,6 @@
 #include "gateway/net/socket.h"
 
+#include <netinet/tcp.h>
 #include <sys/un.h>
 #include <uv.h>
 
@@ -203,6 +204,13 @@ void Socket::Impl::shut_down() {
 void Socket::close_output() {
   if (std::exchange(impl_->output_closing, true)) return;
   if (queued() == 0) impl_->shut_down();
+}
+
+void Socket::acknowledge_now() noexcept {
+  uv_os_fd_t fd = -1;
+  const int on = 1;
+  if (!impl_->is_unix && uv_fileno(reinterpret_cast<const uv_handle_t*>(&impl_->stream), &fd) == 0)
+    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
 std::string Socket::peer() const {

@@ -193,6 +193,8 @@ void TlsStream::end_handshake(Result<void> result) {
   shaking_ = false;
   shaken_ = std::move(result);
   if (!shaken_) return;
+  if (context_ != nullptr)
+    socket_->acknowledge_now();  // BoringSSL sends its tickets with our first bytes only
   if (pump().broken) note_failure(std::move(broken_by_));  // whoever reads next hears of it
 }
 
