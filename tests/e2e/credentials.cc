@@ -193,7 +193,7 @@ TEST_CASE("a key set file that changes is read again; one that is broken is not"
 TEST_CASE("all_of: two proofs, both are needed; any_of: the first one carried decides") {
   Origin origin;
   const Issuer issuer, stranger;
-  std::string key;
+  std::string key, other_key;
   Gateway gateway("upstreams: { web: { targets: [\"" + origin.target() + "\"] } }\n" + R"(
 authenticators:
   idp: { type: jwt, issuer: "https://idp", audiences: [api], algorithms: [ES256], jwks: { file: jwks.json } }
@@ -204,9 +204,13 @@ routes:
 )",
                   [&](const TempDir& dir) {
                     dir.write("jwks.json", issuer.jwks());
-                    const Finished made = run({binary(), "keys", "create", "--file", dir.path("keys.yaml"),
-                                               "--client", "acme", "--roles", "guest"});
-                    key = "X-API-Key: " + made.out.substr(0, made.out.find('\n')) + "\r\n";
+                    const auto made = [&](const std::string& client) {
+                      const Finished done = run({binary(), "keys", "create", "--file", dir.path("keys.yaml"),
+                                                 "--client", client, "--roles", "guest"});
+                      return "X-API-Key: " + done.out.substr(0, done.out.find('\n')) + "\r\n";
+                    };
+                    key = made("acme");
+                    other_key = made("beta");
                   });
   const std::string token = "Authorization: Bearer " + issuer.good() + "\r\n";
   const std::string bad_token = "Authorization: Bearer " + stranger.good() + "\r\n";
@@ -219,6 +223,10 @@ routes:
   CHECK(origin.last().has("X-Client-Roles: guest,clerk"));
   CHECK(origin.last().head.find("Bearer") == std::string::npos);
   CHECK(origin.last().head.find("sp_") == std::string::npos);
+  CHECK(status("/both", other_key + token) == 200);  // what was merged before is of the other key
+  CHECK(origin.last().has("X-Client-Id: beta"));
+  CHECK(status("/both", key + token) == 200);
+  CHECK(origin.last().has("X-Client-Id: acme"));
   CHECK(status("/both", key) == 401);
   CHECK(status("/both", token) == 401);
   CHECK(status("/both", key + bad_token) == 401);
