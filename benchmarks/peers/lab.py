@@ -29,6 +29,7 @@ SCHEMA = """
 WORK = tempfile.mkdtemp(prefix="sallyport-bench-")
 os.chmod(WORK, 0o755)  # nginx reads there as another user
 STARTED = []
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # what was started ends, too
 
 
 def write(name, text):
