@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -38,7 +39,14 @@ std::array<char, check_size> checksum(std::string_view text) noexcept {
   return out;
 }
 
-bool is_base62(std::string_view s) noexcept { return s.find_first_not_of(alphabet) == s.npos; }
+bool is_base62(std::string_view s) noexcept {
+  static constexpr std::array<bool, 256> digits = [] {
+    std::array<bool, 256> table{};
+    for (const char c : alphabet) table[static_cast<uint8_t>(c)] = true;
+    return table;
+  }();
+  return std::ranges::all_of(s, [](char c) { return digits[static_cast<uint8_t>(c)]; });
+}
 
 // Digits without a bias: bytes that do not divide evenly are thrown away.
 std::string random_base62(size_t digits) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "gateway/base/text.h"
+#include "gateway/crypto/hash.h"
 
 namespace sallyport {
 namespace {
@@ -77,12 +78,6 @@ bool has_text(std::optional<json::Value> value, std::string_view expected) {
 }
 
 // What goes into a header must be one: no controls.
-std::string random_salt() {
-  std::string salt(32, '\0');
-  crypto::random_bytes(salt.data(), salt.size());
-  return salt;
-}
-
 bool fits_header(std::string_view s) {
   return s.size() <= 1024 &&
          std::ranges::all_of(s, [](char c) { return static_cast<uint8_t>(c) >= 0x20 && c != 0x7f; });
@@ -90,28 +85,23 @@ bool fits_header(std::string_view s) {
 
 }  // namespace
 
-TokenCache::TokenCache(size_t entries)
-    : salted_hash_(random_salt()), entries_(std::max(entries / ways, size_t{1}) * ways) {}
+TokenCache::TokenCache(size_t entries) : entries_(std::max(entries / ways, size_t{1}) * ways) {
+  crypto::random_bytes(secret_.data(), sizeof secret_);
+}
 
-crypto::Digest TokenCache::key_of(std::string_view token) const noexcept { return salted_hash_(token); }
-
-const TokenCache::Entry* TokenCache::find(const crypto::Digest& key) const noexcept {
-  uint64_t hash = 0;
-  std::memcpy(&hash, key.data(), sizeof hash);
-  const Entry* bucket = &entries_[hash % (entries_.size() / ways) * ways];
+const TokenCache::Entry* TokenCache::find(const SipTag& key) const noexcept {
+  const Entry* row = &entries_[bucket(key)];
   for (size_t i = 0; i < ways; ++i) {
-    if (bucket[i].principal != nullptr && bucket[i].key == key) return &bucket[i];
+    if (row[i].principal != nullptr && row[i].key == key) return &row[i];
   }
   return nullptr;
 }
 
 void TokenCache::put(Entry entry) {
-  uint64_t hash = 0;
-  std::memcpy(&hash, entry.key.data(), sizeof hash);
-  Entry* bucket = &entries_[hash % (entries_.size() / ways) * ways];
-  Entry* place = &bucket[next_++ % ways];
+  Entry* row = &entries_[bucket(entry.key)];
+  Entry* place = &row[next_++ % ways];
   for (size_t i = 0; i < ways; ++i) {
-    if (bucket[i].principal == nullptr) place = &bucket[i];
+    if (row[i].principal == nullptr) place = &row[i];
   }
   *place = std::move(entry);
 }
@@ -131,7 +121,7 @@ Result<std::shared_ptr<const Principal>> TokenVerifier::verify(std::string_view 
   if (keys == nullptr)
     return fail(Code::dependency_down, "key_set_unavailable", "the issuer's keys could not be fetched yet");
   if (std::exchange(keys_seen_, source_->version()) != source_->version()) cache_.clear();
-  const crypto::Digest cache_key = cache_.key_of(token);
+  const SipTag cache_key = cache_.key_of(token);
   if (const TokenCache::Entry* known = cache_.find(cache_key)) {
     if (Result<void> in_time = check_times(*known, now); !in_time)
       return std::unexpected(std::move(in_time.error()));

@@ -12,8 +12,8 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 #include "gateway/base/live.h"
+#include "gateway/base/siphash.h"
 #include "gateway/core/principal.h"
-#include "gateway/crypto/hash.h"
 #include "gateway/crypto/signature.h"
 #include "gateway/json/json.h"
 #include "plugins/authenticate/jwks.h"
@@ -30,26 +30,29 @@ struct TokenRules {
   Duration leeway = seconds(30);  // between our clock and the issuer's
 };
 
-// Verified tokens by a salted hash of their text, so that nothing of a token is kept. Bounded: a new one
-// takes the place of the one that was there. One worker's.
+// Verified tokens by a keyed hash of their text, so that nothing of a token is kept: 128 bits of SipHash with
+// a key of this process, a fifth of what SHA-256 costs on a token. Bounded: a new one takes the place of the
+// one that was there. One worker's.
 class TokenCache {
  public:
   struct Entry {
-    crypto::Digest key{};
+    SipTag key{};
     std::shared_ptr<const Principal> principal;
     int64_t expires_s = 0;  // with the leeway
     int64_t not_before_s = 0;
   };
   explicit TokenCache(size_t entries);
-  crypto::Digest key_of(std::string_view token) const noexcept;
+  SipTag key_of(std::string_view token) const noexcept { return siphash128(secret_, token); }
   // Null if it is not there.
-  const Entry* find(const crypto::Digest& key) const noexcept;
+  const Entry* find(const SipTag& key) const noexcept;
   void put(Entry entry);
   void clear() noexcept;
 
  private:
   static constexpr size_t ways = 4;
-  crypto::HmacSha256 salted_hash_;
+  size_t bucket(const SipTag& key) const noexcept { return key[0] % (entries_.size() / ways) * ways; }
+
+  SipKey secret_;
   std::vector<Entry> entries_;
   size_t next_ = 0;
 };

@@ -127,32 +127,33 @@ class SchemaCheck {
     const SchemaNode& n = nodes_[index];
     if (n.nothing) return wrong(place, "false", "nothing is allowed here");
     if (n.types != 0 && !has_type(n, v)) return wrong(place, "type", expected_types(n.types));
+    if (n.simple) return of_type(n, v, place, depth);
     bool good = n.reference == SchemaNode::none || check(n.reference, v, place, depth + 1);
     if (n.has_values &&
         std::ranges::none_of(n.one_of_values, [&](const Literal& l) { return l.equals(v); })) {
       good = wrong(place, "enum", "this is none of the values that are allowed");
     }
-    switch (v.kind()) {
-      case json::Kind::integer:
-      case json::Kind::number:
-        good = number(n, v, place) && good;
-        break;
-      case json::Kind::string:
-        good = string(n, v, place) && good;
-        break;
-      case json::Kind::array:
-        good = array(n, v, place, depth) && good;
-        break;
-      case json::Kind::object:
-        good = object(n, v, place, depth) && good;
-        break;
-      default:
-        break;
-    }
+    good = of_type(n, v, place, depth) && good;
     return combined(n, v, place, depth) && good;
   }
 
  private:
+  // The keywords that are for values of this type.
+  bool of_type(const SchemaNode& n, json::Value v, const Place& place, int depth) {
+    switch (v.kind()) {
+      case json::Kind::integer:
+      case json::Kind::number:
+        return number(n, v, place);
+      case json::Kind::string:
+        return string(n, v, place);
+      case json::Kind::array:
+        return array(n, v, place, depth);
+      case json::Kind::object:
+        return object(n, v, place, depth);
+      default:
+        return true;
+    }
+  }
   bool wrong(const Place& place, std::string_view keyword, std::string detail) {
     if (violations_ == nullptr || silent_ > 0 || violations_->size() >= violations_max) return false;
     std::string pointer(prefix_);

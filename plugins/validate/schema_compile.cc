@@ -98,6 +98,8 @@ class SchemaCompiler {
       wrong(node, "a schema is a map, true or false");
     }
     for (const Node::Member& m : node.members) keyword(m, out);
+    out.simple = out.reference == SchemaNode::none && !out.has_values && out.all_of.empty() &&
+                 out.any_of.empty() && out.one_of.empty() && out.negated == SchemaNode::none;
     schema_->nodes_[index] = std::move(out);
   }
 

@@ -58,7 +58,7 @@ TEST_CASE("long values are cut, and a line that has no room is not begun") {
 }
 
 TEST_CASE("lines of several workers arrive whole, all of them, in each worker's order") {
-  std::string dir = "/tmp/sallyport-log-XXXXXX";
+  std::string dir = "/tmp/sallyport-log-" + std::string(6, 'X');
   REQUIRE(mkdtemp(dir.data()) != nullptr);
   const std::string path = dir + "/access.log";
   constexpr size_t workers = 3, lines = 2000;
