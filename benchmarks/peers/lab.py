@@ -267,4 +267,4 @@ def many_keys(count):
     with open(os.path.join(WORK, "many.yaml"), "w") as f:
         f.write("version: 1\nkeys:\n")
         for i in range(count):
-            f.write(f"  - {{id: {i:012d}, client: c{i % 1000}, hash: \"sha256:{digest}\", roles: [clerk]}}\n")
+            f.write(f'  - id: "{i:012d}"\n    client: c{i % 1000}\n    hash: sha256:{digest}\n    roles: [clerk]\n    created: "2026-01-01T00:00:00Z"\n')

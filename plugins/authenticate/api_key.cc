@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <functional>
+#include <unordered_map>
 #include <utility>
 
 #include "gateway/base/text.h"
@@ -14,7 +17,7 @@ namespace sallyport {
 namespace {
 
 constexpr std::string_view alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-constexpr size_t id_size = 12, secret_size = 43, check_size = 6;  // 62^43 > 2^256
+constexpr size_t id_size = ApiKeyTable::id_size, secret_size = 43, check_size = 6;  // 62^43 > 2^256
 constexpr size_t key_size = 3 + id_size + 1 + secret_size + 1 + check_size;
 
 constexpr std::array<uint32_t, 256> crc_table = [] {
@@ -66,6 +69,16 @@ std::optional<int64_t> time_or_zero(const std::string& text) {
   return unix_seconds(*time);
 }
 
+// What an entry's hash says: "hmac-sha256:HEX" or "sha256:HEX".
+bool read_hash(std::string_view text, crypto::Digest& digest, bool& peppered) {
+  peppered = text.starts_with("hmac-sha256:");
+  if (!peppered && !text.starts_with("sha256:")) return false;
+  const auto raw = text::unhex(text.substr(text.find(':') + 1));
+  if (!raw || raw->size() != digest.size()) return false;
+  std::ranges::copy(*raw, digest.begin());
+  return true;
+}
+
 std::unexpected<Error> bad(std::string_view reason, std::string detail) {
   return fail(Code::bad_credentials, reason, std::move(detail));
 }
@@ -98,95 +111,166 @@ std::string hash_secret(std::string_view secret, const std::string* pepper) {
   return (pepper != nullptr ? "hmac-sha256:" : "sha256:") + text::hex(raw);
 }
 
-std::optional<ApiKeyFile> ApiKeyFile::read(const std::string& path, const std::string& shown,
-                                           config::Problems& problems) {
-  config::Problems found;
-  const std::unique_ptr<config::Node> document = config::read_document(path, shown, found);
-  ApiKeyFile file;
-  if (document != nullptr) {
-    config::Reader reader(*document, found, "", "");
-    reader.value(file);
-    if (found.empty() && file.version != 1) reader.error("this key file has another version than 1");
+// Collects the entries of a file; a builder makes one table.
+class ApiKeyTable::Builder {
+ public:
+  Builder(const std::string* pepper, config::Problems& problems)
+      : table_(std::make_shared<ApiKeyTable>()), problems_(problems) {
+    if (pepper != nullptr) table_->peppered_ = std::make_unique<crypto::HmacSha256>(*pepper);
   }
-  for (const config::Problem& p : found.all()) problems.add(p.mark, p.message);
-  if (!found.empty()) return std::nullopt;
-  return file;
-}
 
-std::optional<ApiKeyTable::Entry> ApiKeyTable::entry_of(const ApiKeyEntry& from, bool has_pepper,
-                                                        std::string& wrong) {
-  Entry entry;
-  entry.peppered = from.hash.starts_with("hmac-sha256:");
-  const size_t colon = from.hash.find(':');
-  const auto digest = entry.peppered || from.hash.starts_with("sha256:")
-                          ? text::unhex(std::string_view(from.hash).substr(colon + 1))
-                          : std::nullopt;
-  if (!digest || digest->size() != entry.digest.size()) {
-    wrong = "its hash is neither hmac-sha256:HEX nor sha256:HEX";
-    return std::nullopt;
+  void add(const ApiKeyEntry& from) {
+    const std::string_view wrong = take(from);
+    if (wrong.empty()) return;
+    good_ = false;
+    problems_.add({}, fmt::format("key {} of client {}: {}", text::printable(from.id),
+                                  text::printable(from.client), wrong));
   }
-  if (entry.peppered && !has_pepper) {
-    wrong = "it was made with a pepper, and the authenticator names none";
-    return std::nullopt;
+
+  // Null if anything was wrong.
+  std::shared_ptr<const ApiKeyTable> finish() {
+    ApiKeyTable& t = *table_;
+    t.entries_.shrink_to_fit();
+    t.clients_.shrink_to_fit();
+    t.slots_.assign(std::bit_ceil(std::max<size_t>(t.entries_.size() * 2, 2)), none);
+    for (uint32_t place = 0; place < t.entries_.size(); ++place) {
+      const std::string_view id(t.entries_[place].id.data(), id_size);
+      if (t.entry_with(id) == nullptr) {
+        t.slots_[t.slot_of(id)] = place;
+        continue;
+      }
+      problems_.add({}, fmt::format("key {}: its id is there twice", id));
+      good_ = false;
+    }
+    return good_ ? std::move(table_) : nullptr;
   }
-  std::copy(digest->begin(), digest->end(), entry.digest.begin());
-  const auto not_before = time_or_zero(from.not_before), expires = time_or_zero(from.expires),
-             revoked = time_or_zero(from.revoked);
-  if (!not_before || !expires || !revoked) {
-    wrong = "one of its times is not in UTC such as 2026-01-02T03:04:05Z";
-    return std::nullopt;
+
+ private:
+  // Gives what is wrong with the entry, or nothing.
+  std::string_view take(const ApiKeyEntry& from) {
+    Entry entry;
+    if (from.id.size() != id_size || !is_base62(from.id)) return "its id is not 12 letters and digits";
+    if (from.client.size() > UINT16_MAX || table_->clients_.size() + from.client.size() > UINT32_MAX)
+      return "its client is too long";
+    if (!read_hash(from.hash, entry.digest, entry.peppered))
+      return "its hash is neither hmac-sha256:HEX nor sha256:HEX";
+    if (entry.peppered && table_->peppered_ == nullptr)
+      return "it was made with a pepper, and the authenticator names none";
+    const auto not_before = time_or_zero(from.not_before), expires = time_or_zero(from.expires),
+               revoked = time_or_zero(from.revoked);
+    if (!not_before || !expires || !revoked)
+      return "one of its times is not in UTC such as 2026-01-02T03:04:05Z";
+    std::ranges::copy(from.id, entry.id.begin());
+    entry.client_at = static_cast<uint32_t>(table_->clients_.size());
+    entry.client_size = static_cast<uint16_t>(from.client.size());
+    entry.profile = profile_of(from);
+    entry.not_before_s = *not_before;
+    entry.expires_s = *expires;
+    entry.revoked = !from.revoked.empty();
+    table_->clients_ += from.client;
+    table_->entries_.push_back(entry);
+    return {};
   }
-  entry.not_before_s = *not_before;
-  entry.expires_s = *expires;
-  entry.revoked = !from.revoked.empty();
-  auto principal = std::make_shared<Principal>();
-  principal->client = from.client;
-  principal->credential = from.id;
-  principal->authenticator = "api_key";
-  principal->roles = from.roles;
-  principal->scopes = from.scopes;
-  principal->not_after_s = entry.expires_s;
-  principal->finish();
-  entry.principal = std::move(principal);
-  return entry;
+
+  uint32_t profile_of(const ApiKeyEntry& from) {
+    name_.clear();
+    for (const auto* list : {&from.roles, &from.scopes}) {
+      for (const std::string& one : *list) name_.append(std::to_string(one.size())).append(":").append(one);
+      name_ += ';';
+    }
+    const auto [at, fresh] = known_.try_emplace(name_, static_cast<uint32_t>(table_->profiles_.size()));
+    if (fresh) table_->profiles_.push_back({from.roles, from.scopes});
+    return at->second;
+  }
+
+  std::shared_ptr<ApiKeyTable> table_;
+  config::Problems& problems_;
+  bool good_ = true;
+  std::string name_;
+  std::unordered_map<std::string, uint32_t> known_;  // profiles, by all that they say
+};
+
+std::shared_ptr<const ApiKeyTable> ApiKeyTable::read(const std::string& path, const std::string& shown,
+                                                     std::shared_ptr<const std::string> pepper,
+                                                     config::Problems& problems) {
+  const Result<std::string> text = config::read_file(path, ApiKeyFile::bytes_max);
+  if (!text) {
+    problems.add({}, "cannot read it: " + text.error().detail);
+    return nullptr;
+  }
+  config::Problems found;
+  Builder plain(pepper.get(), found);
+  if (read_plain_keys(*text, [&](const ApiKeyEntry& entry) { plain.add(entry); })) {
+    for (const config::Problem& p : found.all()) problems.add(p.mark, p.message);
+    return plain.finish();
+  }
+  const auto file = ApiKeyFile::parse(*text, path, shown, problems);
+  return file ? make(*file, std::move(pepper), problems) : nullptr;
 }
 
 std::shared_ptr<const ApiKeyTable> ApiKeyTable::make(const ApiKeyFile& file,
                                                      std::shared_ptr<const std::string> pepper,
                                                      config::Problems& problems) {
-  auto table = std::make_shared<ApiKeyTable>();
-  if (pepper != nullptr) table->peppered_ = std::make_unique<crypto::HmacSha256>(*pepper);
-  bool good = true;
-  for (const ApiKeyEntry& from : file.keys) {
-    std::string wrong;
-    auto entry = entry_of(from, table->peppered_ != nullptr, wrong);
-    if (entry && !table->entries_.emplace(from.id, std::move(*entry)).second) wrong = "its id is there twice";
-    if (wrong.empty()) continue;
-    problems.add({}, fmt::format("key {} of client {}: {}", text::printable(from.id),
-                                 text::printable(from.client), wrong));
-    good = false;
-  }
-  return good ? table : nullptr;
+  Builder builder(pepper.get(), problems);
+  for (const ApiKeyEntry& from : file.keys) builder.add(from);
+  return builder.finish();
 }
 
-Result<std::shared_ptr<const Principal>> ApiKeyTable::find(std::string_view key, Wall now) const {
+// The slot that has the id's entry, or the free one where it would be.
+size_t ApiKeyTable::slot_of(std::string_view id) const noexcept {
+  size_t slot = std::hash<std::string_view>{}(id) & (slots_.size() - 1);
+  while (slots_[slot] != none && std::string_view(entries_[slots_[slot]].id.data(), id_size) != id)
+    slot = (slot + 1) & (slots_.size() - 1);
+  return slot;
+}
+
+const ApiKeyTable::Entry* ApiKeyTable::entry_with(std::string_view id) const noexcept {
+  const uint32_t place = slots_[slot_of(id)];
+  return place == none ? nullptr : &entries_[place];
+}
+
+Result<uint32_t> ApiKeyTable::find(std::string_view key, Wall now) const {
   const auto text = ApiKeyText::parse(key);
   if (!text) return bad("malformed_key", "this is not an API key");
-  const auto found = entries_.find(text->id);
-  const bool known = found != entries_.end();
+  const Entry* found = entry_with(text->id);
   static const Entry nobody{};  // an unknown id costs the same hash and comparison
-  const Entry& entry = known ? found->second : nobody;
-  const bool with_pepper = peppered_ != nullptr && (!known || entry.peppered);
+  const Entry& entry = found != nullptr ? *found : nobody;
+  const bool with_pepper = peppered_ != nullptr && (found == nullptr || entry.peppered);
   const crypto::Digest digest = with_pepper ? (*peppered_)(text->secret) : crypto::sha256(text->secret);
   const bool right = crypto::equal_in_constant_time(digest, entry.digest);
-  if (!known) return bad("unknown_key", "the API key is not good");
+  if (found == nullptr) return bad("unknown_key", "the API key is not good");
   if (!right) return bad("wrong_secret", "the API key is not good");
   if (entry.revoked) return bad("revoked", "the API key has been revoked");
   const int64_t seconds_now = unix_seconds(now);
   if (entry.expires_s != 0 && seconds_now >= entry.expires_s)
     return bad("expired", "the API key has expired");
   if (seconds_now < entry.not_before_s) return bad("not_yet_valid", "the API key is not good yet");
-  return entry.principal;
+  return static_cast<uint32_t>(found - entries_.data());
+}
+
+std::shared_ptr<const Principal> ApiKeyTable::principal(uint32_t place) const {
+  const Entry& entry = entries_[place];
+  auto who = std::make_shared<Principal>();
+  who->client = clients_.substr(entry.client_at, entry.client_size);
+  who->credential.assign(entry.id.data(), entry.id.size());
+  who->authenticator = "api_key";
+  who->roles = profiles_[entry.profile].roles;
+  who->scopes = profiles_[entry.profile].scopes;
+  who->not_after_s = entry.expires_s;
+  who->finish();
+  return who;
+}
+
+Result<std::shared_ptr<const Principal>> ApiKeyLookup::find(std::string_view key, Wall now) {
+  if (const ApiKeyTable* table = table_.get(); table != seen_.get()) {
+    seen_ = table_.shared();
+    callers_.assign(callers_max, {});
+  }
+  const Result<uint32_t> place = seen_->find(key, now);
+  if (!place) return std::unexpected(place.error());
+  Caller& caller = callers_[*place % callers_max];
+  if (caller.principal == nullptr || caller.place != *place) caller = {*place, seen_->principal(*place)};
+  return caller.principal;
 }
 
 }  // namespace sallyport

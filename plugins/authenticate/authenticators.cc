@@ -49,8 +49,7 @@ struct KeyStore {
 };
 
 std::shared_ptr<const ApiKeyTable> read_keys(const ApiKeyOptions& options, config::Problems& problems) {
-  const auto file = ApiKeyFile::read(options.file.resolved, options.file.shown, problems);
-  return file ? ApiKeyTable::make(*file, options.pepper.value, problems) : nullptr;
+  return ApiKeyTable::read(options.file.resolved, options.file.shown, options.pepper.value, problems);
 }
 
 std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader& reader, Setup& setup) {
@@ -92,7 +91,7 @@ class ApiKeyAuthenticator final : public Authenticator {
   ApiKeyAuthenticator(ApiKeyOptions options, std::shared_ptr<KeyStore> store)
       : header_(std::move(options.header)),
         id_(http::header_id(header_)),
-        reader_(std::shared_ptr<const Live<ApiKeyTable>>(store, &store->table)) {}
+        keys_(std::shared_ptr<const Live<ApiKeyTable>>(store, &store->table)) {}
 
   const std::string& header() const noexcept override { return header_; }
   bool carries(const Exchange& x) const noexcept override {
@@ -109,14 +108,14 @@ class ApiKeyAuthenticator final : public Authenticator {
     }
     if (found != 1)
       return fail(Code::bad_credentials, "several_keys", "there must be one API key, not several");
-    return reader_.get()->find(key, x.loop.wall());
+    return keys_.find(key, x.loop.wall());
   }
   std::string challenge(const Error*) const override { return fmt::format("ApiKey header=\"{}\"", header_); }
 
  private:
   std::string header_;
   http::HeaderId id_;
-  LiveReader<ApiKeyTable> reader_;
+  ApiKeyLookup keys_;
 };
 
 std::shared_ptr<Authenticator> make_api_key(config::Reader& reader, Setup& setup) {

@@ -86,8 +86,10 @@ TEST_CASE("who a key belongs to, and why another is refused") {
   };
   const auto found = table->find(good, now);
   REQUIRE(found);
-  CHECK((*found)->client == "acme");
-  CHECK((*found)->has_role("clerk"));
+  const auto who = table->principal(*found);
+  CHECK(who->client == "acme");
+  CHECK(who->credential == ApiKeyText::parse(good)->id);
+  CHECK(who->has_role("clerk"));
   CHECK(reason(revoked, now) == "revoked");
   CHECK(reason(limited, now) == "good");
   CHECK(reason(limited, at("2025-12-31T23:59:59Z")) == "not_yet_valid");
@@ -106,4 +108,56 @@ TEST_CASE("a hash that was made with a pepper is of no use without it") {
   config::Problems problems;
   CHECK(ApiKeyTable::make(file, nullptr, problems) == nullptr);
   CHECK_FALSE(problems.empty());
+}
+
+TEST_CASE("a worker keeps the callers it knows, and forgets them with their table") {
+  const std::string one = ApiKeyText::generate(), other = ApiKeyText::generate();
+  const Wall now = at("2026-01-15T00:00:00Z");
+  const auto live = std::make_shared<Live<ApiKeyTable>>();
+  live->publish(table_of({entry_for(one, nullptr), entry_for(other, nullptr)}, nullptr));
+  ApiKeyLookup keys(live);
+  const auto first = keys.find(one, now);
+  REQUIRE(first);
+  CHECK(keys.find(one, now)->get() == first->get());
+  CHECK(keys.find(other, now)->get() != first->get());
+  ApiKeyEntry changed = entry_for(other, nullptr);  // at the place where the first was
+  changed.client = "globex";
+  changed.roles.clear();
+  live->publish(table_of({changed}, nullptr));
+  CHECK(keys.find(one, now).error().reason == "unknown_key");
+  CHECK((*keys.find(other, now))->client == "globex");
+  CHECK((*keys.find(other, now))->roles.empty());
+  CHECK((*first)->client == "acme");
+}
+
+TEST_CASE("many keys are found among many, each as its own") {
+  std::vector<std::string> keys;
+  std::vector<ApiKeyEntry> entries;
+  for (int i = 0; i < 500; ++i) {
+    keys.push_back(ApiKeyText::generate());
+    entries.push_back(entry_for(keys.back(), nullptr));
+    entries.back().client = "client-" + std::to_string(i);
+    entries.back().roles = {i % 2 == 0 ? "even" : "odd"};
+  }
+  const auto table = table_of(std::move(entries), nullptr);
+  CHECK(table->size() == 500);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const auto found = table->find(keys[i], at("2026-01-15T00:00:00Z"));
+    REQUIRE(found);
+    const auto who = table->principal(*found);
+    CHECK(who->client == "client-" + std::to_string(i));
+    CHECK(who->roles_text == (i % 2 == 0 ? "even" : "odd"));
+    CHECK(who->scopes.empty());
+  }
+}
+
+TEST_CASE("an id that is there twice, or is none, is told") {
+  const std::string key = ApiKeyText::generate();
+  ApiKeyFile file;
+  file.keys = {entry_for(key, nullptr), entry_for(key, nullptr), entry_for(ApiKeyText::generate(), nullptr)};
+  file.keys.back().id = "short";
+  config::Problems problems;
+  CHECK(ApiKeyTable::make(file, nullptr, problems) == nullptr);
+  CHECK(problems.text().find("its id is there twice") != std::string::npos);
+  CHECK(problems.text().find("not 12 letters and digits") != std::string::npos);
 }

@@ -1,0 +1,78 @@
+// The file that keeps the API keys' hashes, made by `sallyport keys`: YAML, or JSON by its name.
+//
+// A file of a million keys is read in the one form in which Sallyport writes it, entry by entry; whatever is
+// written otherwise goes through the YAML reader, which also tells what is wrong with it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/config/problems.h"
+#include "gateway/config/reader.h"
+
+namespace sallyport {
+
+// One entry of a key file.
+struct ApiKeyEntry {
+  std::string id;
+  std::string client;
+  std::string hash;  // "hmac-sha256:HEX" with a pepper, "sha256:HEX" without
+  std::vector<std::string> roles;
+  std::vector<std::string> scopes;
+  std::string created;     // RFC 3339, UTC, as all times
+  std::string not_before;  // empty: at once
+  std::string expires;     // empty: never
+  std::string revoked;     // empty: it is not
+
+  template <class IO>
+  void fields(IO& io) {
+    io.required("id", id);
+    io.required("client", client);
+    io.required("hash", hash);
+    optional(io, "roles", roles);
+    optional(io, "scopes", scopes);
+    optional(io, "created", created);
+    optional(io, "not_before", not_before);
+    optional(io, "expires", expires);
+    optional(io, "revoked", revoked);
+  }
+
+ private:
+  template <class IO, class T>
+  void optional(IO& io, std::string_view key, T& value) {
+    if constexpr (std::is_same_v<IO, config::Writer>) {
+      if (value.empty()) return;
+    }
+    io.field(key, value);
+  }
+};
+
+struct ApiKeyFile {
+  static constexpr size_t bytes_max = size_t{1} << 29;
+
+  uint32_t version = 1;
+  std::vector<ApiKeyEntry> keys;
+
+  template <class IO>
+  void fields(IO& io) {
+    io.required("version", version);
+    io.required("keys", keys);
+  }
+  // Reads and checks a whole file. Nothing, with problems that name line and column, if anything is wrong.
+  static std::optional<ApiKeyFile> read(const std::string& path, const std::string& shown,
+                                        config::Problems& problems);
+  // The same of a text that has been read; `path` tells YAML from JSON.
+  static std::optional<ApiKeyFile> parse(std::string_view text, const std::string& path,
+                                         const std::string& shown, config::Problems& problems);
+};
+
+// Gives every entry of a text in turn (valid for the call), if all of it is in the form that Sallyport
+// writes; false as soon as something is not: it may be good YAML all the same. Linear, and allocates no more
+// than the longest entry.
+bool read_plain_keys(std::string_view text, const std::function<void(const ApiKeyEntry&)>& each);
+
+}  // namespace sallyport

@@ -1,0 +1,104 @@
+#include "plugins/authenticate/api_key_file.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "gateway/config/reader.h"
+
+using namespace sallyport;
+
+namespace {
+
+const std::string hash = "sha256:" + std::string(64, 'a');
+
+std::string written(ApiKeyFile file) {
+  config::Writer writer;
+  writer.value(file);
+  return "# a comment\n" + writer.text();
+}
+
+bool same(const ApiKeyEntry& a, const ApiKeyEntry& b) {
+  return a.id == b.id && a.client == b.client && a.hash == b.hash && a.roles == b.roles &&
+         a.scopes == b.scopes && a.created == b.created && a.not_before == b.not_before &&
+         a.expires == b.expires && a.revoked == b.revoked;
+}
+
+// Nothing if the text is not in the plain form.
+std::optional<std::vector<ApiKeyEntry>> plain(const std::string& text) {
+  std::vector<ApiKeyEntry> out;
+  if (!read_plain_keys(text, [&](const ApiKeyEntry& e) { out.push_back(e); })) return std::nullopt;
+  return out;
+}
+
+std::string file_with(const std::string& lines) {
+  return "version: 1\nkeys:\n  - id: k000000000g0\n    client: acme\n    hash: " + hash + "\n" + lines;
+}
+
+}  // namespace
+
+TEST_CASE("what the writer writes is read in the plain form, and as the YAML reader reads it") {
+  ApiKeyFile file;
+  for (const char* client : {"acme", "true", "Null", "n", "12", "0x1f", "1e5", "a b", "acorn", "x: y", "#x",
+                             "2026-01-01", "1_000", "0o17", "12:30:45", "-", "é", "back\\slash", "quo\"te"}) {
+    ApiKeyEntry entry;
+    entry.id = "123456789012";
+    entry.client = client;
+    entry.hash = hash;
+    entry.roles = {"clerk", client};
+    entry.scopes = {"read:x"};
+    entry.created = "2026-01-01T00:00:00Z";
+    entry.expires = "2027-01-01T00:00:00Z";
+    CAPTURE(client);
+    config::Problems problems;
+    const auto read = ApiKeyFile::parse(written({1, {entry, entry}}), "keys.yaml", "keys.yaml", problems);
+    CHECK(problems.text() == "");
+    REQUIRE(read);
+    REQUIRE(read->keys.size() == 2);
+    CHECK(same(read->keys[1], entry));
+    if (const auto at_once = plain(written({1, {entry}}))) CHECK(same(at_once->front(), entry));
+  }
+  CHECK(plain(written({1, {ApiKeyEntry{.id = "k000000000g0", .client = "acorn", .hash = hash}}})));
+}
+
+TEST_CASE("whatever is not plainly text is left to the YAML reader") {
+  CHECK(plain(file_with("")));
+  CHECK(plain(file_with("    roles: [a, \"b c\"]\n")));
+  for (const char* lines : {"    roles: []\n",
+                            "    roles: [a,b]\n",
+                            "    roles: [a\n",
+                            "    roles: [\"a, b\"]\n",
+                            "    client: other\n",
+                            "    created: \"\"\n    created: x\n",
+                            "    created: 2026\n",
+                            "    created: true\n",
+                            "    created: 0x1f\n",
+                            "    created: &a x\n",
+                            "    created: \"\\u0041\"\n",
+                            "    created: 'x'\n",
+                            "    created: x # y\n",
+                            "    created: x \n",
+                            "    created:\n",
+                            "    unknown: x\n",
+                            "  - id: x\n",
+                            "keys: x\n",
+                            "\n",
+                            "...\n",
+                            "\tcreated: x\n",
+                            "    created: x\r\n",
+                            "     created: x\n",
+                            "    created: |\n      x\n"}) {
+    CAPTURE(lines);
+    CHECK_FALSE(plain(file_with(lines)));
+  }
+  for (const char* text : {"", "version: 1\nkeys:\n", "version: 2\nkeys:\n  - id: x\n", "keys:\n", "{}"})
+    CHECK_FALSE(plain(text));
+}
+
+TEST_CASE("what is wrong with a key file is told with its line") {
+  config::Problems problems;
+  CHECK_FALSE(ApiKeyFile::parse(file_with("    role: [a]\n"), "keys.yaml", "keys.yaml", problems));
+  CHECK(problems.text().find("keys.yaml:6") != std::string::npos);
+  CHECK(problems.text().find("did you mean \"roles\"") != std::string::npos);
+}
