@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstring>
 #include <initializer_list>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -35,6 +36,9 @@ class Arena {
 
   // The pieces, one behind the other.
   Slice concat(std::initializer_list<Slice> pieces) {
+    return concat(std::span<const Slice>(pieces.begin(), pieces.size()));
+  }
+  Slice concat(std::span<const Slice> pieces) {
     size_t total = 0;
     for (Slice piece : pieces) total += piece.size();
     if (total == 0) return {};

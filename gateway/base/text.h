@@ -1,6 +1,8 @@
 // Text: small pure functions over ASCII and encodings. Any thread.
 #pragma once
 
+#include <array>
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,6 +29,13 @@ std::string_view trim(std::string_view s) noexcept;  // spaces and tabs at both 
 // Decimal digits only, no sign, no overflow; nullopt otherwise.
 std::optional<uint64_t> parse_decimal(std::string_view s) noexcept;
 std::optional<uint64_t> parse_hex(std::string_view s) noexcept;
+
+// A number in decimal, written into `digits`.
+using Digits = std::array<char, 20>;
+inline std::string_view decimal(uint64_t number, Digits& digits) noexcept {
+  const char* end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  return {digits.data(), static_cast<size_t>(end - digits.data())};
+}
 
 std::string hex(std::string_view bytes);
 std::optional<std::string> unhex(std::string_view digits);

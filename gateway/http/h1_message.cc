@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <iterator>
 #include <span>
@@ -150,17 +149,11 @@ void append(Buffer& out, std::initializer_list<Slice> pieces) {
   out.commit(total);
 }
 
-using Digits = std::array<char, 20>;
-Slice decimal(uint64_t number, Digits& digits) noexcept {
-  char* end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-  return {digits.data(), static_cast<size_t>(end - digits.data())};
-}
-
 void append_framing(const BodyLength& length, Buffer& out) {
   if (length.kind == BodyLength::Kind::chunked) out.append("Transfer-Encoding: chunked\r\n");
   if (length.kind != BodyLength::Kind::counted) return;
-  Digits digits;
-  append(out, {"Content-Length: ", decimal(length.bytes, digits), "\r\n"});
+  text::Digits digits;
+  append(out, {"Content-Length: ", text::decimal(length.bytes, digits), "\r\n"});
 }
 
 bool is_framing(HeaderId id) noexcept {
@@ -242,8 +235,8 @@ void write_request_head(const Request& request, Slice host, Buffer& out) {
 
 void write_response_head(const Response& response, Method method, Version client, bool keep_alive,
                          Buffer& out) {
-  Digits digits;
-  append(out, {"HTTP/1.1 ", decimal(static_cast<uint64_t>(response.status), digits), " ",
+  text::Digits digits;
+  append(out, {"HTTP/1.1 ", text::decimal(static_cast<uint64_t>(response.status), digits), " ",
                reason_phrase(response.status), "\r\n"});
   for (const Header& h : response.headers) {
     if (is_framing(h.id)) continue;

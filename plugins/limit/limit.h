@@ -4,9 +4,8 @@
 //   limit: { use: [per-client], mode: shadow }
 //   limit: []                           none
 //
-// A refused request takes nothing from any bucket. Buckets are in the process (`store: memory`) or in Redis,
-// where one script decides over all of a route's at once, by Redis' clock, so that any number of gateways
-// share them.
+// A refused request takes nothing from any bucket. Buckets are in the process (`store: memory`, table.h) or
+// in Redis (shared.h), so that any number of gateways share them.
 #pragma once
 
 #include "gateway/core/plugin.h"

@@ -12,6 +12,7 @@ namespace sallyport {
 namespace {
 
 constexpr uint64_t burst_max = 1'000'000'000;
+constexpr uint32_t lease_max = 1000;
 
 // An IPv6 customer has a /64 at least: the whole of it is one caller.
 Slice address_of(Exchange& x) {
@@ -71,10 +72,17 @@ void LimitOptions::check(config::Reader& reader) const {
   }
   if (by.empty() || by.size() > 8) reader.error_at("by", "by: from one to eight things");
   if (burst > burst_max) reader.error_at("burst", "burst is too large");
+  if (lease > lease_max || lease > burst_in_force())
+    reader.error_at("lease", fmt::format("lease can be {} at most, and not more than the burst", lease_max));
   if (rate.count > 0 && rate.per.count() / static_cast<int64_t>(rate.count) < 1000) {
     reader.error_at("rate", "a rate can be 1000000 a second at most");
   }
   if (rate.per > std::chrono::hours(24 * 366)) reader.error_at("rate", "a rate can be per 366d at most");
+}
+
+uint32_t LimitOptions::lease_in_force() const noexcept {
+  if (lease != 0) return lease;
+  return static_cast<uint32_t>(std::clamp<uint64_t>(burst_in_force() / 100, 1, lease_max));
 }
 
 std::optional<LimitRule> LimitRule::read(const std::string& name, Setup& setup) {
@@ -93,7 +101,9 @@ std::optional<LimitRule> LimitRule::read(const std::string& name, Setup& setup) 
   }
   if (setup.problems.all().size() != before || o.rate.count == 0) return std::nullopt;
   for (const std::string& one : o.by) rule.by.push_back(*LimitBy::parse(one));
-  const auto burst = static_cast<int64_t>(o.burst == 0 ? o.rate.count : o.burst);
+  rule.remote = o.store != "memory";
+  if (rule.remote) rule.lease = o.lease_in_force();
+  const auto burst = static_cast<int64_t>(o.burst_in_force());
   rule.ns.step = o.rate.per.count() / static_cast<int64_t>(o.rate.count);
   rule.ns.most = rule.ns.step * burst;
   rule.us.step = std::max<int64_t>(rule.ns.step / 1000, 1);

@@ -1,6 +1,8 @@
 // LimitRule: one entry of the config's `limits`, and the key of the bucket that a request takes from.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,6 +36,8 @@ struct LimitOptions {
   std::vector<std::string> by = {"client"};  // client (the address, if nobody is known), ip (IPv6: the /64),
                                              // route, header:NAME, claim:NAME
   std::string store = "memory";              // or one of `stores`
+  uint32_t lease = 0;  // of a Redis: how many requests a worker takes at once for a caller in a hurry; 0: a
+                       // hundredth of the burst, 1000 at most; 1: each request asks
   StoreFails when_store_fails = StoreFails::local;
 
   template <class IO>
@@ -41,33 +45,58 @@ struct LimitOptions {
     io.required("rate", rate);
     if constexpr (std::is_same_v<IO, config::Reader>) {
       io.field("burst", burst);
+      io.field("lease", lease);
       read_by(io);
     } else {
-      uint64_t in_force = burst != 0 ? burst : rate.count;
-      io.field("burst", in_force);
+      uint64_t bursts = burst_in_force();
+      uint32_t leases = lease_in_force();
+      io.field("burst", bursts);
       io.field("by", by);
+      io.field("lease", leases);
     }
     io.field("store", store);
     io.field("when_store_fails", when_store_fails);
   }
   void check(config::Reader& reader) const;
+  uint64_t burst_in_force() const noexcept { return burst != 0 ? burst : rate.count; }
+  uint32_t lease_in_force() const noexcept;
 
  private:
   void read_by(config::Reader& reader);
 };
 
+// What is known of a bucket after a decision.
+struct BucketState {
+  bool refuses = false;
+  int64_t remaining = 0;
+  int64_t wait_ns = 0;   // until it would allow a request
+  int64_t reset_ns = 0;  // until it is full
+
+  // unit: of the rule's and the bucket's times, in nanoseconds.
+  static BucketState of(const Gcra& rule, int64_t tat, int64_t now, int64_t unit, bool refuses) noexcept {
+    return {refuses, std::max<int64_t>(rule.remaining(tat, now), 0), rule.wait(tat, now) * unit,
+            std::max<int64_t>(tat - now, 0) * unit};
+  }
+};
+
 struct LimitRule {
+  static constexpr size_t per_route_max = 8;
+
   std::string name;
   LimitOptions options;
   std::vector<LimitBy> by;
-  Gcra ns;             // in nanoseconds, for the embedded store
-  Gcra us;             // in microseconds, for Redis
-  std::string policy;  // its part of RateLimit-Policy
+  Gcra ns;              // in nanoseconds, for the embedded store
+  Gcra us;              // in microseconds, for Redis
+  std::string policy;   // its part of RateLimit-Policy
+  bool remote = false;  // in a Redis
+  uint32_t lease = 1;   // how many requests a worker may take from there at once
 
   // The rule of that name; nothing, with problems, if its block is wrong.
   static std::optional<LimitRule> read(const std::string& name, Setup& setup);
   // The text that tells this request's bucket from all others; in x's arena.
   Slice key(Exchange& x, std::string_view route) const;
 };
+
+using BucketStates = std::array<BucketState, LimitRule::per_route_max>;
 
 }  // namespace sallyport

@@ -98,3 +98,76 @@ TEST_CASE("a dead Redis: as the config chose, and back by itself") {
     return deny.ask(get("/x")).status != 503;
   }));
 }
+
+TEST_CASE(
+    "a caller in a hurry is served from leases: few questions to Redis, and never more than the burst") {
+  Redis redis;
+  const std::string config =
+      "stores: { shared: { url: \"redis://127.0.0.1:" + std::to_string(redis.port) + R"(", timeout: 2s } }
+limits: { many: { rate: 1000/10h, by: route, store: shared, when_store_fails: deny } }
+routes:
+  - { name: x, match: { path: /x }, authenticate: public, limit: [many], respond: { status: 200 } }
+)";
+  Gateway a(config), b(config);
+  for (Gateway* g : {&a, &b}) CHECK(eventually([&] { return g->ask(get("/x")).status == 200; }));
+  redis.command({"FLUSHALL"});
+  const auto asked = [&] {  // how often a script ran
+    const std::string stats = redis.command({"INFO", "commandstats"});
+    const size_t at = stats.find("cmdstat_evalsha:calls=");
+    return at == std::string::npos ? 0 : std::atoi(stats.c_str() + at + 22);
+  };
+  const auto taken = [&] {  // by Redis' own account
+    const std::string key = redis.line({"KEYS", "sallyport:limit:many:*"});
+    const long long now = std::atoll(redis.line({"TIME"}).c_str());
+    return (std::atoll(redis.line({"GET", key}).c_str()) / 1'000'000 - now) / 36;
+  };
+  const int before = asked();
+  Client client(a.port());
+  for (int i = 0; i < 400; ++i) CHECK(client.ask(get("/x")).status == 200);
+  CHECK(asked() - before < 150);
+  CHECK(taken() >= 398);
+  CHECK(taken() <= 400 + 10);  // a hundredth of the burst is held, at most
+  int passed = 400;
+  for (Gateway* g : {&b, &a}) {
+    Client other(g->port());
+    Response r;
+    for (int i = 0; i < 1000 && r.status != 429; ++i) {
+      r = other.ask(get("/x"));
+      passed += r.status == 200 ? 1 : 0;
+    }
+    CHECK(r.status == 429);
+    CHECK(r.header("ratelimit").find("r=0") != std::string::npos);
+  }
+  CHECK(passed <= 1001);
+  CHECK(passed >= 980);
+}
+
+TEST_CASE("what is left of a lease goes back after a second") {
+  Redis redis;
+  Gateway gateway("stores: { shared: { url: \"redis://127.0.0.1:" + std::to_string(redis.port) +
+                  R"(", timeout: 2s } }
+limits: { many: { rate: 1000/10h, lease: 500, by: route, store: shared, when_store_fails: deny } }
+routes:
+  - { name: x, match: { path: /x }, authenticate: public, limit: [many], respond: { status: 200 } }
+)");
+  CHECK(eventually([&] { return gateway.ask(get("/x")).status == 200; }));
+  redis.command({"FLUSHALL"});
+  const auto left = [](const Response& r) {
+    const std::string text = r.header("ratelimit");
+    return std::atoi(text.c_str() + text.find("r=") + 2);
+  };
+  Client client(gateway.port());
+  // What is taken but not spent counts as there; but for what is on its way.
+  for (int i = 1; i <= 100; ++i) CHECK(std::abs(left(client.ask(get("/x"))) - (1000 - i)) <= 64);
+  constexpr int slow = 8;  // a lease shrinks by half each time that it is not spent, and ends
+  for (int i = 0; i < slow; ++i) {
+    gateway.advance(2s);
+    CHECK(client.ask(get("/x")).status == 200);
+  }
+  const std::string key = redis.line({"KEYS", "sallyport:limit:many:*"});
+  CHECK(eventually([&] {
+    const long long now = std::atoll(redis.line({"TIME"}).c_str());
+    const long long taken = (std::atoll(redis.line({"GET", key}).c_str()) / 1'000'000 - now + 18) / 36;
+    return std::llabs(taken - (100 + slow)) <= 1;
+  }));
+}

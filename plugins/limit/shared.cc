@@ -1,0 +1,169 @@
+#include "plugins/limit/shared.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "gateway/base/text.h"
+#include "gateway/crypto/hash.h"
+
+namespace sallyport {
+namespace {
+
+// All buckets or none; microseconds by the server's own clock. ARGV: step and most of each key. The first
+// number of the reply says whether the request may pass, the others how far ahead each bucket is now. A key
+// lives, to the millisecond, until its bucket is full again.
+const std::string take_script = R"lua(
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local ahead, allowed = {}, 1
+for i, key in ipairs(KEYS) do
+  local step, most = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local tat = tonumber(redis.call('GET', key) or 0) or 0
+  ahead[i] = math.min(math.max(tat - now, 0), most)
+  if ahead[i] + step > most then allowed = 0 end
+end
+if allowed == 1 then
+  for i, key in ipairs(KEYS) do
+    ahead[i] = ahead[i] + tonumber(ARGV[2 * i - 1])
+    redis.call('SET', key, string.format('%.0f', now + ahead[i]), 'PX', math.ceil(ahead[i] / 1000))
+  end
+end
+table.insert(ahead, 1, allowed)
+return ahead
+)lua";
+
+// One bucket. ARGV: step, most, how many requests are wanted, how many of a former lease come back. Gives
+// how many were taken (as many as there are) and how far ahead the bucket is then.
+const std::string lease_script = R"lua(
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local step, most, want, back = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local tat = tonumber(redis.call('GET', KEYS[1]) or 0) or 0
+local ahead = math.min(math.max(tat - now - back * step, 0), most)
+local taken = math.min(want, math.floor((most - ahead) / step))
+ahead = ahead + taken * step
+if ahead > 0 then
+  redis.call('SET', KEYS[1], string.format('%.0f', now + ahead), 'PX', math.ceil(ahead / 1000))
+else
+  redis.call('DEL', KEYS[1])
+end
+return {taken, ahead}
+)lua";
+
+constexpr int64_t us = 1000;  // in nanoseconds
+
+}  // namespace
+
+// Marks a lease as asked for, also if the task is cancelled. The lease may lose its place meanwhile.
+struct SharedBuckets::Asking {
+  Asking(Leases& table, const SipTag& bucket) : leases(table), key(bucket) { set(true); }
+  Asking(const Asking&) = delete;
+  ~Asking() { set(false); }
+  void set(bool asking) const noexcept {
+    if (Lease* lease = leases.find(key)) lease->asking = asking;
+  }
+  Leases& leases;
+  SipTag key;
+};
+
+SharedBuckets::SharedBuckets(Loop& loop, const std::vector<LimitRule>& rules, std::string_view route,
+                             std::shared_ptr<store::RedisClient> redis, std::shared_ptr<Leases> leases)
+    : loop_(loop), rules_(rules), route_(route), redis_(std::move(redis)), leases_(std::move(leases)) {}
+
+bool SharedBuckets::spend(Exchange& x, BucketStates& states) {
+  const Monotonic now = loop_.now();
+  std::array<Lease*, LimitRule::per_route_max> spent{};
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    const LimitRule& rule = rules_[i];
+    if (!rule.remote) continue;
+    const Slice bucket = rule.lease > 1 ? rule.key(x, route_) : Slice{};
+    Lease* lease = bucket.empty() ? nullptr : leases_->find(leases_->key_of(bucket));
+    if (lease != nullptr && lease->wants_more(now)) renew(rule, bucket, *lease);
+    if (lease == nullptr || !lease->spend(now)) {
+      for (Lease* other : spent) {
+        if (other != nullptr) ++other->left;
+      }
+      return false;
+    }
+    spent[i] = lease;
+    states[i] = BucketState::of(rule.us, lease->ahead_now(rule.us.step, now), 0, us, false);
+  }
+  return true;
+}
+
+Task<Result<bool>> SharedBuckets::take(Exchange& x, BucketStates& states) {
+  std::vector<std::string> names, arguments;
+  for (const LimitRule& rule : rules_) {
+    if (!rule.remote) continue;
+    names.push_back(name_in_redis(rule, rule.key(x, route_)));
+    arguments.push_back(std::to_string(rule.us.step));
+    arguments.push_back(std::to_string(rule.us.most));
+  }
+  const size_t expected = names.size() + 1;
+  Result<store::RedisReply> reply =
+      co_await redis_->eval(take_script, std::move(names), std::move(arguments));
+  if (!reply) co_return std::unexpected(std::move(reply.error()));
+  if (reply->items.size() != expected)
+    co_return fail(Code::dependency_down, "store_error", "the store's answer has another form");
+  const bool allowed = reply->items.front().integer == 1;
+  size_t next = 1;
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    if (!rules_[i].remote) continue;
+    const Gcra& rule = rules_[i].us;
+    const int64_t ahead = std::clamp<int64_t>(reply->items[next++].integer, 0, rule.most);
+    states[i] = BucketState::of(rule, ahead, 0, us, !allowed && !rule.allows(ahead, 0));
+  }
+  if (allowed) count_asks(x);
+  co_return allowed;
+}
+
+std::string SharedBuckets::name_in_redis(const LimitRule& rule, Slice bucket) const {
+  const crypto::Digest digest = crypto::sha256(bucket);
+  return fmt::format("sallyport:limit:{}:{}", rule.name,
+                     text::hex({reinterpret_cast<const char*>(digest.data()), digest.size() / 2}));
+}
+
+// Whoever asks often gets a lease.
+void SharedBuckets::count_asks(Exchange& x) {
+  for (const LimitRule& rule : rules_) {
+    if (!rule.remote || rule.lease <= 1) continue;
+    const Slice bucket = rule.key(x, route_);
+    Lease& lease = leases_->at(leases_->key_of(bucket));
+    if (lease.asked(loop_.now())) renew(rule, bucket, lease);
+  }
+}
+
+void SharedBuckets::renew(const LimitRule& rule, Slice bucket, Lease& lease) {
+  renewals_.start(ask_for_more(rule, name_in_redis(rule, bucket), lease.key));
+}
+
+Task<> SharedBuckets::ask_for_more(const LimitRule& rule, std::string name, SipTag key) {
+  const Asking asking(*leases_, key);
+  Lease* lease = leases_->find(key);
+  const Monotonic now = loop_.now();
+  const uint32_t next = lease->next_size(now, rule.lease);
+  const uint32_t back = lease->hand_in(now);
+  const uint32_t want = next - std::min(next, lease->left);
+  if (want == 0 && back == 0) {
+    lease->size = next;
+    co_return;
+  }
+  std::vector<std::string> names = {std::move(name)};
+  std::vector<std::string> arguments = {std::to_string(rule.us.step), std::to_string(rule.us.most),
+                                        std::to_string(want), std::to_string(back)};
+  const Result<store::RedisReply> reply =
+      co_await redis_->eval(lease_script, std::move(names), std::move(arguments));
+  lease = leases_->find(key);
+  if (lease == nullptr) co_return;
+  if (!reply || reply->items.size() != 2) {
+    lease->size = lease->left;  // without one, the next requests ask, and meet what the config chose
+    co_return;
+  }
+  lease->granted(static_cast<uint32_t>(std::clamp<int64_t>(reply->items[0].integer, 0, want)),
+                 std::clamp<int64_t>(reply->items[1].integer, 0, rule.us.most), loop_.now());
+}
+
+}  // namespace sallyport
