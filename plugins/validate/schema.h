@@ -48,6 +48,7 @@ struct SchemaNode {
 
   bool nothing = false;  // the schema `false`
   bool simple = false;   // the type and the keywords of that type are all there is
+  bool text = false;     // and it is a string, of some length
   uint32_t types = 0;    // a bit for each json::Kind; 0: any. integer: also a number without a fraction
   std::vector<Literal> one_of_values;  // enum, const
   bool has_values = false;

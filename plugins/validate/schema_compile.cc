@@ -100,6 +100,8 @@ class SchemaCompiler {
     for (const Node::Member& m : node.members) keyword(m, out);
     out.simple = out.reference == SchemaNode::none && !out.has_values && out.all_of.empty() &&
                  out.any_of.empty() && out.one_of.empty() && out.negated == SchemaNode::none;
+    out.text = out.simple && !out.nothing && out.pattern == nullptr &&
+               out.types == 1U << static_cast<unsigned>(json::Kind::string);
     schema_->nodes_[index] = std::move(out);
   }
 
