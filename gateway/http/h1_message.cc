@@ -62,9 +62,9 @@ const llhttp_settings_t& settings() {
 
 // llhttp knows the methods that are registered; any other token is for the router to refuse (405), so it is
 // kept away from llhttp.
-Result<Slice> split_method(Slice head) {
-  const size_t space = head.find(' ');
-  const Slice method = head.substr(0, space);
+Result<Slice> split_method(Slice line) {
+  const size_t space = line.find(' ');
+  const Slice method = line.substr(0, space);
   if (space == Slice::npos || method.size() > method_bytes_max || !is_token(method)) {
     return fail(Code::malformed_request, "bad_method", "the method is not a token");
   }
@@ -72,16 +72,15 @@ Result<Slice> split_method(Slice head) {
 }
 
 // "METHOD SP target SP HTTP/1.x" with single spaces (RFC 9112 section 3).
-Result<void> read_request_line(Slice head, const HeadLimits& limits, Request& out, Slice& version) {
-  Result<Slice> method = split_method(head);
+Result<void> read_request_line(Slice line, const HeadLimits& limits, Request& out) {
+  Result<Slice> method = split_method(line);
   if (!method) return std::unexpected(std::move(method.error()));
-  Slice line = head.substr(0, head.find("\r\n"));
   line.remove_prefix(method->size() + 1);
   const size_t space = line.find(' ');
   if (space == Slice::npos || space == 0)
     return fail(Code::malformed_request, "bad_request_line", "the request line is not whole");
   out.target = line.substr(0, space);
-  version = line.substr(space + 1);
+  const Slice version = line.substr(space + 1);
   if (out.target.size() > limits.uri_bytes)
     return fail(Code::uri_too_long, "uri_too_long", "the request target is too long");
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
@@ -93,11 +92,25 @@ Result<void> read_request_line(Slice head, const HeadLimits& limits, Request& ou
   return {};
 }
 
-Result<void> parse(Slice head, llhttp_type_t type, Found& found) {
-  llhttp_t parser;
-  llhttp_init(&parser, type, &settings());
+// A parser that stands behind a request line of that version: the line itself is read here, and what llhttp
+// makes of it is always the same.
+llhttp_t behind_line(Version version) {
+  const auto started = [](Slice line) {
+    llhttp_t parser;
+    Found nothing;
+    llhttp_init(&parser, HTTP_REQUEST, &settings());
+    parser.data = &nothing;
+    llhttp_execute(&parser, line.data(), line.size());
+    return parser;
+  };
+  static const llhttp_t old = started("GET / HTTP/1.0\r\n"), present = started("GET / HTTP/1.1\r\n");
+  return version == Version::http10 ? old : present;
+}
+
+Result<void> parse_fields(Slice fields, Version version, Found& found) {
+  llhttp_t parser = behind_line(version);
   parser.data = &found;
-  const llhttp_errno_t status = llhttp_execute(&parser, head.data(), head.size());
+  const llhttp_errno_t status = llhttp_execute(&parser, fields.data(), fields.size());
   if (found.too_many) return fail(Code::headers_too_large, "too_many_headers", "there are too many headers");
   if (status == HPE_PAUSED && found.complete) return {};
   return fail(Code::malformed_request, "bad_header", "the header block is not well-formed");
@@ -132,48 +145,72 @@ bool wants_keep_alive(const Headers& headers, Version version) noexcept {
   bool keep = version == Version::http11;
   for (const Header& h : headers) {
     if (h.id != HeaderId::connection) continue;
+    if (h.value == "keep-alive") {  // the usual list
+      keep = true;
+      continue;
+    }
     if (list_has_token(h.value, "close")) return false;
     if (list_has_token(h.value, "keep-alive")) keep = true;
   }
   return keep;
 }
 
-void append(Buffer& out, std::initializer_list<Slice> pieces) {
-  size_t total = 0;
-  for (Slice piece : pieces) total += piece.size();
-  char* at = out.writable(total).data();
-  for (Slice piece : pieces) {
-    if (!piece.empty()) std::memcpy(at, piece.data(), piece.size());
-    at += piece.size();
-  }
-  out.commit(total);
-}
-
-void append_framing(const BodyLength& length, Buffer& out) {
-  if (length.kind == BodyLength::Kind::chunked) out.append("Transfer-Encoding: chunked\r\n");
-  if (length.kind != BodyLength::Kind::counted) return;
-  text::Digits digits;
-  append(out, {"Content-Length: ", text::decimal(length.bytes, digits), "\r\n"});
-}
-
 bool is_framing(HeaderId id) noexcept {
   return id == HeaderId::content_length || id == HeaderId::transfer_encoding || id == HeaderId::connection;
 }
+
+// Writes a head piece by piece into room that is asked for once.
+class HeadWriter {
+ public:
+  // line: the bytes of the first line and of what else put() gets.
+  HeadWriter(Buffer& out, const Headers& headers, size_t line) : out_(out) {
+    size_t total = line + framing_bytes_max;
+    for (const Header& h : headers) total += h.name.size() + h.value.size() + 4;
+    begin_ = at_ = out.writable(total).data();
+  }
+  HeadWriter(const HeadWriter&) = delete;
+  ~HeadWriter() { out_.commit(static_cast<size_t>(at_ - begin_)); }
+
+  template <class... Pieces>
+  void put(const Pieces&... pieces) noexcept {
+    (put_one(pieces), ...);
+  }
+  void framing(const BodyLength& length) noexcept {
+    if (length.kind == BodyLength::Kind::chunked) put("Transfer-Encoding: chunked\r\n");
+    if (length.kind != BodyLength::Kind::counted) return;
+    text::Digits digits;
+    put("Content-Length: ", text::decimal(length.bytes, digits), "\r\n");
+  }
+  void field(const Header& h) noexcept { put(h.name, ": ", h.value, "\r\n"); }
+
+ private:
+  static constexpr size_t framing_bytes_max = 128;  // framing(), Connection, the last line
+
+  template <size_t n>
+  void put_one(const char (&literal)[n]) noexcept {
+    std::memcpy(at_, literal, n - 1);
+    at_ += n - 1;
+  }
+  void put_one(Slice piece) noexcept {
+    if (!piece.empty()) std::memcpy(at_, piece.data(), piece.size());
+    at_ += piece.size();
+  }
+  Buffer& out_;
+  char* begin_;
+  char* at_;
+};
 
 }  // namespace
 
 Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& arena, Request& out) {
   Result<void> done = check_request_head(head);
-  Slice version;
-  if (done) done = read_request_line(head, limits, out, version);
+  const Slice line = head.substr(0, head.find("\r\n"));
+  if (done) done = read_request_line(line, limits, out);
   if (!done) return done;
-  // The line has been read here; llhttp reads the fields, behind a line that it knows.
   Found found;
   found.headers = &out.headers;
   found.headers_max = limits.headers;
-  const Slice fields = head.substr(head.find("\r\n") + 2);
-  const Slice whole = arena.concat({"GET / ", version, "\r\n", fields});
-  done = parse(whole, HTTP_REQUEST, found);
+  done = parse_fields(head.substr(line.size() + 2), out.version, found);
   if (!done) return done;
   if (out.method == Method::connect) {
     return fail(Code::malformed_request, "connect", "this is not a tunnel: CONNECT is not served");
@@ -222,37 +259,41 @@ Result<void> read_response_head(Slice head, Method method, const HeadLimits& lim
 }
 
 void write_request_head(const Request& request, Slice host, Buffer& out) {
-  append(out, {request.method_text, " ", request.path});
-  if (!request.query.empty()) append(out, {"?", request.query});
-  append(out, {" HTTP/1.1\r\nHost: ", host, "\r\n"});
+  constexpr Slice rest = " ? HTTP/1.1\r\nHost: \r\n";
+  HeadWriter head(
+      out, request.headers,
+      request.method_text.size() + request.path.size() + request.query.size() + host.size() + rest.size());
+  head.put(request.method_text, " ", request.path);
+  if (!request.query.empty()) head.put("?", request.query);
+  head.put(" HTTP/1.1\r\nHost: ", host, "\r\n");
   for (const Header& h : request.headers) {
-    if (is_framing(h.id) || h.id == HeaderId::host) continue;
-    append(out, {h.name, ": ", h.value, "\r\n"});
+    if (!is_framing(h.id) && h.id != HeaderId::host) head.field(h);
   }
-  append_framing(request.length, out);
-  out.append("\r\n");
+  head.framing(request.length);
+  head.put("\r\n");
 }
 
 void write_response_head(const Response& response, Method method, Version client, bool keep_alive,
                          Buffer& out) {
+  constexpr size_t line_bytes_max = 64;  // the longest reason phrase included
+  HeadWriter head(out, response.headers, line_bytes_max);
   text::Digits digits;
-  append(out, {"HTTP/1.1 ", text::decimal(static_cast<uint64_t>(response.status), digits), " ",
-               reason_phrase(response.status), "\r\n"});
+  head.put("HTTP/1.1 ", text::decimal(static_cast<uint64_t>(response.status), digits), " ",
+           reason_phrase(response.status), "\r\n");
   for (const Header& h : response.headers) {
-    if (is_framing(h.id)) continue;
-    append(out, {h.name, ": ", h.value, "\r\n"});
+    if (!is_framing(h.id)) head.field(h);
   }
   const bool no_content = response.status == 204 || response.status == 304 || response.status < 200;
   if (!no_content) {
     const bool none = response.length.kind == BodyLength::Kind::none && method != Method::head;
-    append_framing(none ? BodyLength{BodyLength::Kind::counted, 0} : response.length, out);
+    head.framing(none ? BodyLength{BodyLength::Kind::counted, 0} : response.length);
   }
   if (!keep_alive) {
-    out.append("Connection: close\r\n");
+    head.put("Connection: close\r\n");
   } else if (client == Version::http10) {
-    out.append("Connection: keep-alive\r\n");
+    head.put("Connection: keep-alive\r\n");
   }
-  out.append("\r\n");
+  head.put("\r\n");
 }
 
 // RFC 9110 section 15 and the registry beyond it.
@@ -314,7 +355,8 @@ void remove_hop_by_hop(Headers& headers) {
   std::array<Slice, 16> lists;
   size_t count = 0;
   for (const Header& h : headers) {
-    if (h.id == HeaderId::connection && count < lists.size()) lists[count++] = h.value;
+    const bool names_another = h.id == HeaderId::connection && h.value != "keep-alive" && h.value != "close";
+    if (names_another && count < lists.size()) lists[count++] = h.value;
   }
   headers.remove_if([&](const Header& h) {
     switch (h.id) {

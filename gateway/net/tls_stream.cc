@@ -173,7 +173,6 @@ Task<Result<void>> TlsStream::handshake(Monotonic deadline) {
 }
 
 void TlsStream::step_handshake() {
-  ERR_clear_error();
   const int status = SSL_do_handshake(ssl_);
   const int error = status == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_, status);
   const bool failed_now = error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_READ;
@@ -250,7 +249,6 @@ void TlsStream::keep_rest() {
 // Decrypts as long as there is ciphertext and room.
 TlsStream::Pumped TlsStream::pump() {
   Pumped result;
-  ERR_clear_error();
   while (!ended_ && !broken() && input_.size() < input_max) {
     const size_t most = input_max - input_.size();
     std::span<char> room = input_.writable(std::min(read_min, most));
@@ -348,7 +346,6 @@ Result<void> TlsStream::encrypt_all(std::span<const Slice> pieces) {
 Result<void> TlsStream::write(std::span<const Slice> pieces) {
   if (broken()) return status_;
   if (shaking_) return sallyport::fail(Code::internal, "not_connected", "the TLS handshake is not over");
-  ERR_clear_error();
   Result<void> done = encrypt_all(pieces);
   Result<void> sent = flush();  // in any case: the shared buffer must be empty for the next connection
   return done ? sent : done;
@@ -356,7 +353,6 @@ Result<void> TlsStream::write(std::span<const Slice> pieces) {
 
 void TlsStream::close_output() {
   if (broken() || shaking_) return;
-  ERR_clear_error();
   SSL_shutdown(ssl_);  // close_notify; the peer's is not waited for
   ERR_clear_error();
   if (Result<void> sent = flush(); sent) socket_->close_output();
