@@ -96,11 +96,12 @@ Task<Result<Slice>> ReceivedBody::wait() {
   }
 }
 
-Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head, Slice piece, bool last) {
-  if (framing != BodyLength::Kind::chunked) {
-    const std::array<Slice, 2> pieces = {head, piece};
-    return to.write(pieces);
-  }
+Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head, Slice piece, bool last,
+                           bool close) {
+  const auto write = [&](std::span<const Slice> pieces) {
+    return close ? to.write_last(pieces) : to.write(pieces);
+  };
+  if (framing != BodyLength::Kind::chunked) return write(std::array<Slice, 2>{head, piece});
   std::array<char, 20> line;
   Slice size;
   if (!piece.empty()) {
@@ -109,7 +110,7 @@ Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head
   }
   const std::array<Slice, 5> pieces = {head, size, piece, piece.empty() ? "" : "\r\n",
                                        last ? "0\r\n\r\n" : ""};
-  return to.write(pieces);
+  return write(pieces);
 }
 
 }  // namespace sallyport::http::h1

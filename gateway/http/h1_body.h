@@ -59,7 +59,8 @@ class ReceivedBody final : public Body {
 };
 
 // Writes a piece of content, in chunked coding if that is its framing, behind a head that may be empty; all
-// in one write. `last` ends the content.
-Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head, Slice piece, bool last);
+// in one write. `last` ends the content, and `close` our sending as well.
+Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head, Slice piece, bool last,
+                           bool close = false);
 
 }  // namespace sallyport::http::h1

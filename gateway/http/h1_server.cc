@@ -1,5 +1,6 @@
 #include "gateway/http/h1_server.h"
 
+#include <array>
 #include <optional>
 
 #include "gateway/http/h1_message.h"
@@ -86,7 +87,8 @@ Result<void> ServerConnection::write_piece(const Response& response, Slice piece
   sent_ += piece.size();
   const Slice head = head_sent_ ? Slice{} : head_.readable();
   head_sent_ = true;
-  Result<void> written = write_content(stream_, response.length.kind, head, piece, last);
+  Result<void> written =
+      write_content(stream_, response.length.kind, head, piece, last, last && !keep_alive_);
   if (!head_.empty()) head_.release();
   if (!written) return fail(Code::client_gone, written.error().reason);
   return {};
@@ -103,7 +105,7 @@ Task<Result<void>> ServerConnection::respond(const Request& request, Response& r
   head_.release();
   write_response_head(response, request.method, request.version, keep_alive_, head_);
   if (!content || response.body == nullptr) {
-    Result<void> written = flush_head();
+    Result<void> written = flush_head(!keep_alive_);
     if (!written) co_return written;
   } else {
     Result<void> streamed = co_await send_content(response);
@@ -121,7 +123,7 @@ Task<Result<void>> ServerConnection::send_content(Response& response) {
   for (bool done = false; !done;) {
     Task<Result<Slice>> pending = response.body->pull();
     if (!pending.done()) {  // the head does not wait for content that may be long in coming
-      Result<void> written = flush_head();
+      Result<void> written = flush_head(false);
       if (!written) co_return written;
     }
     Result<Slice> piece = co_await pending;
@@ -141,10 +143,11 @@ Task<Result<void>> ServerConnection::send_content(Response& response) {
   co_return Result<void>{};
 }
 
-Result<void> ServerConnection::flush_head() {
+Result<void> ServerConnection::flush_head(bool close) {
   if (head_sent_) return {};
   head_sent_ = true;
-  Result<void> written = stream_.write(head_.readable());
+  const std::array<Slice, 1> head = {head_.readable()};
+  Result<void> written = close ? stream_.write_last(head) : stream_.write(head);
   head_.release();
   if (!written) return fail(Code::client_gone, written.error().reason);
   return {};

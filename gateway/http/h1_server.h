@@ -52,7 +52,7 @@ class ServerConnection final : public Responder {
   bool may_go_on(const Request& request) const noexcept;
   Task<Result<void>> send_content(Response& response);
   Task<Result<void>> taken();
-  Result<void> flush_head();
+  Result<void> flush_head(bool close);
   Result<void> write_piece(const Response& response, Slice piece, bool last);
 
   net::Stream& stream_;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -47,9 +48,11 @@ Result<int> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, in
   if (s >= 0 && found->ai_family == AF_INET6) {  // [::] takes IPv4 too, whatever the system's default is
     setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   }
-  const bool bound = s >= 0 && setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                     (!reuse_port || setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-                     bind(s, found->ai_addr, found->ai_addrlen) == 0 && listen(s, backlog) == 0;
+  const bool bound =
+      s >= 0 && setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+      setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&  // its connections inherit it
+      (!reuse_port || setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+      bind(s, found->ai_addr, found->ai_addrlen) == 0 && listen(s, backlog) == 0;
   freeaddrinfo(found);
   if (!bound) return system_failure(s);
   return s;
@@ -97,7 +100,6 @@ struct Listener::Impl {
     if (status < 0 || owner == nullptr) return;  // the kernel's trouble with one connection; others follow
     auto socket = std::make_unique<Socket>(loop, is_unix ? Socket::Kind::unix_path : Socket::Kind::tcp);
     if (uv_accept(&stream, socket->raw()) != 0) return;
-    if (!is_unix) uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(socket->raw()), 1);
     accepted(AcceptedSocket(std::move(socket)));
   }
 };

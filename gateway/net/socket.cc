@@ -1,6 +1,7 @@
 #include "gateway/net/socket.h"
 
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <uv.h>
 
@@ -22,7 +23,6 @@ struct Socket::Impl {
     uv_pipe_t pipe;
   };
   uv_write_t write_request;
-  uv_shutdown_t shutdown_request;
   uv_connect_t connect_request;
   SocketOwner* owner = nullptr;
   WaitUntil* connecting = nullptr;
@@ -196,9 +196,10 @@ void Socket::Impl::broken(int status) {
   if (owner != nullptr) owner->on_broken(socket_error(status));
 }
 
+// Nothing is queued: at once, not by uv_shutdown(), which waits a turn of the loop and two epoll_ctl for it.
 void Socket::Impl::shut_down() {
-  shutdown_request.data = this;
-  uv_shutdown(&shutdown_request, &stream, [](uv_shutdown_t*, int) {});
+  uv_os_fd_t fd = -1;
+  if (uv_fileno(&handle, &fd) == 0) shutdown(fd, SHUT_WR);
 }
 
 void Socket::close_output() {

@@ -12,6 +12,12 @@ Stream::~Stream() {
   if (writer_ != nullptr) writer_->abandon();
 }
 
+Result<void> Stream::write_last(std::span<const Slice> pieces) {
+  Result<void> written = write(pieces);
+  if (written) close_output();
+  return written;
+}
+
 void Stream::input_grew() {
   if (reader_ == nullptr) return;
   reader_->grew_ = true;

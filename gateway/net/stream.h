@@ -52,6 +52,8 @@ class Stream {
   // The pieces go out in one write. Await drained() before the next big write: that bounds the queue.
   virtual Result<void> write(std::span<const Slice> pieces) = 0;
   Result<void> write(Slice piece) { return write(std::span<const Slice>(&piece, 1)); }
+  // The same, and close_output() behind it, in one go where the transport can.
+  virtual Result<void> write_last(std::span<const Slice> pieces);
   // co_await drained(deadline) → Result<void>: until nothing is queued; ready at once if so.
   class Drained;
   Drained drained(Monotonic deadline);

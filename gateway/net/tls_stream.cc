@@ -192,9 +192,10 @@ void TlsStream::end_handshake(Result<void> result) {
   shaking_ = false;
   shaken_ = std::move(result);
   if (!shaken_) return;
-  if (context_ != nullptr)
-    socket_->acknowledge_now();  // BoringSSL sends its tickets with our first bytes only
-  if (pump().broken) note_failure(std::move(broken_by_));  // whoever reads next hears of it
+  const Pumped pumped = pump();
+  if (pumped.broken) return note_failure(std::move(broken_by_));  // whoever reads next hears of it
+  // BoringSSL sends its tickets with our first bytes only: a client that waits for a sign gets one.
+  if (context_ != nullptr && !pumped.grew) socket_->acknowledge_now();
 }
 
 void TlsStream::tell_handshake() {
@@ -343,19 +344,19 @@ Result<void> TlsStream::encrypt_all(std::span<const Slice> pieces) {
   return encrypt({s.plain.data(), gathered});
 }
 
-Result<void> TlsStream::write(std::span<const Slice> pieces) {
+Result<void> TlsStream::send(std::span<const Slice> pieces, bool last) {
   if (broken()) return status_;
-  if (shaking_) return sallyport::fail(Code::internal, "not_connected", "the TLS handshake is not over");
+  if (shaking_ || output_closed_)
+    return sallyport::fail(Code::internal, "not_open", "the handshake is not over, or the sending is");
   Result<void> done = encrypt_all(pieces);
+  if (last && done) {
+    output_closed_ = true;
+    SSL_shutdown(ssl_);  // close_notify; the peer's is not waited for
+    ERR_clear_error();
+  }
   Result<void> sent = flush();  // in any case: the shared buffer must be empty for the next connection
+  if (output_closed_ && sent) socket_->close_output();
   return done ? sent : done;
-}
-
-void TlsStream::close_output() {
-  if (broken() || shaking_) return;
-  SSL_shutdown(ssl_);  // close_notify; the peer's is not waited for
-  ERR_clear_error();
-  if (Result<void> sent = flush(); sent) socket_->close_output();
 }
 
 void TlsStream::rest() noexcept {

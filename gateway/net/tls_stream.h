@@ -41,9 +41,10 @@ class TlsStream final : public Stream, private SocketOwner {
   // The common name of the peer's certificate, printable; empty if it showed none, or one without.
   std::string peer_name() const;
 
-  Result<void> write(std::span<const Slice> pieces) override;
+  Result<void> write(std::span<const Slice> pieces) override { return send(pieces, false); }
+  Result<void> write_last(std::span<const Slice> pieces) override { return send(pieces, true); }
   size_t queued() const noexcept override { return socket_->queued(); }
-  void close_output() override;
+  void close_output() override { static_cast<void>(write_last({})); }
   void rest() noexcept override;
 
   // For the BIO: ciphertext that BoringSSL asks for, or has made.
@@ -68,6 +69,7 @@ class TlsStream final : public Stream, private SocketOwner {
   };
   Pumped pump();
   void keep_rest();
+  Result<void> send(std::span<const Slice> pieces, bool last);
   Result<void> encrypt(Slice plain);
   Result<void> encrypt_all(std::span<const Slice> pieces);
   Result<void> flush();
@@ -83,6 +85,7 @@ class TlsStream final : public Stream, private SocketOwner {
   bool shaking_ = true;
   bool fin_ = false;  // the socket has ended; what arrived_ holds is still to be decrypted
   bool reading_stopped_ = false;
+  bool output_closed_ = false;
   Result<void> shaken_;
   Error broken_by_;                    // a failure found where nobody may be resumed
   std::optional<Error> send_failure_;  // what the socket said, which BoringSSL does not pass on
