@@ -165,9 +165,9 @@ def nginx(to, workers=1, lua=""):
     modules = ("load_module /usr/lib/nginx/modules/ndk_http_module.so;\nload_module /usr/lib/nginx/modules/ngx_http_lua_module.so;" if lua else "")
     access = f"access_by_lua_block {{ {lua} }}" if lua else ""
     log = f"access_log {WORK}/nginx.log combined buffer=64k flush=1s;" if lua else "access_log off;"
-    conf = write("nginx.conf", f"""
+    conf = write(f"nginx-{port}.conf", f"""
 {modules}
-daemon off; worker_processes {workers}; pid {WORK}/nginx.pid; error_log {WORK}/nginx.err;
+daemon off; worker_processes {workers}; pid {WORK}/nginx-{port}.pid; error_log {WORK}/nginx.err;
 events {{ worker_connections 8192; }}
 http {{ {log} keepalive_requests 100000000; client_body_temp_path {WORK}/tmp2; proxy_temp_path {WORK}/tmp3; client_max_body_size 8m;
   upstream b {{ server 127.0.0.1:{to}; keepalive 128; keepalive_requests 100000000; }}
@@ -206,7 +206,7 @@ def haproxy(to, policy_key=None):
   option httplog
   log 127.0.0.1:{free_port()} format raw local0
 """ if policy_key else ""
-    conf = write("haproxy.cfg", f"""
+    conf = write(f"haproxy-{port}.cfg", f"""
 global
   nbthread 1
   maxconn 8000
@@ -225,8 +225,8 @@ backend b
     return port, start(PROXY_CPU, "haproxy", "-db", "-f", conf)
 
 
-def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False, under=()):
-    """under: the command of a tool that runs it. policy: None, or "memory" or "redis" for where its limit counts. big: with 10,000 routes, 1,000 limits and a file of many keys."""
+def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False, under=(), binary=None):
+    """under: the command of a tool that runs it. policy: None, or "memory" or "redis" for where its limit counts. big: with 10,000 routes, 1,000 limits and a file of many keys. binary: another one."""
     port = free_port()
     block = f"""
     authenticate: {{ all_of: [keys, idp] }}
@@ -238,7 +238,7 @@ def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False, un
     more_limits = "".join(f"\n  limit{i}: {{ rate: {i + 1}/1m, by: client }}" for i in range(1000 if big else 0))
     more_routes = "".join(f"\n  - {{ name: r{i}, match: {{ path: \"/r{i % 100}/{i}/{{id}}\" }}, authenticate: {{ any_of: [many] }}, limit: [limit{i % 1000}], "
                           "forward: { to: b } }" for i in range(10000 if big else 0))
-    conf = write("sallyport.yaml", f"""
+    conf = write(f"sallyport-{port}.yaml", f"""
 version: 1
 workers: {workers}
 listeners:
@@ -258,7 +258,7 @@ routes:
   - name: all
     match: {{ path: "/{{rest...}}" }}{block}    forward: {{ to: b }}{more_routes}
 """)
-    return port, start(BOTH_CPUS if workers > 1 else PROXY_CPU, *under, SALLYPORT, "run", conf)
+    return port, start(BOTH_CPUS if workers > 1 else PROXY_CPU, *under, binary or SALLYPORT, "run", conf)
 
 
 def many_keys(count):
