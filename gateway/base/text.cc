@@ -134,11 +134,11 @@ std::string hex(std::string_view bytes) {
 
 std::optional<std::string> unhex(std::string_view digits) {
   if (digits.size() % 2 != 0) return std::nullopt;
-  std::string out;
+  std::string out(digits.size() / 2, '\0');
   for (size_t i = 0; i < digits.size(); i += 2) {
     const int high = hex_value(digits[i]), low = hex_value(digits[i + 1]);
     if (high < 0 || low < 0) return std::nullopt;
-    out += static_cast<char>(high << 4 | low);
+    out[i / 2] = static_cast<char>(high << 4 | low);
   }
   return out;
 }

@@ -1,10 +1,12 @@
 #include "gateway/config/yaml.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -229,6 +231,9 @@ Result<std::string> read_file(const std::string& path, size_t bytes_max) {
   std::FILE* file = std::fopen(path.c_str(), "rbe");
   if (file == nullptr) return fail(Code::io, "cannot_open", std::strerror(errno));
   std::string content;
+  struct stat about{};
+  if (fstat(fileno(file), &about) == 0 && about.st_size > 0)
+    content.reserve(std::min(static_cast<size_t>(about.st_size), bytes_max) + 1);
   char block[16 * 1024];
   for (;;) {
     const size_t got = std::fread(block, 1, sizeof block, file);

@@ -119,6 +119,9 @@ class ApiKeyTable::Builder {
     if (pepper != nullptr) table_->peppered_ = std::make_unique<crypto::HmacSha256>(*pepper);
   }
 
+  // Room for the entries of a file of that size; what is not used of it is never touched.
+  void expect(size_t file_bytes) { table_->entries_.reserve(file_bytes / entry_bytes_min); }
+
   void add(const ApiKeyEntry& from) {
     const std::string_view wrong = take(from);
     if (wrong.empty()) return;
@@ -130,7 +133,6 @@ class ApiKeyTable::Builder {
   // Null if anything was wrong.
   std::shared_ptr<const ApiKeyTable> finish() {
     ApiKeyTable& t = *table_;
-    t.entries_.shrink_to_fit();
     t.clients_.shrink_to_fit();
     t.slots_.assign(std::bit_ceil(std::max<size_t>(t.entries_.size() * 2, 2)), none);
     for (uint32_t place = 0; place < t.entries_.size(); ++place) {
@@ -146,6 +148,8 @@ class ApiKeyTable::Builder {
   }
 
  private:
+  static constexpr size_t entry_bytes_min = 100;  // id, client and hash, with their names
+
   // Gives what is wrong with the entry, or nothing.
   std::string_view take(const ApiKeyEntry& from) {
     Entry entry;
@@ -200,6 +204,7 @@ std::shared_ptr<const ApiKeyTable> ApiKeyTable::read(const std::string& path, co
   }
   config::Problems found;
   Builder plain(pepper.get(), found);
+  plain.expect(text->size());
   if (read_plain_keys(*text, [&](const ApiKeyEntry& entry) { plain.add(entry); })) {
     for (const config::Problem& p : found.all()) problems.add(p.mark, p.message);
     return plain.finish();
