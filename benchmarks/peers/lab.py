@@ -159,7 +159,7 @@ def redis():
     return port
 
 
-def nginx(to, workers=1, lua=""):
+def nginx(to, workers=1, lua="", cpus=PROXY_CPU):
     """lua: what is checked before a request is forwarded."""
     port = free_port()
     modules = ("load_module /usr/lib/nginx/modules/ndk_http_module.so;\nload_module /usr/lib/nginx/modules/ngx_http_lua_module.so;" if lua else "")
@@ -174,7 +174,7 @@ http {{ {log} keepalive_requests 100000000; client_body_temp_path {WORK}/tmp2; p
   server {{ listen 127.0.0.1:{port} ssl backlog=4096{' reuseport' if workers > 1 else ''}; ssl_certificate {WORK}/tls.crt; ssl_certificate_key {WORK}/tls.key;
     ssl_protocols TLSv1.3; client_body_buffer_size 64k;
     location / {{ {access} proxy_pass http://b; proxy_http_version 1.1; proxy_set_header Connection ""; }} }} }}""")
-    return port, start(BOTH_CPUS if workers > 1 else PROXY_CPU, "nginx", "-p", WORK, "-c", conf)
+    return port, start(cpus, "nginx", "-p", WORK, "-c", conf)
 
 
 def nginx_lua(to, redis_port, key):
@@ -225,7 +225,7 @@ backend b
     return port, start(PROXY_CPU, "haproxy", "-db", "-f", conf)
 
 
-def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False, under=(), binary=None):
+def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False, under=(), binary=None, cpus=PROXY_CPU):
     """under: the command of a tool that runs it. policy: None, or "memory" or "redis" for where its limit counts. big: with 10,000 routes, 1,000 limits and a file of many keys. binary: another one."""
     port = free_port()
     block = f"""
@@ -258,7 +258,7 @@ routes:
   - name: all
     match: {{ path: "/{{rest...}}" }}{block}    forward: {{ to: b }}{more_routes}
 """)
-    return port, start(BOTH_CPUS if workers > 1 else PROXY_CPU, *under, binary or SALLYPORT, "run", conf)
+    return port, start(cpus, *under, binary or SALLYPORT, "run", conf)
 
 
 def many_keys(count):
