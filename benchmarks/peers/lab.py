@@ -225,7 +225,7 @@ backend b
     return port, start(PROXY_CPU, "haproxy", "-db", "-f", conf)
 
 
-def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False, under=(), binary=None, cpus=PROXY_CPU):
+def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False, under=(), binary=None, cpus=PROXY_CPU, lease=0):
     """under: the command of a tool that runs it. policy: None, or "memory" or "redis" for where its limit counts. big: with 10,000 routes, 1,000 limits and a file of many keys. binary: another one."""
     port = free_port()
     block = f"""
@@ -253,7 +253,7 @@ authenticators:
   idp: {{ type: jwt, issuer: "https://idp", audiences: [api], algorithms: [ES256], jwks: {{ file: {WORK}/jwks.json }} }}
 {f'  many: {{ type: api_key, file: {WORK}/many.yaml }}' if big else ''}
 limits:
-  all: {{ rate: 100000000/10m, by: client, store: {'shared' if policy == 'redis' else 'memory'} }}{more_limits}
+  all: {{ rate: 100000000/10m, by: client, store: {'shared' if policy == 'redis' else 'memory'}{f', lease: {lease}' if lease else ''} }}{more_limits}
 routes:
   - name: all
     match: {{ path: "/{{rest...}}" }}{block}    forward: {{ to: b }}{more_routes}

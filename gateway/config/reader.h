@@ -174,6 +174,9 @@ class Reader {
   std::vector<std::string> known_;
 };
 
+// True if YAML reads the text, without quotes, as the same text: the Writer then writes it so.
+bool is_plain_text(std::string_view s);
+
 // Writes the same structs as YAML, defaults included, secrets as their reference.
 class Writer {
  public:

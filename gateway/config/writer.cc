@@ -25,19 +25,6 @@ bool is_quantity(std::string_view s) {
   return std::ranges::find(units, unit) != units.end();
 }
 
-// True if YAML reads the text, without quotes, as the same text.
-bool is_plain(std::string_view s) {
-  if (s.empty() || s.size() > 200) return false;
-  if (is_quantity(s)) return true;
-  const auto ordinary = [](char c) {
-    return text::is_alpha(c) || text::is_digit(c) || c == '_' || c == '/' || c == '.' || c == '-' || c == ':';
-  };
-  if (!text::is_alpha(s.front()) && s.front() != '/') return false;
-  if (!std::ranges::all_of(s, ordinary) || s.back() == ':') return false;
-  constexpr std::array<std::string_view, 8> words = {"null", "true", "false", "yes", "no", "on", "off", "y"};
-  return std::ranges::none_of(words, [&](std::string_view w) { return text::iequals(w, s); });
-}
-
 std::string quoted(std::string_view s) {
   std::string out = "\"";
   for (char c : s) {
@@ -60,7 +47,7 @@ std::string inline_text(const Node& node) {
     case Node::Kind::null:
       return "null";
     case Node::Kind::string:
-      return is_plain(node.text) ? node.text : quoted(node.text);
+      return is_plain_text(node.text) ? node.text : quoted(node.text);
     case Node::Kind::list:
       return "[]";
     case Node::Kind::map:
@@ -72,7 +59,7 @@ std::string inline_text(const Node& node) {
 
 // With the mark of an explicit key if it is longer than YAML lets others be (1.2.2 section 7.4.2).
 std::string key(const std::string& name, size_t indent) {
-  if (is_plain(name)) return name;
+  if (is_plain_text(name)) return name;
   std::string text = quoted(name);
   if (text.size() < 1000) return text;
   return "? " + text + '\n' + std::string(indent, ' ');
@@ -125,6 +112,18 @@ void emit(std::string& out, const Node& node, size_t indent, bool first_is_place
 }
 
 }  // namespace
+
+bool is_plain_text(std::string_view s) {
+  if (s.empty() || s.size() > 200) return false;
+  if (is_quantity(s)) return true;
+  const auto ordinary = [](char c) {
+    return text::is_alpha(c) || text::is_digit(c) || c == '_' || c == '/' || c == '.' || c == '-' || c == ':';
+  };
+  if (!text::is_alpha(s.front()) && s.front() != '/') return false;
+  if (!std::ranges::all_of(s, ordinary) || s.back() == ':') return false;
+  constexpr std::array<std::string_view, 8> words = {"null", "true", "false", "yes", "no", "on", "off", "y"};
+  return std::ranges::none_of(words, [&](std::string_view w) { return text::iequals(w, s); });
+}
 
 // Where the next value goes: the root, a new member of the open map, or a new item of the open list.
 Node& Writer::place() {

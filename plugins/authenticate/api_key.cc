@@ -65,7 +65,7 @@ std::string random_base62(size_t digits) {
 std::optional<int64_t> time_or_zero(const std::string& text) {
   if (text.empty()) return 0;
   const Result<Wall> time = parse_date_time(text);
-  if (!time) return std::nullopt;
+  if (!time || unix_seconds(*time) <= 0) return std::nullopt;
   return unix_seconds(*time);
 }
 
@@ -137,8 +137,9 @@ class ApiKeyTable::Builder {
     t.slots_.assign(std::bit_ceil(std::max<size_t>(t.entries_.size() * 2, 2)), none);
     for (uint32_t place = 0; place < t.entries_.size(); ++place) {
       const std::string_view id(t.entries_[place].id.data(), id_size);
-      if (t.entry_with(id) == nullptr) {
-        t.slots_[t.slot_of(id)] = place;
+      uint32_t& slot = t.slots_[t.slot_of(id)];
+      if (slot == none) {
+        slot = place;
         continue;
       }
       problems_.add({}, fmt::format("key {}: its id is there twice", id));
@@ -163,7 +164,7 @@ class ApiKeyTable::Builder {
     const auto not_before = time_or_zero(from.not_before), expires = time_or_zero(from.expires),
                revoked = time_or_zero(from.revoked);
     if (!not_before || !expires || !revoked)
-      return "one of its times is not in UTC such as 2026-01-02T03:04:05Z";
+      return "one of its times is not in UTC such as 2026-01-02T03:04:05Z, or before 1970";
     std::ranges::copy(from.id, entry.id.begin());
     entry.client_at = static_cast<uint32_t>(table_->clients_.size());
     entry.client_size = static_cast<uint16_t>(from.client.size());
@@ -205,11 +206,12 @@ std::shared_ptr<const ApiKeyTable> ApiKeyTable::read(const std::string& path, co
   config::Problems found;
   Builder plain(pepper.get(), found);
   plain.expect(text->size());
-  if (read_plain_keys(*text, [&](const ApiKeyEntry& entry) { plain.add(entry); })) {
+  if (!path.ends_with(".json") &&
+      read_plain_keys(*text, [&](const ApiKeyEntry& entry) { plain.add(entry); })) {
     for (const config::Problem& p : found.all()) problems.add(p.mark, p.message);
     return plain.finish();
   }
-  const auto file = ApiKeyFile::parse(*text, path, shown, problems);
+  const auto file = ApiKeyFile::parse_document(*text, path, shown, problems);
   return file ? make(*file, std::move(pepper), problems) : nullptr;
 }
 

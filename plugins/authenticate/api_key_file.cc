@@ -10,55 +10,73 @@
 namespace sallyport {
 namespace {
 
-constexpr config::DocumentLimits limits{.bytes_max = ApiKeyFile::bytes_max};
+constexpr config::DocumentLimits limits{.bytes_max = ApiKeyFile::bytes_max, .nodes_max = 40'000'000};
 
-bool is_letter_or_digit(char c) noexcept {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-// Text without quotes that YAML takes for nothing but text: of a few harmless characters, no word that means
-// a truth value or nothing, and nothing that could be a number (0x1f, 1e9, 1_000, 0o17).
-bool is_plain(std::string_view s) noexcept {
-  constexpr std::array<std::string_view, 9> meaning = {"true", "false", "null", "yes", "no",
-                                                       "on",   "off",   "y",    "n"};
-  constexpr std::string_view of_numbers = "0123456789abcdefABCDEFxXoO_.:+-";
-  const auto harmless = [](char c) {
-    return is_letter_or_digit(c) || std::string_view("-_.:/@+").find(c) != std::string_view::npos;
-  };
-  if (s.empty() || !is_letter_or_digit(s.front()) || !is_letter_or_digit(s.back()) ||
-      !std::ranges::all_of(s, harmless))
-    return false;
-  if (s.front() <= '9') return s.find_first_not_of(of_numbers) != std::string_view::npos;
-  return s.size() > 5 || std::ranges::none_of(meaning, [&](auto m) { return text::iequals(s, m); });
-}
-
-// A word as such, or text in double quotes without an escape.
-bool read_scalar(std::string_view s, std::string& out) {
-  const bool quoted = s.size() >= 2 && s.front() == '"' && s.back() == '"';
-  if (quoted) {
-    s = s.substr(1, s.size() - 2);
-    if (std::ranges::any_of(s, [](char c) { return c < 0x20 || c > 0x7e || c == '"' || c == '\\'; }))
+// What stands between double quotes, with the escapes that the Writer uses.
+bool read_quoted(std::string_view s, std::string& out) {
+  out.clear();
+  for (size_t i = 0; i < s.size(); ++i) {
+    const char c = s[i];
+    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f || c == '"') return false;
+    if (c != '\\') {
+      out += c;
+      continue;
+    }
+    const std::string_view escape = s.substr(i + 1);
+    if (escape.starts_with('"') || escape.starts_with('\\')) {
+      out += escape.front();
+      ++i;
+    } else if (escape.starts_with('n')) {
+      out += '\n';
+      ++i;
+    } else if (const auto code =
+                   escape.starts_with('x') ? text::parse_hex(escape.substr(1, 2)) : std::nullopt;
+               code && escape.size() >= 3 && *code < 0x80) {
+      out += static_cast<char>(*code);
+      i += 3;
+    } else {
       return false;
-  } else if (!is_plain(s)) {
-    return false;
+    }
   }
+  return text::is_utf8(out);
+}
+
+// A word as such, or text in double quotes.
+bool read_scalar(std::string_view s, std::string& out) {
+  if (s.size() >= 2 && s.front() == '"' && s.back() == '"')
+    return read_quoted(s.substr(1, s.size() - 2), out);
+  if (!config::is_plain_text(s)) return false;
   out.assign(s);
   return true;
 }
 
-// [a, "b"]; commas and brackets within quotes are left to YAML.
+// Where the scalar at the front of a list ends.
+size_t scalar_size(std::string_view s) {
+  if (!s.starts_with('"')) return std::min(s.find(", "), s.size());
+  for (size_t i = 1; i < s.size(); ++i) {
+    if (s[i] == '\\')
+      ++i;
+    else if (s[i] == '"')
+      return i + 1;
+  }
+  return s.size();
+}
+
+// [a, "b"]
 bool read_list(std::string_view s, std::vector<std::string>& out) {
   if (s.size() < 3 || s.front() != '[' || s.back() != ']') return false;
   s = s.substr(1, s.size() - 2);
   for (;;) {
-    const size_t end = std::min(s.find(", "), s.size());
-    if (!read_scalar(s.substr(0, end), out.emplace_back())) return false;
-    if (end == s.size()) return true;
-    s.remove_prefix(end + 2);
+    const size_t size = scalar_size(s);
+    if (!read_scalar(s.substr(0, size), out.emplace_back())) return false;
+    s.remove_prefix(size);
+    if (s.empty()) return true;
+    if (!s.starts_with(", ")) return false;
+    s.remove_prefix(2);
   }
 }
 
-// One entry as it is read, line by line.
+// One entry as it is read, line by line: "name: value", or "roles:" and then an item a line.
 class PlainEntry {
  public:
   explicit PlainEntry(const std::function<void(const ApiKeyEntry&)>& each) : each_(each) {}
@@ -73,21 +91,31 @@ class PlainEntry {
   }
   bool end() {
     lines_ = 0;
-    if (entry_.id.empty() || entry_.client.empty() || entry_.hash.empty()) return false;
+    if (!list_is_closed() || entry_.id.empty() || entry_.client.empty() || entry_.hash.empty()) return false;
     each_(entry_);
     return true;
   }
-  bool line(std::string_view name, std::string_view value) {
+  bool line(std::string_view line) {
     ++lines_;
-    if (name == "roles" || name == "scopes") {
-      auto& list = name == "roles" ? entry_.roles : entry_.scopes;
-      return list.empty() && read_list(value, list);
+    if (!list_is_closed()) return false;
+    const size_t colon = line.find(':');
+    if (colon == line.npos) return false;
+    const std::string_view name = line.substr(0, colon), rest = line.substr(colon + 1);
+    std::vector<std::string>* list = list_called(name);
+    if (list != nullptr && !list->empty()) return false;
+    if (list != nullptr && rest.empty()) {
+      open_ = list;
+      return true;
     }
+    if (!rest.starts_with(' ')) return false;
+    if (list != nullptr) return read_list(rest.substr(1), *list);
     const auto* field = std::ranges::find(texts_, name, &Field::name);
     if (field == texts_.end()) return false;
     std::string& text = entry_.*field->member;
-    return text.empty() && read_scalar(value, text) && !text.empty();  // an empty one may be there again
+    return text.empty() && read_scalar(rest.substr(1), text) &&
+           !text.empty();  // an empty one may be there again
   }
+  bool item(std::string_view value) { return open_ != nullptr && read_scalar(value, open_->emplace_back()); }
 
  private:
   struct Field {
@@ -101,8 +129,18 @@ class PlainEntry {
                                                    {"not_before", &ApiKeyEntry::not_before},
                                                    {"expires", &ApiKeyEntry::expires},
                                                    {"revoked", &ApiKeyEntry::revoked}}};
+  std::vector<std::string>* list_called(std::string_view name) noexcept {
+    return name == "roles" ? &entry_.roles : name == "scopes" ? &entry_.scopes : nullptr;
+  }
+  // One without an item is no list.
+  bool list_is_closed() noexcept {
+    const auto* list = std::exchange(open_, nullptr);
+    return list == nullptr || !list->empty();
+  }
+
   const std::function<void(const ApiKeyEntry&)>& each_;
   ApiKeyEntry entry_;
+  std::vector<std::string>* open_ = nullptr;
   size_t lines_ = 0;
 };
 
@@ -116,19 +154,22 @@ std::string_view take_line(std::string_view& text) {
 }  // namespace
 
 bool read_plain_keys(std::string_view text, const std::function<void(const ApiKeyEntry&)>& each) {
+  if (text.find('\0') != text.npos) return false;
   while (text.starts_with('#')) take_line(text);
-  if (take_line(text) != "version: 1" || take_line(text) != "keys:" || text.empty()) return false;
+  if (take_line(text) != "version: 1" || take_line(text) != "keys:" || !text.starts_with("  - "))
+    return false;
   PlainEntry entry(each);
-  bool begun = false;
   while (!text.empty()) {
-    std::string_view line = take_line(text);
-    const bool first = line.starts_with("  - ");
-    if (!first && !(begun && line.starts_with("    "))) return false;
-    if (first && !entry.begin()) return false;
-    begun = true;
-    line.remove_prefix(4);
-    const size_t colon = line.find(": ");
-    if (colon == line.npos || !entry.line(line.substr(0, colon), line.substr(colon + 2))) return false;
+    const std::string_view line = take_line(text);
+    bool good = false;
+    if (line.starts_with("      - ")) {
+      good = entry.item(line.substr(8));
+    } else if (line.starts_with("    ")) {
+      good = entry.line(line.substr(4));
+    } else if (line.starts_with("  - ")) {
+      good = entry.begin() && entry.line(line.substr(4));
+    }
+    if (!good) return false;
   }
   return entry.end();
 }
@@ -136,8 +177,15 @@ bool read_plain_keys(std::string_view text, const std::function<void(const ApiKe
 std::optional<ApiKeyFile> ApiKeyFile::parse(std::string_view text, const std::string& path,
                                             const std::string& shown, config::Problems& problems) {
   ApiKeyFile file;
-  if (read_plain_keys(text, [&](const ApiKeyEntry& entry) { file.keys.push_back(entry); })) return file;
-  file.keys.clear();
+  if (!path.ends_with(".json") &&
+      read_plain_keys(text, [&](const ApiKeyEntry& entry) { file.keys.push_back(entry); }))
+    return file;
+  return parse_document(text, path, shown, problems);
+}
+
+std::optional<ApiKeyFile> ApiKeyFile::parse_document(std::string_view text, const std::string& path,
+                                                     const std::string& shown, config::Problems& problems) {
+  ApiKeyFile file;
   config::Problems found;
   const auto document = path.ends_with(".json") ? config::parse_json(text, shown, found, limits)
                                                 : config::parse_yaml(text, shown, found, limits);

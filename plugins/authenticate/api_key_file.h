@@ -68,11 +68,14 @@ struct ApiKeyFile {
   // The same of a text that has been read; `path` tells YAML from JSON.
   static std::optional<ApiKeyFile> parse(std::string_view text, const std::string& path,
                                          const std::string& shown, config::Problems& problems);
+  // The same by the readers of YAML and JSON alone, whatever its form.
+  static std::optional<ApiKeyFile> parse_document(std::string_view text, const std::string& path,
+                                                  const std::string& shown, config::Problems& problems);
 };
 
-// Gives every entry of a text in turn (valid for the call), if all of it is in the form that Sallyport
-// writes; false as soon as something is not: it may be good YAML all the same. Linear, and allocates no more
-// than the longest entry.
+// Gives every entry of a text in turn (valid for the call), if all of it is in the form that the Writer gives
+// a key file; false as soon as something is not: it may be good YAML all the same. What is given is what the
+// YAML reader would read. Linear, and allocates no more than the longest entry.
 bool read_plain_keys(std::string_view text, const std::function<void(const ApiKeyEntry&)>& each);
 
 }  // namespace sallyport

@@ -13,6 +13,7 @@ namespace sallyport {
 struct Gcra {
   int64_t step = 1;  // between two requests at the steady rate
   int64_t most = 1;  // step × burst: how far ahead the bucket may be
+  bool operator==(const Gcra&) const = default;
 
   // Where the bucket would be after one more request at `now`.
   int64_t after(int64_t tat, int64_t now) const noexcept { return std::max(tat, now) + step; }

@@ -31,19 +31,26 @@ struct UseOptions {
   }
 };
 
+// A Redis as one worker has it: what was leased from it must not be spent from another.
+struct Shared {
+  static constexpr size_t leases_max = 4096;
+
+  std::shared_ptr<store::RedisClient> redis;
+  Leases leases{leases_max};
+};
+
 class Limit final : public Policy {
  public:
   Limit(Setup& setup, config::Mode mode, std::vector<LimitRule> rules, std::shared_ptr<LimitTable> table,
-        std::shared_ptr<store::RedisClient> redis)
+        std::shared_ptr<Shared> shared)
       : Policy(setup, "limit", mode),
         route_(setup.route),
         rules_(std::move(rules)),
         table_(std::move(table)) {
     for (const LimitRule& rule : rules_) policies_ += (policies_.empty() ? "" : ", ") + rule.policy;
-    if (redis == nullptr) return;
-    auto leases =
-        setup.worker.get<Leases>("limit.leases", [] { return std::make_shared<Leases>(leases_max); });
-    shared_ = std::make_unique<SharedBuckets>(*setup.loop, rules_, route_, std::move(redis), leases);
+    if (shared == nullptr) return;
+    const std::shared_ptr<Leases> leases(shared, &shared->leases);
+    shared_ = std::make_unique<SharedBuckets>(*setup.loop, rules_, route_, shared->redis, leases);
   }
 
   Task<Decision> decide(Exchange& x) override {
@@ -55,8 +62,6 @@ class Limit final : public Policy {
   }
 
  private:
-  static constexpr size_t leases_max = 4096;  // of a worker
-
   // Takes from every bucket of the embedded store, or from none. all: those that belong to Redis as well,
   // which is not there.
   bool take_local(Exchange& x, BucketStates& states, bool all) {
@@ -137,7 +142,7 @@ class Limit final : public Policy {
   std::unique_ptr<SharedBuckets> shared_;  // null: none is in a Redis
 };
 
-std::shared_ptr<store::RedisClient> client_for(const std::string& name, Setup& setup) {
+std::shared_ptr<Shared> shared_for(const std::string& name, Setup& setup) {
   const config::Store& block = *setup.model.store(name);
   auto options = store::redis_options(name, block);
   if (!options) {
@@ -145,8 +150,10 @@ std::shared_ptr<store::RedisClient> client_for(const std::string& name, Setup& s
     return nullptr;
   }
   if (setup.checking()) return nullptr;
-  return setup.worker.get<store::RedisClient>(fmt::format("store.{}\n{}", name, config::yaml_of(block)), [&] {
-    return std::make_shared<store::RedisClient>(*setup.loop, setup.metrics, std::move(*options));
+  return setup.worker.get<Shared>(fmt::format("limit.store.{}\n{}", name, config::yaml_of(block)), [&] {
+    auto shared = std::make_shared<Shared>();
+    shared->redis = std::make_shared<store::RedisClient>(*setup.loop, setup.metrics, std::move(*options));
+    return shared;
   });
 }
 
@@ -183,8 +190,8 @@ std::unique_ptr<Plugin> make_limit(config::Reader& reader, Setup& setup) {
   auto table = setup.process.get<LimitTable>(
       fmt::format("limit.table {}", setup.model.stores.memory.entries),
       [&] { return std::make_shared<LimitTable>(setup.model.stores.memory.entries); });
-  auto redis = remote.empty() ? nullptr : client_for(remote, setup);
-  return std::make_unique<Limit>(setup, options.mode, std::move(rules), std::move(table), std::move(redis));
+  auto shared = remote.empty() ? nullptr : shared_for(remote, setup);
+  return std::make_unique<Limit>(setup, options.mode, std::move(rules), std::move(table), std::move(shared));
 }
 
 void prepare_limits(Setup& setup) {

@@ -99,6 +99,8 @@ std::optional<LimitRule> LimitRule::read(const std::string& name, Setup& setup) 
     reader.error_at("store", fmt::format("there is no store \"{}\"{}", text::printable(o.store),
                                          near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
   }
+  if (o.store == "memory" && o.lease != 0)
+    reader.error_at("lease", "lease: only a limit that counts in a Redis has leases");
   if (setup.problems.all().size() != before || o.rate.count == 0) return std::nullopt;
   for (const std::string& one : o.by) rule.by.push_back(*LimitBy::parse(one));
   rule.remote = o.store != "memory";

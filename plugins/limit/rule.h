@@ -52,7 +52,7 @@ struct LimitOptions {
       uint32_t leases = lease_in_force();
       io.field("burst", bursts);
       io.field("by", by);
-      io.field("lease", leases);
+      if (store != "memory") io.field("lease", leases);
     }
     io.field("store", store);
     io.field("when_store_fails", when_store_fails);

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "gateway/async/timer.h"
 #include "gateway/base/text.h"
 #include "gateway/crypto/hash.h"
 
@@ -57,39 +58,55 @@ constexpr int64_t us = 1000;  // in nanoseconds
 
 }  // namespace
 
-// Marks a lease as asked for, also if the task is cancelled. The lease may lose its place meanwhile.
-struct SharedBuckets::Asking {
-  Asking(Leases& table, const SipTag& bucket) : leases(table), key(bucket) { set(true); }
-  Asking(const Asking&) = delete;
-  ~Asking() { set(false); }
-  void set(bool asking) const noexcept {
-    if (Lease* lease = leases.find(key)) lease->asking = asking;
+// Marks a lease for as long as a task works on it, also if the task is cancelled. The lease may lose its
+// place meanwhile.
+class SharedBuckets::Marked {
+ public:
+  Marked(Leases& leases, const SipTag& key, const Gcra& rule, bool Lease::* mark)
+      : leases_(leases), key_(key), rule_(rule), mark_(mark) {
+    set(true);
   }
-  Leases& leases;
-  SipTag key;
+  Marked(const Marked&) = delete;
+  ~Marked() { set(false); }
+  Lease* lease() const noexcept { return leases_.find(key_, rule_); }
+
+ private:
+  void set(bool on) const noexcept {
+    if (Lease* there = lease()) there->*mark_ = on;
+  }
+  Leases& leases_;
+  SipTag key_;
+  Gcra rule_;
+  bool Lease::* mark_;
 };
 
 SharedBuckets::SharedBuckets(Loop& loop, const std::vector<LimitRule>& rules, std::string_view route,
                              std::shared_ptr<store::RedisClient> redis, std::shared_ptr<Leases> leases)
-    : loop_(loop), rules_(rules), route_(route), redis_(std::move(redis)), leases_(std::move(leases)) {}
+    : loop_(loop),
+      rules_(rules),
+      route_(route),
+      redis_(std::move(redis)),
+      leases_(std::move(leases)),
+      leasing_(std::ranges::none_of(rules, [](const LimitRule& r) { return r.remote && r.lease <= 1; })) {}
 
 bool SharedBuckets::spend(Exchange& x, BucketStates& states) {
+  if (!leasing_) return false;
   const Monotonic now = loop_.now();
-  std::array<Lease*, LimitRule::per_route_max> spent{};
+  std::array<Lease*, LimitRule::per_route_max> found{};
+  bool all = true;
   for (size_t i = 0; i < rules_.size(); ++i) {
     const LimitRule& rule = rules_[i];
     if (!rule.remote) continue;
-    const Slice bucket = rule.lease > 1 ? rule.key(x, route_) : Slice{};
-    Lease* lease = bucket.empty() ? nullptr : leases_->find(leases_->key_of(bucket));
+    const Slice bucket = rule.key(x, route_);
+    Lease* lease = found[i] = leases_->find(leases_->key_of(bucket), rule.us);
     if (lease != nullptr && lease->wants_more(now)) renew(rule, bucket, *lease);
-    if (lease == nullptr || !lease->spend(now)) {
-      for (Lease* other : spent) {
-        if (other != nullptr) ++other->left;
-      }
-      return false;
-    }
-    spent[i] = lease;
-    states[i] = BucketState::of(rule.us, lease->ahead_now(rule.us.step, now), 0, us, false);
+    all = all && lease != nullptr && lease->good(now);
+  }
+  if (!all) return false;
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    if (found[i] == nullptr) continue;
+    found[i]->spend(now);
+    states[i] = BucketState::of(rules_[i].us, found[i]->ahead_now(now), 0, us, false);
   }
   return true;
 }
@@ -128,21 +145,38 @@ std::string SharedBuckets::name_in_redis(const LimitRule& rule, Slice bucket) co
 
 // Whoever asks often gets a lease.
 void SharedBuckets::count_asks(Exchange& x) {
+  if (!leasing_) return;
   for (const LimitRule& rule : rules_) {
-    if (!rule.remote || rule.lease <= 1) continue;
+    if (!rule.remote) continue;
     const Slice bucket = rule.key(x, route_);
-    Lease& lease = leases_->at(leases_->key_of(bucket));
+    Lease& lease = leases_->at(leases_->key_of(bucket), rule.us, loop_.now());
     if (lease.asked(loop_.now())) renew(rule, bucket, lease);
   }
 }
 
 void SharedBuckets::renew(const LimitRule& rule, Slice bucket, Lease& lease) {
-  renewals_.start(ask_for_more(rule, name_in_redis(rule, bucket), lease.key));
+  std::string name = name_in_redis(rule, bucket);
+  renewals_.start(lease.kept ? ask_for_more(rule, std::move(name), lease.key)
+                             : keep(rule, std::move(name), lease.key));
+}
+
+// From a lease's first request to its end: whatever is not spent goes back when its time is over, and less is
+// taken.
+Task<> SharedBuckets::keep(const LimitRule& rule, std::string name, SipTag key) {
+  const Marked kept(*leases_, key, rule.us, &Lease::kept);
+  co_await ask_for_more(rule, name, key);
+  for (Lease* lease = kept.lease(); lease != nullptr && lease->size > 0; lease = kept.lease()) {
+    const Duration patience = std::max<Duration>(lease->until - loop_.now(), Lease::life / 10);
+    co_await sleep(loop_, patience);
+    lease = kept.lease();
+    if (lease != nullptr && !lease->asking && loop_.now() >= lease->until)
+      co_await ask_for_more(rule, name, key);
+  }
 }
 
 Task<> SharedBuckets::ask_for_more(const LimitRule& rule, std::string name, SipTag key) {
-  const Asking asking(*leases_, key);
-  Lease* lease = leases_->find(key);
+  const Marked asking(*leases_, key, rule.us, &Lease::asking);
+  Lease* lease = asking.lease();
   const Monotonic now = loop_.now();
   const uint32_t next = lease->next_size(now, rule.lease);
   const uint32_t back = lease->hand_in(now);
@@ -156,14 +190,14 @@ Task<> SharedBuckets::ask_for_more(const LimitRule& rule, std::string name, SipT
                                         std::to_string(want), std::to_string(back)};
   const Result<store::RedisReply> reply =
       co_await redis_->eval(lease_script, std::move(names), std::move(arguments));
-  lease = leases_->find(key);
+  lease = asking.lease();
   if (lease == nullptr) co_return;
   if (!reply || reply->items.size() != 2) {
     lease->size = lease->left;  // without one, the next requests ask, and meet what the config chose
     co_return;
   }
   lease->granted(static_cast<uint32_t>(std::clamp<int64_t>(reply->items[0].integer, 0, want)),
-                 std::clamp<int64_t>(reply->items[1].integer, 0, rule.us.most), loop_.now());
+                 std::clamp<int64_t>(reply->items[1].integer, 0, rule.us.most), now);
 }
 
 }  // namespace sallyport

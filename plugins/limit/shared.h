@@ -30,9 +30,10 @@ class SharedBuckets {
   Task<Result<bool>> take(Exchange& x, BucketStates& states);
 
  private:
-  struct Asking;
+  class Marked;
   std::string name_in_redis(const LimitRule& rule, Slice bucket) const;
   void renew(const LimitRule& rule, Slice bucket, Lease& lease);
+  Task<> keep(const LimitRule& rule, std::string name, SipTag key);
   Task<> ask_for_more(const LimitRule& rule, std::string name, SipTag key);
   void count_asks(Exchange& x);
 
@@ -41,6 +42,7 @@ class SharedBuckets {
   std::string_view route_;
   std::shared_ptr<store::RedisClient> redis_;
   std::shared_ptr<Leases> leases_;
+  bool leasing_;      // every rule here may be leased
   Nursery renewals_;  // last: they use what stands above
 };
 

@@ -40,14 +40,17 @@ std::string file_with(const std::string& lines) {
 
 TEST_CASE("what the writer writes is read in the plain form, and as the YAML reader reads it") {
   ApiKeyFile file;
-  for (const char* client : {"acme", "true", "Null", "n", "12", "0x1f", "1e5", "a b", "acorn", "x: y", "#x",
-                             "2026-01-01", "1_000", "0o17", "12:30:45", "-", "é", "back\\slash", "quo\"te"}) {
+  for (const char* client :
+       {"acme",    "true", "Null",       "n",     "12",   "0x1f",     "1e5",    "a b",    "acorn",
+        "x: y",    "#x",   "2026-01-01", "1_000", "0o17", "12:30:45", "-",      "é",      "back\\slash",
+        "quo\"te", "/x",   "x/",         "x-",    "5d",   "10B",      "100/1m", "Müller", "a, b",
+        "[a]",     "\x7f", "a\nb",       "\\",    "\\\"", "x\\",      "NO",     "~"}) {
     ApiKeyEntry entry;
     entry.id = "123456789012";
     entry.client = client;
     entry.hash = hash;
     entry.roles = {"clerk", client};
-    entry.scopes = {"read:x"};
+    entry.scopes.assign(10, client);  // more than stand in one line
     entry.created = "2026-01-01T00:00:00Z";
     entry.expires = "2027-01-01T00:00:00Z";
     CAPTURE(client);
@@ -57,7 +60,13 @@ TEST_CASE("what the writer writes is read in the plain form, and as the YAML rea
     REQUIRE(read);
     REQUIRE(read->keys.size() == 2);
     CHECK(same(read->keys[1], entry));
-    if (const auto at_once = plain(written({1, {entry}}))) CHECK(same(at_once->front(), entry));
+    const auto at_once = plain(written({1, {entry, entry}}));
+    REQUIRE(at_once);
+    CHECK(same(at_once->back(), entry));
+    const auto by_yaml =
+        ApiKeyFile::parse_document(written({1, {entry}}), "keys.yaml", "keys.yaml", problems);
+    REQUIRE(by_yaml);
+    CHECK(same(by_yaml->keys.front(), entry));
   }
   CHECK(plain(written({1, {ApiKeyEntry{.id = "k000000000g0", .client = "acorn", .hash = hash}}})));
 }
@@ -68,7 +77,13 @@ TEST_CASE("whatever is not plainly text is left to the YAML reader") {
   for (const char* lines : {"    roles: []\n",
                             "    roles: [a,b]\n",
                             "    roles: [a\n",
-                            "    roles: [\"a, b\"]\n",
+                            "    roles: [\"a\"b]\n",
+                            "    roles: [\"a\", ]\n",
+                            "    roles:\n",
+                            "    roles:\n      - a\n    roles: [b]\n",
+                            "    roles:\n      - a\n      -\n",
+                            "      - a\n",
+                            "    roles: [a]\n      - b\n",
                             "    client: other\n",
                             "    created: \"\"\n    created: x\n",
                             "    created: 2026\n",
@@ -92,6 +107,7 @@ TEST_CASE("whatever is not plainly text is left to the YAML reader") {
     CAPTURE(lines);
     CHECK_FALSE(plain(file_with(lines)));
   }
+  CHECK_FALSE(plain(std::string("# a\0b\n", 6) + file_with("")));
   for (const char* text : {"", "version: 1\nkeys:\n", "version: 2\nkeys:\n  - id: x\n", "keys:\n", "{}"})
     CHECK_FALSE(plain(text));
 }

@@ -51,8 +51,21 @@ TEST_CASE("a full row gives up the bucket that is the nearest to being full") {
   CHECK(table.look(table.hash("7")) == 1080);
 }
 
-TEST_CASE("a lease: for who asks often, spent one by one, for its time only") {
-  const Monotonic start{std::chrono::hours(1)};
+namespace {
+
+constexpr Gcra hourly{3'600'000'000, 1000 * 3'600'000'000LL};  // in microseconds: refills nothing meanwhile
+const Monotonic start{std::chrono::hours(1)};
+
+Lease of(uint32_t count, const Gcra& rule = hourly) {
+  Lease lease;
+  lease.rule = rule;
+  lease.granted(count, count * rule.step, start);
+  return lease;
+}
+
+}  // namespace
+
+TEST_CASE("a lease is for who asks often") {
   Lease lease;
   CHECK_FALSE(lease.spend(start));
   for (uint32_t i = 1; i < Lease::asks_first; ++i) CHECK_FALSE(lease.asked(start));
@@ -61,47 +74,61 @@ TEST_CASE("a lease: for who asks often, spent one by one, for its time only") {
   CHECK(lease.asked(start + Lease::life));
   CHECK(lease.next_size(start, 100) == Lease::asks_first);
   CHECK(lease.next_size(start, 2) == 2);
-  lease.granted(4, 4000, start);
+}
+
+TEST_CASE("a lease is spent one by one, for its time only") {
+  Lease lease = of(4);
   for (int i = 0; i < 2; ++i) CHECK(lease.spend(start));
   CHECK_FALSE(lease.wants_more(start));
   CHECK(lease.spend(start));
   CHECK(lease.wants_more(start));
-  CHECK(lease.ahead_now(1000, start) == 3000);
-  CHECK(lease.ahead_now(1000, start + milliseconds(2)) == 1000);
+  CHECK(lease.ahead_now(start) == 3 * hourly.step);
+  CHECK_FALSE(lease.spend(start + Lease::life));
   CHECK(lease.spend(start));
   CHECK_FALSE(lease.spend(start));
 }
 
-TEST_CASE("a lease grows with the pace of its caller, shrinks, and ends") {
-  Monotonic now{std::chrono::hours(1)};
-  Lease lease;
-  lease.granted(4, 0, now);
-  CHECK(lease.next_size(now + milliseconds(10), 1000) == 8);
-  CHECK(lease.next_size(now + milliseconds(10), 6) == 6);
-  CHECK(lease.next_size(now + milliseconds(900), 1000) == 4);
-  lease.granted(28, 0, now);
-  CHECK(lease.hand_in(now) == 0);  // its time is not over
-  now += Lease::life;
-  CHECK_FALSE(lease.spend(now));
-  CHECK(lease.wants_more(now));
-  CHECK(lease.next_size(now, 1000) == 16);
-  CHECK(lease.hand_in(now) == 32);
-  CHECK(lease.left == 0);
-  lease.granted(0, 0, now);  // nothing was there to be had
-  CHECK(lease.size == 0);
-  CHECK_FALSE(lease.wants_more(now + Lease::life));
-  lease.granted(6, 0, now);
-  CHECK(lease.next_size(now + Lease::life, 1000) == 0);
+TEST_CASE("what the bucket has refilled is not left of a lease: others may have taken it") {
+  const Gcra fast{1000, 100'000};  // one each millisecond
+  Lease lease = of(10, fast);
+  CHECK(lease.good(start + milliseconds(9)));
+  CHECK(lease.left == 1);
+  CHECK_FALSE(lease.good(start + milliseconds(10)));
+  CHECK(lease.ahead_now(start + milliseconds(10)) == 0);
+  lease = of(10, fast);
+  lease.until = start;
+  CHECK(lease.hand_in(start + milliseconds(4)) == 6);
 }
 
-TEST_CASE("leases are bounded: who only counts gives way to who holds one") {
+TEST_CASE("a lease grows with the pace of its caller, shrinks, and ends") {
+  CHECK(of(4).next_size(start + milliseconds(10), 1000) == 8);
+  CHECK(of(4).next_size(start + milliseconds(10), 6) == 6);
+  CHECK(of(4).next_size(start + milliseconds(900), 1000) == 4);
+  Lease lease = of(32);
+  CHECK(lease.hand_in(start) == 0);  // its time is not over
+  const Monotonic later = start + Lease::life;
+  CHECK(lease.wants_more(later));
+  CHECK(lease.next_size(later, 1000) == 16);
+  CHECK(lease.hand_in(later) == 31);  // the second that has passed counts as a request, to be safe
+  CHECK(lease.left == 0);
+  lease.granted(0, 0, later);  // nothing was there to be had
+  CHECK_FALSE(lease.wants_more(later + Lease::life));
+  CHECK(of(6).next_size(later, 1000) == 0);
+}
+
+TEST_CASE("leases are bounded, each under its rule; who has none or a stale one gives way") {
   Leases leases(4);  // one row
-  const Monotonic now{std::chrono::hours(1)};
-  for (const char* name : {"a", "b", "c", "d"}) leases.at(leases.key_of(name)).granted(8, 0, now);
-  leases.at(leases.key_of("c")) = {.key = leases.key_of("c"), .until = now + Lease::life};
-  leases.at(leases.key_of("e")).asked(now);
-  CHECK(leases.find(leases.key_of("c")) == nullptr);
-  for (const char* name : {"a", "b", "d"}) CHECK(leases.find(leases.key_of(name))->left == 8);
-  leases.at(leases.key_of("f")).asked(now);
-  CHECK(leases.find(leases.key_of("e")) == nullptr);
+  const auto key = [&](const char* name) { return leases.key_of(name); };
+  for (const char* name : {"a", "b", "c", "d"}) leases.at(key(name), hourly, start).granted(8, 0, start);
+  CHECK(leases.find(key("a"), Gcra{1, 2}) == nullptr);
+  leases.find(key("c"), hourly)->size = 0;
+  leases.at(key("e"), hourly, start).asked(start);
+  CHECK(leases.find(key("c"), hourly) == nullptr);
+  leases.at(key("f"), hourly, start).asked(start);
+  CHECK(leases.find(key("e"), hourly) == nullptr);
+  for (const char* name : {"a", "b", "d"}) CHECK(leases.find(key(name), hourly)->left == 8);
+  leases.find(key("b"), hourly)->until = start;
+  leases.at(key("g"), hourly, start).asked(start);
+  CHECK(leases.find(key("f"), hourly) != nullptr);
+  CHECK(leases.find(key("b"), hourly) == nullptr);
 }

@@ -101,3 +101,16 @@ TEST_CASE("JSON is read strictly") {
   CHECK(check("true", "1 2") == "malformed_json");
   CHECK(check("true", "") == "malformed_json");
 }
+
+TEST_CASE("alternatives that go through a long list again and again are refused, not waited for") {
+  const std::string schema =
+      R"({"$ref":"#/$defs/n","$defs":{"n":{"type":"object","required":["k"],"properties":{
+    "k":{},"c":{"anyOf":[{"$ref":"#/$defs/n"},{"$ref":"#/$defs/n"}]},
+    "l":{"type":"array","items":{"type":"string"}}}}}})";
+  std::string list = R"({"l":[""])";
+  list.pop_back();
+  for (int i = 0; i < 10'000; ++i) list += R"(,"")";
+  std::string document = list + "]}";
+  for (int level = 0; level < 25; ++level) document = R"({"k":1,"c":)" + document + "}";
+  CHECK(check(schema, document).ends_with(" $ref"));
+}
