@@ -253,7 +253,7 @@ authenticators:
   idp: {{ type: jwt, issuer: "https://idp", audiences: [api], algorithms: [ES256], jwks: {{ file: {WORK}/jwks.json }} }}
 {f'  many: {{ type: api_key, file: {WORK}/many.yaml }}' if big else ''}
 limits:
-  all: {{ rate: 100000000/10m, by: client, store: {'shared' if policy == 'redis' else 'memory'}{f', lease: {lease}' if lease else ''} }}{more_limits}
+  all: {{ rate: 10000000/10m, by: client, store: {'shared' if policy == 'redis' else 'memory'}{f', lease: {lease}' if lease else ''} }}{more_limits}
 routes:
   - name: all
     match: {{ path: "/{{rest...}}" }}{block}    forward: {{ to: b }}{more_routes}
