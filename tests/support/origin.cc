@@ -56,10 +56,13 @@ class Input {
   std::string bytes_;
 };
 
-std::optional<std::string> read_body(Input& input, const std::string& head, uint64_t& bytes) {
+std::optional<std::string> read_body(Input& input, const std::string& head, uint64_t& bytes,
+                                     std::string& coded) {
   if (const size_t at = head.find("Content-Length: "); at != std::string::npos) {
     bytes = std::strtoull(head.c_str() + at + 16, nullptr, 10);
-    return input.content(bytes, Origin::body_kept_max);
+    auto body = input.content(bytes, Origin::body_kept_max);
+    if (body) coded = *body;
+    return body;
   }
   std::string body;
   if (head.find("Transfer-Encoding: chunked") == std::string::npos) return body;
@@ -69,6 +72,7 @@ std::optional<std::string> read_body(Input& input, const std::string& head, uint
     const size_t size = std::strtoull(size_line->c_str(), nullptr, 16);
     const auto chunk = input.exactly(size + 2);
     if (!chunk) return std::nullopt;
+    coded += *size_line + *chunk;
     body += chunk->substr(0, size);
     bytes = body.size();
     if (size == 0) return body;
@@ -125,8 +129,9 @@ void Origin::serve(int fd, int number) {
     const auto head = input.until("\r\n\r\n");
     if (!head) break;
     uint64_t bytes = 0;
-    const auto body = read_body(input, *head, bytes);
-    OriginRequest request{*head, body.value_or("(broken off)"), bytes, number};
+    std::string coded;
+    const auto body = read_body(input, *head, bytes, coded);
+    OriginRequest request{*head, body.value_or(broken_off), std::move(coded), bytes, number};
     {
       std::lock_guard lock(mutex_);
       requests_.push_back(request);

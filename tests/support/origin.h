@@ -13,8 +13,9 @@
 namespace sallyport::test {
 
 struct OriginRequest {
-  std::string head;  // with its empty line
-  std::string body;  // decoded; of what has a Content-Length at most the first body_kept_max
+  std::string head;        // with its empty line
+  std::string body;        // decoded; of what has a Content-Length at most the first body_kept_max
+  std::string coded_body;  // as it came, chunks and all
   uint64_t body_bytes = 0;
   int connection = 0;
   bool has(const std::string& line) const { return head.find(line + "\r\n") != std::string::npos; }
@@ -23,6 +24,7 @@ struct OriginRequest {
 class Origin {
  public:
   static constexpr size_t body_kept_max = 1u << 20;
+  static constexpr const char* broken_off = "(broken off)";  // the body of a request that was not whole
   // What is sent for a request, byte for byte. "" closes the connection; an answer that ends with close_mark
   // is sent without the mark, and the connection closed.
   using Answer = std::function<std::string(const OriginRequest&)>;
