@@ -2,7 +2,7 @@
 from html import escape
 
 COLOURS = {"nginx": "#9aa0a6", "haproxy": "#c58f4a", "sallyport": "#2f6f9f"}
-BAR, GAP, LEFT, SCALE = 15, 12, 300, 200
+BAR, GAP, LEFT, SCALE = 15, 12, 340, 200
 
 
 def of(rows):

@@ -133,14 +133,19 @@ std::string hex(std::string_view bytes) {
 }
 
 std::optional<std::string> unhex(std::string_view digits) {
-  if (digits.size() % 2 != 0) return std::nullopt;
   std::string out(digits.size() / 2, '\0');
-  for (size_t i = 0; i < digits.size(); i += 2) {
-    const int high = hex_value(digits[i]), low = hex_value(digits[i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    out[i / 2] = static_cast<char>(high << 4 | low);
-  }
+  if (!unhex(digits, {reinterpret_cast<uint8_t*>(out.data()), out.size()})) return std::nullopt;
   return out;
+}
+
+bool unhex(std::string_view digits, std::span<uint8_t> out) noexcept {
+  if (digits.size() != out.size() * 2) return false;
+  for (size_t i = 0; i < out.size(); ++i) {
+    const int high = hex_value(digits[2 * i]), low = hex_value(digits[2 * i + 1]);
+    if (high < 0 || low < 0) return false;
+    out[i] = static_cast<uint8_t>(high << 4 | low);
+  }
+  return true;
 }
 
 std::string base64url(std::string_view bytes) { return encode64(bytes, url_alphabet, false); }

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,8 @@ inline std::string_view decimal(uint64_t number, Digits& digits) noexcept {
 
 std::string hex(std::string_view bytes);
 std::optional<std::string> unhex(std::string_view digits);
+// False unless they are exactly the digits of the bytes asked for.
+bool unhex(std::string_view digits, std::span<uint8_t> out) noexcept;
 
 // RFC 4648 section 5, without padding; decode refuses padding, other characters and non-zero trailing bits.
 std::string base64url(std::string_view bytes);

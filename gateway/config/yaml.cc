@@ -230,15 +230,18 @@ std::unique_ptr<Node> parse_yaml(std::string_view text, std::string_view file_na
 Result<std::string> read_file(const std::string& path, size_t bytes_max) {
   std::FILE* file = std::fopen(path.c_str(), "rbe");
   if (file == nullptr) return fail(Code::io, "cannot_open", std::strerror(errno));
-  std::string content;
   struct stat about{};
-  if (fstat(fileno(file), &about) == 0 && about.st_size > 0)
-    content.reserve(std::min(static_cast<size_t>(about.st_size), bytes_max) + 1);
-  char block[16 * 1024];
-  for (;;) {
-    const size_t got = std::fread(block, 1, sizeof block, file);
-    content.append(block, got);
-    if (got < sizeof block || content.size() > bytes_max) break;
+  const bool known = fstat(fileno(file), &about) == 0 && about.st_size > 0;
+  // What is there, and one byte more that shows the end; then, if it grows meanwhile, the rest.
+  size_t room = std::min(known ? static_cast<size_t>(about.st_size) : 0, bytes_max) + 1;
+  std::string content;
+  for (bool more = true; more; room = 16 * 1024) {
+    const size_t before = content.size();
+    content.resize_and_overwrite(before + room, [&](char* to, size_t) {
+      const size_t got = std::fread(to + before, 1, room, file);
+      more = got == room && before + got <= bytes_max;
+      return before + got;
+    });
   }
   const bool failed = std::ferror(file) != 0;
   const int cause = errno;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,6 +82,10 @@ class ApiKeyTable {
   };
   static constexpr uint32_t none = ~uint32_t{0};
 
+  std::string_view id_at(uint32_t place) const noexcept { return {entries_[place].id.data(), id_size}; }
+  size_t first_slot(std::string_view id) const noexcept {
+    return std::hash<std::string_view>{}(id) & (slots_.size() - 1);
+  }
   size_t slot_of(std::string_view id) const noexcept;
   const Entry* entry_with(std::string_view id) const noexcept;
 
