@@ -225,6 +225,34 @@ backend b
     return port, start(PROXY_CPU, "haproxy", "-db", "-f", conf)
 
 
+def hitch(to):
+    """TLS and raw bytes, no HTTP: the floor."""
+    port = free_port()
+    conf = write(f"hitch-{port}.conf", f"""
+frontend = "[127.0.0.1]:{port}"
+backend = "[127.0.0.1]:{to}"
+pem-file = "{WORK}/both.pem"
+tls-protos = TLSv1.3
+workers = 1
+backlog = 4096
+daemon = off
+user = "nobody"
+""")
+    return port, start(PROXY_CPU, "hitch", f"--config={conf}")
+
+
+def h2o(to):
+    port = free_port()
+    conf = write(f"h2o-{port}.yaml", f"""
+num-threads: 1
+user: root
+max-connections: 8192
+listen: {{ host: 127.0.0.1, port: {port}, ssl: {{ ocsp-update-interval: 0, certificate-file: {WORK}/tls.crt, key-file: {WORK}/tls.key }} }}
+hosts: {{ default: {{ paths: {{ /: {{ proxy.reverse.url: "http://127.0.0.1:{to}/", proxy.timeout.keepalive: 60000 }} }} }} }}
+""")
+    return port, start(PROXY_CPU, "h2o", "-c", conf)
+
+
 def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False, under=(), binary=None, cpus=PROXY_CPU, lease=0):
     """under: the command of a tool that runs it. policy: None, or "memory" or "redis" for where its limit counts. big: with 10,000 routes, 1,000 limits and a file of many keys. binary: another one."""
     port = free_port()

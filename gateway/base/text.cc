@@ -132,12 +132,6 @@ std::string hex(std::string_view bytes) {
   return out;
 }
 
-std::optional<std::string> unhex(std::string_view digits) {
-  std::string out(digits.size() / 2, '\0');
-  if (!unhex(digits, {reinterpret_cast<uint8_t*>(out.data()), out.size()})) return std::nullopt;
-  return out;
-}
-
 bool unhex(std::string_view digits, std::span<uint8_t> out) noexcept {
   if (digits.size() != out.size() * 2) return false;
   for (size_t i = 0; i < out.size(); ++i) {

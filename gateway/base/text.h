@@ -39,7 +39,6 @@ inline std::string_view decimal(uint64_t number, Digits& digits) noexcept {
 }
 
 std::string hex(std::string_view bytes);
-std::optional<std::string> unhex(std::string_view digits);
 // False unless they are exactly the digits of the bytes asked for.
 bool unhex(std::string_view digits, std::span<uint8_t> out) noexcept;
 

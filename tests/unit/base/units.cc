@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+
 #include "gateway/base/pattern.h"
 #include "gateway/base/text.h"
 
@@ -46,8 +48,12 @@ TEST_CASE("encodings have one form each") {
   CHECK_FALSE(text::base64url_decode("_"));
   CHECK(text::base64("ab") == "YWI=");
   CHECK(text::base64_decode("YWI=").value() == "ab");
-  CHECK(text::unhex("00fF").value() == std::string("\0\xff", 2));
-  CHECK_FALSE(text::unhex("0"));
+  std::array<uint8_t, 2> bytes{};
+  CHECK(text::unhex("00fF", bytes));
+  CHECK(bytes == std::array<uint8_t, 2>{0, 0xff});
+  CHECK_FALSE(text::unhex("0", bytes));
+  CHECK_FALSE(text::unhex("00f", bytes));
+  CHECK_FALSE(text::unhex("00fg", bytes));
 }
 
 TEST_CASE("UTF-8 is RFC 3629") {
