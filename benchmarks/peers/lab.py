@@ -75,6 +75,19 @@ def wait_for(port, patience=10):
     sys.exit(f"nothing listens on port {port}:\n" + open(os.path.join(WORK, "err")).read()[-2000:])
 
 
+def reload_seconds(process):
+    """How long Sallyport takes to have read its config again."""
+    def count():
+        return open(os.path.join(WORK, "err")).read().count(" config_reloaded ")
+    before, began = count(), time.monotonic()
+    process.send_signal(signal.SIGHUP)
+    while count() == before:
+        if time.monotonic() - began > 60:
+            sys.exit("the config was not reloaded")
+        time.sleep(0.005)
+    return time.monotonic() - began
+
+
 def family(pid):
     """The process and its children."""
     out = [pid]

@@ -135,6 +135,7 @@ Loop::~Loop() {
 
 void Loop::run() { uv_run(&impl_->loop, UV_RUN_DEFAULT); }
 void Loop::stop() { uv_stop(&impl_->loop); }
+void Loop::run_posted() { impl_->run_posted(); }
 
 void Loop::post(std::move_only_function<void()> work) {
   {

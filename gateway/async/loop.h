@@ -37,6 +37,8 @@ class Loop {
   void run();   // until stop()
   void stop();  // own thread only; from others: post([&] { loop.stop(); })
 
+  // Runs now what others have posted; for after run() has ended and they have, too.
+  void run_posted();
   // Runs `work` on the loop's thread at its next turn. Any thread. Work posted after the loop has ended is
   // dropped.
   void post(std::move_only_function<void()> work);

@@ -114,13 +114,19 @@ void emit(std::string& out, const Node& node, size_t indent, bool first_is_place
 }  // namespace
 
 bool is_plain_text(std::string_view s) {
+  // a table, because a key file has millions of them
+  static constexpr std::array<bool, 256> ordinary = [] {
+    std::array<bool, 256> table{};
+    for (int c = 0; c < 128; ++c)
+      table[static_cast<size_t>(c)] =
+          text::is_alpha(static_cast<char>(c)) || text::is_digit(static_cast<char>(c));
+    for (const char c : {'_', '/', '.', '-', ':'}) table[static_cast<uint8_t>(c)] = true;
+    return table;
+  }();
   if (s.empty() || s.size() > 200) return false;
-  if (is_quantity(s)) return true;
-  const auto ordinary = [](char c) {
-    return text::is_alpha(c) || text::is_digit(c) || c == '_' || c == '/' || c == '.' || c == '-' || c == ':';
-  };
-  if (!text::is_alpha(s.front()) && s.front() != '/') return false;
-  if (!std::ranges::all_of(s, ordinary) || s.back() == ':') return false;
+  if (!text::is_alpha(s.front()) && s.front() != '/') return is_quantity(s);
+  if (s.back() == ':' || !std::ranges::all_of(s, [](char c) { return ordinary[static_cast<uint8_t>(c)]; }))
+    return false;
   constexpr std::array<std::string_view, 8> words = {"null", "true", "false", "yes", "no", "on", "off", "y"};
   return std::ranges::none_of(words, [&](std::string_view w) { return text::iequals(w, s); });
 }

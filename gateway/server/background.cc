@@ -1,12 +1,11 @@
 #include "gateway/server/background.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <atomic>
 #include <utility>
 
 #include "gateway/async/signal.h"
+#include "gateway/base/file_state.h"
 #include "gateway/observe/log.h"
 #include "gateway/server/fetch.h"
 
@@ -15,32 +14,19 @@ namespace {
 
 constexpr Duration look_every = milliseconds(250);
 
-// What tells one state of a file from the next, a replaced symlink (a Kubernetes Secret) included.
-struct FileState {
-  uint64_t device = 0, inode = 0, size = 0;
-  int64_t seconds = 0, nanoseconds = 0;
-  bool operator==(const FileState&) const = default;
-};
-
-FileState state_of(const std::string& path) {
-  struct stat s{};
-  if (stat(path.c_str(), &s) != 0) return {};
-  return {s.st_dev, s.st_ino, static_cast<uint64_t>(s.st_size), s.st_mtim.tv_sec, s.st_mtim.tv_nsec};
-}
-
 }  // namespace
 
 class MainBackground::Watch final : public Handle {
  public:
   Watch(MainBackground& owner, std::string path, std::move_only_function<void()> changed)
-      : owner_(owner), path_(std::move(path)), changed_(std::move(changed)), seen_(state_of(path_)) {
+      : owner_(owner), path_(std::move(path)), changed_(std::move(changed)), seen_(FileState::of(path_)) {
     owner_.watches_.push_back(this);
   }
   ~Watch() override { owner_.watches_.remove(this); }
   // True if the file is another one than before; a file that is gone for a moment while it is replaced is
   // waited for.
   bool moved() {
-    const FileState now = state_of(path_);
+    const FileState now = FileState::of(path_);
     if (now == seen_ || now == FileState{}) return false;
     seen_ = now;
     return true;

@@ -40,6 +40,7 @@ Server::~Server() = default;
 
 int Server::run() {
   std::signal(SIGPIPE, SIG_IGN);
+  watch_signals();  // first of all: one that comes while the config is read must wait for it, not end us
   rotate_tickets(this);
   config::Problems problems;
   generation_ = Generation::make(config_path_, process_, &background_, tickets_, problems);
@@ -52,10 +53,10 @@ int Server::run() {
   const size_t workers = workers_asked_.value_or(wanted.automatic ? cpu_count() : wanted.count);
   for (size_t i = 0; i < workers; ++i) workers_.push_back(nullptr);
   if (!open_log() || !bind_all()) return 1;
-  watch_signals();
   start_workers();
   loop_.run();
   for (auto& worker : workers_) worker->join();
+  loop_.run_posted();  // configs that workers gave back last
   admin_.reset();
   access_log_.reset();
   log(Level::info, "stopped");

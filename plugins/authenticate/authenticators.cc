@@ -3,8 +3,10 @@
 
 #include <array>
 #include <atomic>
+#include <map>
 #include <utility>
 
+#include "gateway/base/file_state.h"
 #include "gateway/base/text.h"
 #include "gateway/config/yaml.h"
 #include "gateway/observe/log.h"
@@ -48,16 +50,39 @@ struct KeyStore {
   Handles handles;
 };
 
-std::shared_ptr<const ApiKeyTable> read_keys(const ApiKeyOptions& options, config::Problems& problems) {
-  return ApiKeyTable::read(options.file.resolved, options.file.shown, options.pepper.value, problems);
-}
+// The tables that are in use, by file and pepper: a reload whose key files are the same reads none of them.
+// Main thread only.
+class KeyTables {
+ public:
+  // Null, with problems, if the file is not good.
+  std::shared_ptr<const ApiKeyTable> read(const ApiKeyOptions& options, config::Problems& problems) {
+    std::erase_if(known_, [](const auto& one) { return one.second.table.expired(); });
+    const std::string* pepper = options.pepper.value.get();
+    Known& known = known_[{options.file.resolved, hash_secret("", pepper)}];
+    const FileState state = FileState::of(options.file.resolved);  // before it is read: never too new
+    auto table = known.table.lock();
+    if (table != nullptr && state == known.state) return table;
+    table = ApiKeyTable::read(options.file.resolved, options.file.shown, options.pepper.value, problems);
+    if (table != nullptr) known = {state, table};
+    return table;
+  }
+
+ private:
+  struct Known {
+    FileState state;
+    std::weak_ptr<const ApiKeyTable> table;
+  };
+  std::map<std::pair<std::string, std::string>, Known> known_;
+};
 
 std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader& reader, Setup& setup) {
   const std::string key =
       fmt::format("authenticate.keys {} {}", options.file.resolved, options.pepper.reference);
   return setup.generation.get<KeyStore>(key, [&]() -> std::shared_ptr<KeyStore> {
+    auto tables =
+        setup.process.get<KeyTables>("authenticate.key_tables", [] { return std::make_shared<KeyTables>(); });
     config::Problems found;
-    auto table = read_keys(options, found);
+    auto table = tables->read(options, found);
     if (table == nullptr) {
       for (const config::Problem& p : found.all()) {
         if (p.mark.line > 0)
@@ -70,9 +95,9 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
     auto store = std::make_shared<KeyStore>();
     store->table.publish(std::move(table));
     if (setup.background == nullptr) return store;
-    auto again = [options, live = &store->table] {
+    auto again = [options, tables, live = &store->table] {
       config::Problems problems;
-      if (auto fresh = read_keys(options, problems)) {
+      if (auto fresh = tables->read(options, problems)) {
         observe::log(Level::info, "keys_reloaded",
                      {{"file", options.file.shown}, {"keys", std::to_string(fresh->size())}});
         live->publish(std::move(fresh));

@@ -1,6 +1,9 @@
 // Operations: reload, drain, workers, a full disk, the commands.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cctype>
 #include <cstdio>
@@ -60,6 +63,36 @@ TEST_CASE("SIGTERM drains: what is under way is finished, and the exit status is
   CHECK(r.header("connection") == "close");
   busy.reset();
   CHECK(gateway.process().wait() == 0);
+}
+
+TEST_CASE("a signal that comes while the config is read waits for it") {
+  const TempDir dir;
+  const std::string config = dir.path("gateway.yaml");
+  REQUIRE(mkfifo(config.c_str(), 0600) == 0);
+  Process gateway(dir, "gateway", {binary(), "run", config});
+  int fifo = -1;  // can be opened once the gateway reads it
+  REQUIRE(eventually([&] { return (fifo = open(config.c_str(), O_WRONLY | O_NONBLOCK)) >= 0; }));
+  gateway.signal(SIGTERM);
+  const std::string text =
+      "version: 1\nlisteners: [ { name: mesh, address: \"127.0.0.1:0\", plaintext: true } ]\n" + respond("");
+  CHECK(write(fifo, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  close(fifo);
+  CHECK(gateway.wait() == 0);
+  CHECK(gateway.err().find(" draining ") != std::string::npos);
+}
+
+TEST_CASE("a config that a worker gives back last goes in good order") {
+  std::string many = respond("one");
+  for (int i = 0; i < 12000; ++i)
+    many += "  - { name: r" + std::to_string(i) + ", match: { path: /r" + std::to_string(i) +
+            " }, authenticate: { any_of: [keys] }, respond: { status: 200 } }\n";
+  Gateway gateway(
+      "authenticators: { keys: { type: api_key, file: keys.yaml } }\n" + many, [](const TempDir& dir) {
+        const std::string made =
+            run({binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client", "c"}).out;
+        CHECK(made.starts_with("sp_"));
+      });
+  CHECK(gateway.stop() == 0);
 }
 
 TEST_CASE("a certificate that is replaced on disk serves the next handshake; a broken one does not") {

@@ -1,0 +1,19 @@
+// FileState: what tells one state of a file from the next.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sallyport {
+
+// All zero: there is no such file. A replaced symlink (a Kubernetes Secret) is another state, too.
+struct FileState {
+  uint64_t device = 0, inode = 0, size = 0;
+  int64_t seconds = 0, nanoseconds = 0;  // of the last modification
+
+  // Any thread; asks the kernel at each call.
+  static FileState of(const std::string& path);
+  bool operator==(const FileState&) const = default;
+};
+
+}  // namespace sallyport
