@@ -184,7 +184,7 @@ daemon off; worker_processes {workers}; pid {WORK}/nginx-{port}.pid; error_log {
 events {{ worker_connections 8192; }}
 http {{ {log} keepalive_requests 100000000; client_body_temp_path {WORK}/tmp2; proxy_temp_path {WORK}/tmp3; client_max_body_size 8m;
   upstream b {{ server 127.0.0.1:{to}; keepalive 128; keepalive_requests 100000000; }}
-  server {{ listen 127.0.0.1:{port} ssl backlog=4096{' reuseport' if workers > 1 else ''}; ssl_certificate {WORK}/tls.crt; ssl_certificate_key {WORK}/tls.key;
+  server {{ listen 127.0.0.1:{port} ssl http2 backlog=4096{' reuseport' if workers > 1 else ''}; ssl_certificate {WORK}/tls.crt; ssl_certificate_key {WORK}/tls.key;
     ssl_protocols TLSv1.3; client_body_buffer_size 64k;
     location / {{ {access} proxy_pass http://b; proxy_http_version 1.1; proxy_set_header Connection ""; }} }} }}""")
     return port, start(cpus, "nginx", "-p", WORK, "-c", conf)
@@ -230,7 +230,7 @@ defaults
   timeout connect 5s
   http-reuse always
 frontend f
-  bind 127.0.0.1:{port} ssl crt {WORK}/both.pem ssl-min-ver TLSv1.3 alpn http/1.1{policy}
+  bind 127.0.0.1:{port} ssl crt {WORK}/both.pem ssl-min-ver TLSv1.3 alpn h2,http/1.1{policy}
   default_backend b
 backend b
   server s 127.0.0.1:{to} pool-max-conn 256

@@ -41,6 +41,7 @@ struct Http {
   Bytes uri_bytes{8 * 1024};              // a request's target; more is 414
   uint32_t headers = 100;                 // header fields of a request; more is 431
   uint32_t connections = 10000;  // open ones, per worker; one more is closed as soon as it is accepted
+  uint32_t streams = 128;        // HTTP/2: requests of one connection at a time; one more is refused
 
   template <class IO>
   void fields(IO& io) {
@@ -52,6 +53,7 @@ struct Http {
     io.field("uri_bytes", uri_bytes);
     io.field("headers", headers);
     io.field("connections", connections);
+    io.field("streams", streams);
   }
   void check(Reader& reader);
 };
@@ -100,6 +102,7 @@ struct ListenerTls {
   std::vector<CertificateFiles>
       certificates;  // chosen by the client's server name; the first serves one without
   TlsVersion min_version = TlsVersion::tls12;  // nothing older than 1.2 exists here
+  bool http2 = true;                           // offered to clients (ALPN), beside HTTP/1.1
   Duration handshake_timeout = seconds(10);    // from the accept to the end of the handshake
   ClientCertificates client_certificates;
 
@@ -107,6 +110,7 @@ struct ListenerTls {
   void fields(IO& io) {
     io.required("certificates", certificates);
     io.field("min_version", min_version);
+    io.field("http2", http2);
     io.field("handshake_timeout", handshake_timeout);
     io.field("client_certificates", client_certificates);
   }

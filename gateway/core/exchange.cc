@@ -30,6 +30,7 @@ void Exchange::begin(std::shared_ptr<const World> in) {
   world = std::move(in);
   route = world->none.get();
   request.body = &no_content;
+  sent_ = sallyport::fail(Code::client_gone, "client_gone");  // until it is sent
   began = loop.now();
   began_wall = loop.wall();
   request_id = IdGenerator::here().request_id(arena);

@@ -9,8 +9,6 @@ namespace sallyport::http::h1 {
 namespace {
 
 constexpr uint64_t drain_max = 64 * 1024;  // content that is read off to keep a connection
-constexpr uint64_t linger_bytes_max = 1 << 20;
-constexpr Duration linger_time = seconds(2);
 constexpr Slice continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr ReceivedBody::Faults faults = {Code::request_timeout, Code::client_gone, Code::malformed_request};
 
@@ -168,20 +166,6 @@ Task<bool> ServerConnection::finish() {
     if (!piece) co_return false;
   }
   co_return true;
-}
-
-Task<> ServerConnection::linger() {
-  if (stream_.broken()) co_return;
-  const Monotonic deadline = stream_.loop().now() + linger_time;
-  stream_.close_output();
-  Buffer& input = stream_.input();
-  uint64_t dropped = 0;
-  while (dropped < linger_bytes_max) {
-    dropped += input.size();
-    input.consume(input.size());
-    Result<bool> more = co_await stream_.more(deadline);
-    if (!more || !*more) co_return;
-  }
 }
 
 }  // namespace sallyport::http::h1

@@ -11,18 +11,10 @@
 #include "gateway/http/framing.h"
 #include "gateway/http/h1_body.h"
 #include "gateway/http/responder.h"
+#include "gateway/http/server_limits.h"
 #include "gateway/net/stream.h"
 
 namespace sallyport::http::h1 {
-
-struct ServerLimits {
-  HeadLimits head;
-  Duration header_timeout =
-      seconds(10);  // from the first byte of a head to its last; and for a connection's first byte
-  Duration idle_timeout = seconds(60);   // between two requests
-  Duration body_timeout = seconds(30);   // silence while content is read
-  Duration write_timeout = seconds(30);  // for the client to take what is queued
-};
 
 class ServerConnection final : public Responder {
  public:
@@ -42,9 +34,6 @@ class ServerConnection final : public Responder {
   // After respond(): reads off what little content the answer did not wait for. True if another request may
   // follow.
   Task<bool> finish();
-  // Ends our sending and reads on for a short while, so that the client gets the answer before its bytes meet
-  // a closed port (RFC 9112 section 9.6).
-  Task<> linger();
   // The present answer is the last one of this connection.
   void close_after_this() noexcept { closing_ = true; }
 

@@ -22,6 +22,7 @@ namespace sallyport::net {
 namespace {
 
 constexpr char ciphers_12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";  // forward secrecy and AEAD only
+constexpr uint8_t alpn_both[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr uint8_t alpn_http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
 constexpr uint32_t session_life_s = 7200;
@@ -140,10 +141,12 @@ int TlsServerContext::Impl::choose_certificate(SSL* ssl, int*, void*) {
   return SSL_TLSEXT_ERR_OK;
 }
 
-int TlsServerContext::Impl::choose_protocol(SSL*, const uint8_t** out, uint8_t* out_length, const uint8_t* in,
-                                            unsigned in_length, void*) {
-  const int chosen = SSL_select_next_proto(const_cast<uint8_t**>(out), out_length, alpn_http11,
-                                           sizeof alpn_http11, in, in_length);
+int TlsServerContext::Impl::choose_protocol(SSL* ssl, const uint8_t** out, uint8_t* out_length,
+                                            const uint8_t* in, unsigned in_length, void*) {
+  const std::span<const uint8_t> ours =
+      of(ssl).options.http2 ? std::span<const uint8_t>(alpn_both) : std::span<const uint8_t>(alpn_http11);
+  const int chosen = SSL_select_next_proto(const_cast<uint8_t**>(out), out_length, ours.data(),
+                                           static_cast<unsigned>(ours.size()), in, in_length);
   return chosen == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK
                                           : SSL_TLSEXT_ERR_ALERT_FATAL;  // RFC 7301 section 3.2
 }

@@ -55,13 +55,14 @@ struct TlsServerOptions {
   std::vector<std::shared_ptr<const Certificate>>
       certificates;  // the first serves a client without a known name
   bool tls13_only = false;
+  bool http2 = true;  // h2 is chosen if the client offers it (ALPN), before http/1.1
   ClientCertificates client_certificates = ClientCertificates::off;
   std::string client_ca_pem;
   std::shared_ptr<const Live<TicketKeys>> tickets;  // null, or no key yet: sessions are not resumed
 };
 
 // What a listener's connections share; one a worker and listener. TLS 1.2 (ECDHE and AEAD only) and 1.3, ALPN
-// http/1.1.
+// h2 and http/1.1.
 class TlsServerContext {
  public:
   static Result<std::shared_ptr<TlsServerContext>> make(TlsServerOptions options);

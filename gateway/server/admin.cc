@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "gateway/http/h1_server.h"
+#include "gateway/http/linger.h"
 #include "gateway/net/tcp.h"
 
 namespace sallyport::server {
@@ -34,7 +35,7 @@ Page page_for(const http::Request& request, AdminSource& source) {
   return {404, "text/plain; charset=utf-8", "there are /metrics /healthz /readyz /config /routes\n"};
 }
 
-const http::h1::ServerLimits limits = {};
+const http::ServerLimits limits = {};
 
 }  // namespace
 
@@ -75,7 +76,7 @@ Task<> Admin::serve_connection(net::AcceptedSocket socket) {
     go_on = co_await http.finish();
     arena.clear();
   }
-  co_await http.linger();
+  co_await http::linger(*stream);
 }
 
 }  // namespace sallyport::server

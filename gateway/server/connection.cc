@@ -3,6 +3,9 @@
 #include <utility>
 
 #include "gateway/core/serve.h"
+#include "gateway/http/linger.h"
+#include "gateway/observe/log.h"
+#include "gateway/server/h2_connection.h"
 #include "gateway/server/worker.h"
 
 namespace sallyport::server {
@@ -28,6 +31,10 @@ void Connection::stream_broke() { worker_.over(*this); }
 
 void Connection::drain() {
   draining_ = true;
+  if (http2_ != nullptr) {
+    http2_->drain();
+    return;
+  }
   http_.close_after_this();
   if (state_ == State::idle || state_ == State::handshake) worker_.over(*this);
 }
@@ -41,6 +48,12 @@ Task<> Connection::run() {
       co_return;
     }
   }
+  const bool http2 = co_await wants_http2();
+  if (http2) {
+    co_await run_http2();
+    worker_.over(*this);
+    co_return;
+  }
   while (go_on) {
     state_ = State::idle;
     go_on = co_await http_.wait_for_request();
@@ -52,7 +65,7 @@ Task<> Connection::run() {
   }
   const bool orderly = state_ != State::closing;
   state_ = State::closing;
-  if (orderly) co_await http_.linger();
+  if (orderly) co_await http::linger(*stream_);
   worker_.over(*this);
 }
 
@@ -66,6 +79,32 @@ Task<bool> Connection::shake_hands() {
   info_.tls_version = tls_->version();
   listener_->count_handshake(info_.tls_version, tls_->resumed());
   co_return true;
+}
+
+// By ALPN; without TLS, where the client just begins with it (RFC 9113 section 3.3).
+Task<bool> Connection::wants_http2() {
+  if (tls_ != nullptr) co_return tls_->protocol() == "h2";
+  if (listener_->redirect) co_return false;
+  const Monotonic deadline = worker_.loop().now() + worker_.server_limits().header_timeout;
+  state_ = State::idle;
+  Buffer& input = stream_->input();
+  while (input.size() < http::h2::preface_bytes && http::h2::is_preface(input.readable())) {
+    Result<bool> more = co_await stream_->more(deadline);
+    if (!more || !*more) co_return false;
+  }
+  co_return http::h2::is_preface(input.readable());
+}
+
+Task<> Connection::run_http2() {
+  state_ = State::busy;
+  http2_ = std::make_unique<Http2Connection>(worker_, info_, *stream_, [this] { worker_.over(*this); });
+  if (draining_) http2_->drain();
+  co_await http2_->run();
+  const std::string_view why = http2_->ended_by();
+  if (why.empty()) co_return;
+  listener_->http2_ended.add(why);
+  observe::log(observe::Level::warn, "http2_client_ended",
+               {{"listener", info_.listener}, {"client_ip", info_.client_ip}, {"reason", why}});
 }
 
 // One request and its answer; false if it was the last of this connection.

@@ -15,6 +15,7 @@
 
 namespace sallyport::server {
 
+class Http2Connection;
 class Worker;
 struct WorkerListener;
 
@@ -35,6 +36,8 @@ class Connection final : public net::StreamOwner, public ListNode {
   void stream_broke() override;
   Task<> run();
   Task<bool> shake_hands();
+  Task<bool> wants_http2();
+  Task<> run_http2();
   Task<bool> serve_one();
   void redirect();
 
@@ -45,6 +48,7 @@ class Connection final : public net::StreamOwner, public ListNode {
   ConnectionInfo info_;
   http::h1::ServerConnection http_;
   Exchange exchange_;
+  std::unique_ptr<Http2Connection> http2_;  // null: HTTP/1.1
   State state_ = State::handshake;
   bool draining_ = false;
   Task<> task_ = Task<>::ready();  // last: destroyed first

@@ -83,13 +83,14 @@ void Generation::prepare_listeners(Background* background,
   }
 }
 
-http::h1::ServerLimits Generation::server_limits() const noexcept {
+http::ServerLimits Generation::server_limits() const noexcept {
   const config::Http& h = model_->http;
   return {{h.header_bytes.count, h.uri_bytes.count, h.headers},
           h.header_timeout,
           h.idle_timeout,
           h.body_timeout,
-          h.write_timeout};
+          h.write_timeout,
+          h.streams};
 }
 
 std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>& generation,

@@ -26,7 +26,7 @@ class Generation {
 
   const config::Model& model() const noexcept { return *model_; }
   const std::vector<ListenerPlan>& listeners() const noexcept { return listeners_; }
-  http::h1::ServerLimits server_limits() const noexcept;
+  http::ServerLimits server_limits() const noexcept;
   const std::string& directory() const noexcept { return directory_; }
   Cache& cache() const noexcept { return cache_; }
   const std::string& path() const noexcept { return path_; }

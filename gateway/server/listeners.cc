@@ -67,6 +67,7 @@ std::optional<TlsMaterial> read_tls(const config::Listener& listener,
                                     config::Problems& problems) {
   TlsMaterial material;
   material.tickets = std::move(tickets);
+  material.http2 = listener.tls->http2;
   material.tls13_only = listener.tls->min_version == config::TlsVersion::tls13;
   for (const config::CertificateFiles& files : listener.tls->certificates) {
     auto chain = read_pem(files.cert, "certificate", problems, listener);

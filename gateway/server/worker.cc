@@ -18,7 +18,8 @@ WorkerListener::WorkerListener(observe::Metrics& metrics, const ListenerPlan& pl
       connections(metrics.gauge("sallyport_connections", {{"listener", name}})),
       refused(metrics.counter("sallyport_connections_refused_total", {{"listener", name}})),
       handshakes(metrics, "sallyport_tls_handshakes_total", {{"listener", name}}, "version", "resumed"),
-      handshake_failures(metrics, "sallyport_tls_handshake_failures_total", {{"listener", name}}, "reason") {}
+      handshake_failures(metrics, "sallyport_tls_handshake_failures_total", {{"listener", name}}, "reason"),
+      http2_ended(metrics, "sallyport_http2_connections_ended_total", {{"listener", name}}, "reason") {}
 
 std::shared_ptr<net::TlsServerContext> WorkerListener::tls_context() {
   const uint64_t version = material->version();

@@ -44,6 +44,7 @@ struct WorkerListener {
   observe::Counter& refused;
   observe::CounterSet handshakes;
   observe::CounterSet handshake_failures;
+  observe::CounterSet http2_ended;  // connections that we ended, by reason
   std::unique_ptr<net::Listener> socket;
 };
 
@@ -68,7 +69,7 @@ class Worker {
   // --- own thread
   Loop& loop() noexcept { return *loop_; }
   const std::shared_ptr<const World>& world() const noexcept { return world_; }
-  const http::h1::ServerLimits& server_limits() const noexcept { return limits_; }
+  const http::ServerLimits& server_limits() const noexcept { return limits_; }
   // The connection is done with; it is destroyed at the end of the turn.
   void over(Connection& connection);
 
@@ -98,7 +99,7 @@ class Worker {
   std::unique_ptr<Loop> loop_;
   Cache cache_;
   std::shared_ptr<const World> world_;
-  http::h1::ServerLimits limits_;
+  http::ServerLimits limits_;
   size_t connections_max_ = 0;
   size_t connections_ = 0;
   std::vector<std::shared_ptr<WorkerListener>> listeners_;

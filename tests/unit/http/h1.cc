@@ -16,7 +16,7 @@ using sallyport::test::MemoryStream;
 namespace {
 
 // Reads requests and answers each with what it read, until the connection is over.
-Task<> echo(MemoryStream& stream, const h1::ServerLimits& limits, std::vector<std::string>& seen) {
+Task<> echo(MemoryStream& stream, const ServerLimits& limits, std::vector<std::string>& seen) {
   h1::ServerConnection connection(stream, limits);
   BlockPool pool;
   bool go_on = true;
@@ -56,7 +56,7 @@ Task<> echo(MemoryStream& stream, const h1::ServerLimits& limits, std::vector<st
 std::vector<std::string> served(const std::string& bytes, size_t piece, std::string* answers = nullptr) {
   Loop loop;
   MemoryStream stream(loop);
-  const h1::ServerLimits limits;
+  const ServerLimits limits;
   std::vector<std::string> seen;
   const Task<> task = echo(stream, limits, seen);
   for (size_t at = 0; at < bytes.size(); at += piece) stream.feed(Slice(bytes).substr(at, piece));

@@ -1,0 +1,22 @@
+// FieldList: header fields in nghttp2's own form; for h2_*.cc only.
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <vector>
+
+#include "gateway/base/bytes.h"
+
+namespace sallyport::http::h2 {
+
+struct FieldList {
+  std::vector<nghttp2_nv> fields;
+
+  // The bytes stay the caller's. nghttp2 copies what it is given, and does not write to it.
+  void add(Slice name, Slice value) {
+    const auto bytes = [](Slice s) { return reinterpret_cast<uint8_t*>(const_cast<char*>(s.data())); };
+    fields.push_back({bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE});
+  }
+};
+
+}  // namespace sallyport::http::h2

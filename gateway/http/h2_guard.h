@@ -1,0 +1,68 @@
+// FrameGuard: looks at a client's HTTP/2 frames before the session does, and says when they are an attack.
+//
+// A frame that makes us work without a request moving on (resets, pings, settings, priorities, empty DATA,
+// window updates, CONTINUATION without end) is paid for from a budget that refills with time and with what
+// the connection really does. The known holes are CVE-2019-9511 to 9518, CVE-2023-44487 (rapid reset),
+// CVE-2024-27316 (CONTINUATION flood) and CVE-2025-8671 (MadeYouReset). Owned by the session; one thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "gateway/base/bytes.h"
+#include "gateway/base/clock.h"
+
+namespace sallyport::http::h2 {
+
+// So many at once, so many a second in the long run.
+class Budget {
+ public:
+  constexpr Budget(uint32_t burst, uint32_t per_second) noexcept
+      : burst_(burst), per_second_(per_second), left_(burst) {}
+  // False: there is none left.
+  bool spend(Monotonic now) noexcept;
+  void earn(uint32_t count) noexcept { left_ = count < burst_ - left_ ? left_ + count : burst_; }
+
+ private:
+  uint32_t burst_;
+  uint32_t per_second_;
+  uint32_t left_;
+  Monotonic filled_{};
+};
+
+class FrameGuard {
+ public:
+  // block_bytes_max: of one header block as it is sent, CONTINUATION included.
+  explicit FrameGuard(size_t block_bytes_max) noexcept : block_bytes_max_(block_bytes_max) {}
+
+  // Looks at the next bytes of the connection; each once, in order, from the preface on. Empty, or the slug
+  // of the attack that they complete: then the connection is to be closed with ENHANCE_YOUR_CALM.
+  std::string_view see(Slice bytes, Monotonic now) noexcept;
+  // We reset a stream for something the client did. As above.
+  std::string_view reset_sent(Monotonic now) noexcept;
+  // Content has left: the client may send as many window updates as it wants for it.
+  void data_sent() noexcept { work_.earn(3); }
+  // A request has begun.
+  void request_begun() noexcept { work_.earn(1); }
+
+  // The preface or a header block has begun and not ended.
+  bool in_head() const noexcept { return preface_left_ > 0 || in_block_; }
+
+ private:
+  std::string_view frame(Monotonic now) noexcept;
+
+  static constexpr size_t header_bytes = 9;  // RFC 9113 section 4.1
+  size_t block_bytes_max_;
+  Budget resets_{200, 50};
+  Budget work_{1000, 100};
+  size_t preface_left_ = 24;  // RFC 9113 section 3.4
+  std::array<uint8_t, header_bytes> header_{};
+  size_t have_ = 0;          // bytes of header_
+  size_t payload_left_ = 0;  // of the frame behind it
+  bool in_block_ = false;
+  size_t block_bytes_ = 0;
+  uint32_t continuations_ = 0;
+};
+
+}  // namespace sallyport::http::h2

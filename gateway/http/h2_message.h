@@ -1,0 +1,55 @@
+// HTTP/2 heads: header fields to a Request, and a Response to header fields (RFC 9113 section 8). Pure; any
+// thread.
+//
+// nghttp2 has refused what section 8 calls malformed (connection headers, upper case, controls in a value, a
+// pseudo header in the wrong place, content-length against DATA). What two servers could understand in two
+// ways is refused here, by the same functions as for HTTP/1.1.
+#pragma once
+
+#include <cstddef>
+
+#include "gateway/base/arena.h"
+#include "gateway/base/error.h"
+#include "gateway/http/framing.h"
+#include "gateway/http/message.h"
+
+namespace sallyport::http::h2 {
+
+struct FieldList;
+
+// The head of one request as it comes, field by field. Names and values are copied to the arena.
+class RequestHead {
+ public:
+  explicit RequestHead(const HeadLimits& limits) noexcept : limits_(limits) {}
+  // Before anything else.
+  void read_into(Arena& arena, Request& request) noexcept {
+    arena_ = &arena;
+    request_ = &request;
+  }
+
+  // False: the block is so much larger than its limit that the connection is to be closed (an HPACK bomb).
+  bool field(Slice name, Slice value);
+  // All fields are there. Errors: malformed_request, headers_too_large, uri_too_long, expectation_failed:
+  // they are to be answered. `ended`: no content follows.
+  Result<void> finish(bool ended);
+
+ private:
+  Result<void> read_authority(Slice from_target);
+  Result<void> read_length(bool ended);
+  void join_cookies();
+
+  Arena* arena_ = nullptr;
+  Request* request_ = nullptr;
+  const HeadLimits& limits_;
+  Slice scheme_, path_, authority_;
+  bool has_authority_ = false;
+  size_t bytes_ = 0;  // as SETTINGS_MAX_HEADER_LIST_SIZE counts (RFC 9113 section 6.5.2)
+  size_t fields_ = 0;
+};
+
+// The fields of a response's head: ":status", then response.headers without what HTTP/2 does not have, then
+// content-length if response.length has one and `content_length`. Everything in `out` lives as long as the
+// arena and the response.
+void write_response_fields(const Response& response, Arena& arena, FieldList& out);
+
+}  // namespace sallyport::http::h2

@@ -1,0 +1,25 @@
+#include "gateway/http/linger.h"
+
+namespace sallyport::http {
+namespace {
+
+constexpr uint64_t bytes_max = 1 << 20;
+constexpr Duration patience = seconds(2);
+
+}  // namespace
+
+Task<> linger(net::Stream& stream) {
+  if (stream.broken()) co_return;
+  const Monotonic deadline = stream.loop().now() + patience;
+  stream.close_output();
+  Buffer& input = stream.input();
+  uint64_t dropped = 0;
+  while (dropped < bytes_max) {
+    dropped += input.size();
+    input.consume(input.size());
+    Result<bool> more = co_await stream.more(deadline);
+    if (!more || !*more) co_return;
+  }
+}
+
+}  // namespace sallyport::http
