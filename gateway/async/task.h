@@ -86,6 +86,10 @@ class [[nodiscard]] Task {
   bool done() const noexcept { return value_.has_value() || (frame_ && frame_.done()); }
   // The result of a task that is done, without awaiting it.
   T take() { return await_resume(); }
+  // Nobody waits for it any more; it goes on.
+  void leave() noexcept {
+    if (frame_) frame_.promise().continuation = nullptr;
+  }
 
   bool await_ready() const noexcept { return done(); }
   void await_suspend(std::coroutine_handle<> waiting) noexcept { frame_.promise().continuation = waiting; }
@@ -122,6 +126,9 @@ class [[nodiscard]] Task<void> {
   ~Task() { cancel(); }
 
   bool done() const noexcept { return !frame_ || frame_.done(); }
+  void leave() noexcept {
+    if (frame_) frame_.promise().continuation = nullptr;
+  }
 
   bool await_ready() const noexcept { return done(); }
   void await_suspend(std::coroutine_handle<> waiting) noexcept { frame_.promise().continuation = waiting; }
@@ -147,5 +154,36 @@ inline Task<void> Promise<void>::get_return_object() noexcept {
   return Task<void>(std::coroutine_handle<Promise<void>>::from_promise(*this));
 }
 }  // namespace detail
+
+// co_await FirstOf(a, b): until one of two tasks is done (see done()). Both stay what they are: the other one
+// goes on, and either may be awaited or destroyed afterwards.
+template <class A, class B>
+class FirstOf {
+ public:
+  FirstOf(Task<A>& a, Task<B>& b) noexcept : a_(a), b_(b) {}
+  FirstOf(const FirstOf&) = delete;
+  ~FirstOf() {
+    if (waiting_) leave();
+  }
+  bool await_ready() const noexcept { return a_.done() || b_.done(); }
+  void await_suspend(std::coroutine_handle<> waiting) noexcept {
+    waiting_ = true;
+    a_.await_suspend(waiting);
+    b_.await_suspend(waiting);
+  }
+  void await_resume() noexcept {
+    if (waiting_) leave();
+    waiting_ = false;
+  }
+
+ private:
+  void leave() noexcept {
+    a_.leave();
+    b_.leave();
+  }
+  Task<A>& a_;
+  Task<B>& b_;
+  bool waiting_ = false;
+};
 
 }  // namespace sallyport

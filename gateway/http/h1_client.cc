@@ -31,20 +31,25 @@ bool ClientConnection::reusable() const noexcept {
 
 Task<Result<void>> ClientConnection::send(const Request& request, Slice host, const Timeouts& timeouts) {
   request_whole_ = keep_alive_ = answered_ = false;
+  content_untouched_ = request.length.kind != BodyLength::Kind::none;
+  interim_ = 0;
   Buffer head(stream_->loop().blocks());
   write_request_head(request, host, head);
   // Content that is there already goes out with the head in one write.
   Task<Result<Slice>> pending = request.body->pull();
-  Result<void> written;
   if (!pending.done()) {
-    written = stream_->write(head.readable());
-    head.release();
+    Result<void> written = stream_->write(head.readable());
     if (!written) co_return send_failure(std::move(written.error()));
+    head.release();
+    // Pulled again by the pump: to give up a pull loses nothing.
+    pending = Task<Result<Slice>>::ready(Slice{});
+    co_return co_await send_content(request, timeouts);
   }
   Result<Slice> piece = co_await pending;
   if (!piece) co_return std::unexpected(std::move(piece.error()));
+  content_untouched_ = false;
   const bool last = piece->empty() || request.body->remaining() == 0;
-  written = write_content(*stream_, request.length.kind, head.readable(), *piece, last);
+  Result<void> written = write_content(*stream_, request.length.kind, head.readable(), *piece, last);
   head.release();
   if (!written) co_return send_failure(std::move(written.error()));
   if (!last) co_return co_await send_content(request, timeouts);
@@ -52,17 +57,37 @@ Task<Result<void>> ClientConnection::send(const Request& request, Slice host, co
   co_return Result<void>{};
 }
 
+// The rest of the content; ends before it if the answer begins.
 Task<Result<void>> ClientConnection::send_content(const Request& request, const Timeouts& timeouts) {
+  pump_ = pump(request, timeouts);
+  if (!pump_.done()) {
+    Task<> answer = answer_begins();
+    co_await FirstOf(pump_, answer);
+  }
+  if (!pump_.done()) co_return Result<void>{};
+  Result<void> pumped = pump_.take();
+  const bool answers = !stream_->input().empty();
+  if (!pumped && answers && side_of(pumped.error().code) != Side::client)
+    co_return Result<void>{};  // its answer is here, though it has closed
+  co_return pumped;
+}
+
+Task<> ClientConnection::answer_begins() {
+  if (!stream_->input().empty()) co_return;
+  // No time limit here: the pump has one for each step.
+  Result<bool> more = co_await stream_->more(Monotonic::max());
+  static_cast<void>(more);  // the end, too, is for whoever reads the answer
+}
+
+Task<Result<void>> ClientConnection::pump(const Request& request, const Timeouts& timeouts) {
   for (bool last = false; !last;) {
     Result<void> taken = co_await stream_->drained(stream_->loop().now() + timeouts.body);
     if (!taken) co_return send_failure(std::move(taken.error()));
-    if (!stream_->input().empty() || stream_->ended()) co_return Result<void>{};  // it answers already
     Result<Slice> piece = co_await request.body->pull();
     if (!piece) co_return std::unexpected(std::move(piece.error()));
+    content_untouched_ = false;
     last = piece->empty() || request.body->remaining() == 0;
     Result<void> written = write_content(*stream_, request.length.kind, {}, *piece, last);
-    if (!written && !stream_->input().empty())
-      co_return Result<void>{};  // its answer is here, though it has closed
     if (!written) co_return send_failure(std::move(written.error()));
   }
   request_whole_ = true;
@@ -91,28 +116,27 @@ Task<Result<size_t>> ClientConnection::find_head(Monotonic deadline) {
 
 Task<Result<void>> ClientConnection::read_response(Method method, const Timeouts& timeouts, Arena& arena,
                                                    Response& response) {
-  const Monotonic deadline = stream_->loop().now() + timeouts.response;
-  for (int interim = 0; interim <= interim_max; ++interim) {
-    Result<size_t> size = co_await find_head(deadline);
-    if (!size) co_return std::unexpected(std::move(size.error()));
-    answered_ = true;
-    const Slice head = arena.copy(stream_->input().readable().substr(0, *size));
-    stream_->input().consume(*size);
-    response.clear();
-    Result<void> read = read_response_head(head, method, head_limits, response);
-    if (!read) co_return read;
-    if (response.status == 101) {  // what follows would not be HTTP any more, and nobody asked for that
-      co_return fail(Code::upstream_bad_answer, "unexpected_upgrade",
-                     "the upstream switched protocols unasked");
-    }
-    if (response.status < 200) continue;
-    body_.begin(response.length, timeouts.body);
-    response.body = &body_;
-    keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;
-    co_return Result<void>{};
+  Result<size_t> size = co_await find_head(stream_->loop().now() + timeouts.response);
+  if (!size) co_return std::unexpected(std::move(size.error()));
+  answered_ = true;
+  const Slice head = arena.copy(stream_->input().readable().substr(0, *size));
+  stream_->input().consume(*size);
+  response.clear();
+  Result<void> read = read_response_head(head, method, head_limits, response);
+  if (!read) co_return read;
+  if (response.status == 101) {  // what follows would not be HTTP any more, and nobody asked for that
+    co_return fail(Code::upstream_bad_answer, "unexpected_upgrade",
+                   "the upstream switched protocols unasked");
   }
-  co_return fail(Code::upstream_bad_answer, "too_many_interim",
-                 "the upstream sent too many interim responses");
+  if (response.status < 200) {
+    if (++interim_ <= interim_max) co_return Result<void>{};
+    co_return fail(Code::upstream_bad_answer, "too_many_interim",
+                   "the upstream sent too many interim responses");
+  }
+  body_.begin(response.length, timeouts.body);
+  response.body = &body_;
+  keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;
+  co_return Result<void>{};
 }
 
 }  // namespace sallyport::http::h1

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "gateway/async/task.h"
 #include "gateway/base/arena.h"
 #include "gateway/http/framing.h"
 #include "gateway/http/h1_body.h"
@@ -21,18 +22,22 @@ class ClientConnection {
   };
   explicit ClientConnection(std::unique_ptr<net::Stream> stream) noexcept;
 
-  // Sends the head and the content, pulled from request.body. Stops early, without error, if the backend
-  // already answers. Errors: those of request.body as they are; upstream_unreachable if the backend broke off
-  // (then `answered_nothing()` tells whether it may be tried elsewhere); upstream_timeout if it does not take
-  // the content.
+  // Sends the head and the content, pulled from request.body, until all of it is sent or the backend begins
+  // to answer: then the rest goes on beside the answer, until over(). Errors: those of request.body as they
+  // are; upstream_unreachable if the backend broke off (then `answered_nothing()` tells whether it may be
+  // tried elsewhere); upstream_timeout if it does not take the content.
   Task<Result<void>> send(const Request& request, Slice host, const Timeouts& timeouts);
 
-  // Reads the response's head into the arena; interim ones (1xx) are skipped, at most 8. response.body is
-  // then the stream of its content. Errors: upstream_timeout, upstream_bad_answer.
+  // Reads the next response's head into the arena: an interim one (1xx, at most 8) or the final one, whose
+  // response.body is then the stream of its content. Errors: upstream_timeout, upstream_bad_answer.
   Task<Result<void>> read_response(Method method, const Timeouts& timeouts, Arena& arena, Response& response);
 
+  // The exchange is over: nothing of its request or answer is touched any more.
+  void over() noexcept { pump_ = Task<Result<void>>::ready({}); }
   // True if not a byte of an answer has arrived to the present request.
   bool answered_nothing() const noexcept { return !answered_; }
+  // True if the request has content, and none of it has been pulled: the backend cannot have acted on it.
+  bool content_untouched() const noexcept { return content_untouched_; }
   // True after a whole exchange over a connection that both sides keep: it may go back to the pool.
   bool reusable() const noexcept;
   // For one that rests in the pool: false once the backend has closed it, or sent something unasked.
@@ -41,6 +46,8 @@ class ClientConnection {
 
  private:
   Task<Result<void>> send_content(const Request& request, const Timeouts& timeouts);
+  Task<Result<void>> pump(const Request& request, const Timeouts& timeouts);
+  Task<> answer_begins();
   Task<Result<size_t>> find_head(Monotonic deadline);
 
   std::unique_ptr<net::Stream> stream_;
@@ -48,6 +55,9 @@ class ClientConnection {
   bool request_whole_ = false;
   bool keep_alive_ = false;
   bool answered_ = false;
+  bool content_untouched_ = false;
+  int interim_ = 0;                                          // responses to the present request
+  Task<Result<void>> pump_ = Task<Result<void>>::ready({});  // last: destroyed first
 };
 
 }  // namespace sallyport::http::h1

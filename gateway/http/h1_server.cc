@@ -115,6 +115,14 @@ Task<Result<void>> ServerConnection::respond(const Request& request, Response& r
   co_return co_await taken();
 }
 
+void ServerConnection::interim(const Request& request, const Response& response) {
+  if (request.version == Version::http10) return;
+  Buffer head(stream_.loop().blocks());
+  write_response_head(response, request.method, request.version, true, head);
+  Result<void> written = stream_.write(head.readable());
+  static_cast<void>(written);  // a client that has left is found by the answer
+}
+
 Task<Result<void>> ServerConnection::send_content(Response& response) {
   const bool counted = response.length.kind == BodyLength::Kind::counted;
   uint64_t left = response.length.bytes;

@@ -322,10 +322,8 @@ void ServerSession::submit(ServerStream& stream, const Response& response, bool 
   schedule();
 }
 
-void ServerSession::submit_continue(const ServerStream& stream) {
-  Response head;
-  head.status = 100;
-  write_response_fields(head, *stream.arena_, *fields_);
+void ServerSession::submit_interim(const ServerStream& stream, const Response& response) {
+  write_response_fields(response, *stream.arena_, *fields_);
   nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id_, nullptr, fields_->fields.data(),
                          fields_->fields.size(), nullptr);
   schedule();

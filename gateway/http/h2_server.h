@@ -63,7 +63,7 @@ class ServerSession final : private TurnEnd {
   void schedule() { stream_.loop().before_wait(*this); }
   void resume(const ServerStream& stream);
   void submit(ServerStream& stream, const Response& response, bool content);
-  void submit_continue(const ServerStream& stream);
+  void submit_interim(const ServerStream& stream, const Response& response);
   void reset(const ServerStream& stream, uint32_t code);
   void consumed(const ServerStream& stream, size_t bytes);
   void forget(ServerStream& stream) noexcept;

@@ -67,8 +67,11 @@ Task<Result<Slice>> ServerStream::pull() {
 }
 
 Task<Result<Slice>> ServerStream::wait_for_content() {
-  if (request_->expects_continue && received_ == 0 && !std::exchange(invite_, true))
-    session_.submit_continue(*this);
+  if (request_->expects_continue && received_ == 0 && !std::exchange(invited_, true)) {
+    Response go_on;
+    go_on.status = 100;
+    session_.submit_interim(*this, go_on);
+  }
   const bool came = co_await wait(reader_, session_.limits_.body_timeout);
   if (!came) co_return fail(Code::request_timeout, "body_timeout", "the content did not arrive in time");
   co_return give_arrived();  // empty: the end
@@ -105,6 +108,10 @@ Task<Result<void>> ServerStream::respond(const Request& request, Response& respo
     }
   }
   co_return co_await wait_until_ended();
+}
+
+void ServerStream::interim(const Request&, const Response& response) {
+  session_.submit_interim(*this, response);
 }
 
 Task<Result<void>> ServerStream::send_content(Response& response) {

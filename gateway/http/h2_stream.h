@@ -30,6 +30,7 @@ class ServerStream final : public Responder, public Body {
   void read_into(Arena& arena, Request& request) noexcept;
 
   Task<Result<void>> respond(const Request& request, Response& response) override;
+  void interim(const Request& request, const Response& response) override;
   bool head_sent() const noexcept override { return head_sent_; }
   uint64_t content_received() const noexcept override { return received_; }
   uint64_t content_sent() const noexcept override { return sent_; }
@@ -74,7 +75,7 @@ class ServerStream final : public Responder, public Body {
   bool head_ready_ = false;     // the owner has not heard of it yet
   bool request_ended_ = false;  // END_STREAM has arrived
   bool closed_ = false;         // nghttp2 has let go of it
-  bool invite_ = false;         // 100 Continue is due before the first wait for content
+  bool invited_ = false;        // 100 Continue has been sent
   bool head_sent_ = false;
   bool last_ = false;      // piece_ is the end
   bool end_sent_ = false;  // END_STREAM has left

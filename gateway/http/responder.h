@@ -18,6 +18,10 @@ class Responder {
   // off.
   virtual Task<Result<void>> respond(const Request& request, Response& response) = 0;
 
+  // Passes an interim response on (1xx but 100 and 101; RFC 9110 section 15.2) before respond(); to a client
+  // that cannot take one, nothing.
+  virtual void interim(const Request& request, const Response& response) = 0;
+
   // False: nothing of an answer has left yet, so another one may still be sent.
   virtual bool head_sent() const noexcept = 0;
   // Of this exchange: content bytes received and sent so far.

@@ -28,7 +28,10 @@ struct OpenSlot {  // counts a connection that is being opened, also if the task
 
 }  // namespace
 
-void Connection::exchange_over() noexcept { cluster_.give_back(*this); }
+void Connection::exchange_over() noexcept {
+  http.over();
+  cluster_.give_back(*this);
+}
 
 Cluster::Cluster(Loop& loop, observe::Metrics& metrics, ClusterOptions options)
     : loop_(loop),

@@ -74,12 +74,11 @@ class Forward final : public Plugin {
   Task<> handle(Exchange& x, Next) override;
 
  private:
-  struct Failure {
-    Error error;
-    bool try_again = false;
-  };
+  // What may be done after a connection that turned out to be closed.
+  enum class Again : uint8_t { no, rewound, untouched };  // nothing; if its content can be had again; all
   void rebuild_headers(Exchange& x) const;
-  Task<Result<void>> send_and_receive(Exchange& x, Connection& c, Monotonic began, bool& try_again);
+  Task<Result<void>> read_answer(Exchange& x, Connection& c);
+  Task<Result<void>> send_and_receive(Exchange& x, Connection& c, Monotonic began, Again& again);
 
   std::shared_ptr<Cluster> cluster_;
   http::h1::ClientConnection::Timeouts timeouts_;
@@ -107,11 +106,12 @@ Task<> Forward::handle(Exchange& x, Next) {
       co_return;
     }
     x.hold(**connection);
-    bool try_again = false;
-    Result<void> done = co_await send_and_receive(x, **connection, began, try_again);
+    Again again = Again::no;
+    Result<void> done = co_await send_and_receive(x, **connection, began, again);
     if (done) co_return;
     x.release_held();
-    if (!try_again || attempt >= attempts || !x.rewind_body()) {
+    const bool can = again == Again::untouched || (again == Again::rewound && x.rewind_body());
+    if (!can || attempt >= attempts) {
       co_await x.fail(std::move(done.error()));
       co_return;
     }
@@ -119,10 +119,10 @@ Task<> Forward::handle(Exchange& x, Next) {
   }
 }
 
-Task<Result<void>> Forward::send_and_receive(Exchange& x, Connection& c, Monotonic began, bool& try_again) {
+Task<Result<void>> Forward::send_and_receive(Exchange& x, Connection& c, Monotonic began, Again& again) {
   Endpoint& endpoint = c.endpoint;
   Result<void> done = co_await c.http.send(x.request, endpoint.target.authority, timeouts_);
-  if (done) done = co_await c.http.read_response(x.request.method, timeouts_, x.arena, x.response);
+  if (done) done = co_await read_answer(x, c);
   const Duration took = MonotonicClock::now() - began;
   x.notes.upstream_us =
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
@@ -131,7 +131,11 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Connection& c, Monoton
     // A kept connection that its owner closed just as we sent: not the endpoint's failure (RFC 9112
     // section 9.3.1).
     const bool stale = c.reused && c.http.answered_nothing() && done.error().code != Code::upstream_timeout;
-    try_again = stale && is_idempotent(x.request.method);
+    if (stale && c.http.content_untouched()) {
+      again = Again::untouched;
+    } else if (stale && is_idempotent(x.request.method)) {
+      again = Again::rewound;
+    }
     if (!stale) cluster_->failed(endpoint, done.error());
     co_return done;
   }
@@ -145,6 +149,16 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Connection& c, Monoton
   http::h1::remove_hop_by_hop(r.headers);
   x.answered = true;
   co_return done;
+}
+
+// The final head; interim ones pass on their way, but for 100: whoever asked for that has had it from us.
+Task<Result<void>> Forward::read_answer(Exchange& x, Connection& c) {
+  for (;;) {
+    Result<void> read = co_await c.http.read_response(x.request.method, timeouts_, x.arena, x.response);
+    if (!read || x.response.status >= 200) co_return read;
+    http::h1::remove_hop_by_hop(x.response.headers);
+    if (x.response.status != 100) x.responder().interim(x.request, x.response);
+  }
 }
 
 // The request as the backend gets it: nothing of what was meant for this hop, nothing that a client may not

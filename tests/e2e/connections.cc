@@ -81,7 +81,7 @@ TEST_CASE("HEAD, 204 and 304 have no content, and the connection goes on") {
   CHECK(client->ask(get("/x")).body == "end");
 }
 
-TEST_CASE("answers without a length, in chunks, and after interim ones") {
+TEST_CASE("answers without a length, in chunks, and after interim ones, which pass") {
   Origin origin([](const OriginRequest& r) -> std::string {
     if (r.head.find("/close") != std::string::npos)
       return std::string("HTTP/1.1 200 OK\r\n\r\nuntil the end") + Origin::close_mark;
@@ -90,9 +90,45 @@ TEST_CASE("answers without a length, in chunks, and after interim ones") {
   });
   Gateway gateway(open_routes(origin));
   CHECK(gateway.ask(get("/close")).body == "until the end");
-  CHECK(gateway.ask(get("/chunks")).body == "abcde");
+  auto client = gateway.connect();
+  const Response hints = client->ask(get("/chunks"));
+  CHECK(hints.status == 103);
+  CHECK(hints.header("link") == "</x>");
+  CHECK(client->read().body == "abcde");
   auto old = gateway.connect();
   CHECK(old->ask("GET /chunks HTTP/1.0\r\nHost: a\r\n\r\n").body == "abcde");
+}
+
+TEST_CASE(
+    "a backend may answer before it has the content: the answer passes, and the connection ends or goes on") {
+  Origin origin(Origin::ok("late"), [](const OriginRequest&) {
+    return std::string("HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\nearly");
+  });
+  Gateway gateway(open_routes(origin));
+  auto much = gateway.connect();
+  much->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nsome");
+  const Response refused = much->read();
+  CHECK(refused.body == "early");
+  CHECK(refused.header("connection") == "close");
+  CHECK(much->at_end());
+  auto little = gateway.connect();
+  little->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nsome");
+  CHECK(little->read().body == "early");
+  CHECK(little->ask("more" + get("/next")).body == "early");
+}
+
+TEST_CASE("a kept connection that the backend closes as we send is tried again if no content was touched") {
+  std::atomic<int> heads = 0;
+  Origin origin(Origin::ok("ok"),
+                [&](const OriginRequest&) { return std::string(++heads == 2 ? Origin::close_mark : ""); });
+  Gateway gateway(open_routes(origin));
+  auto client = gateway.connect();
+  CHECK(client->ask(get("/first")).body == "ok");
+  client->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
+  CHECK(eventually([&] { return heads == 3; }));
+  client->send("body");
+  CHECK(client->read().body == "ok");
+  CHECK(origin.last().body == "body");
 }
 
 TEST_CASE("Expect: 100-continue is answered when the body is wanted, and a refusal without asking for it") {

@@ -88,7 +88,8 @@ Origin::Answer Origin::ok(std::string body) {
   };
 }
 
-Origin::Origin(Answer answer) : answer_(std::move(answer)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+Origin::Origin(Answer answer, Answer early)
+    : answer_(std::move(answer)), early_(std::move(early)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -130,6 +131,8 @@ void Origin::serve(int fd, int number) {
     if (!head) break;
     uint64_t bytes = 0;
     std::string coded;
+    const std::string early = early_ ? early_({*head, "", "", 0, number}) : "";
+    if (!early.empty() && !answer_with(fd, early)) break;
     const auto body = read_body(input, *head, bytes, coded);
     OriginRequest request{*head, body.value_or(broken_off), std::move(coded), bytes, number};
     {
@@ -137,6 +140,7 @@ void Origin::serve(int fd, int number) {
       requests_.push_back(request);
     }
     if (!body) break;
+    if (!early.empty()) continue;
     if (!answer_with(fd, answer_(request))) break;
   }
   shutdown(fd, SHUT_RDWR);

@@ -35,7 +35,8 @@ class Origin {
   // The end of an answer whose content is to be sent that many times in all.
   static std::string times(size_t count) { return "\x01times:" + std::to_string(count); }
 
-  explicit Origin(Answer answer = ok("ok"));
+  // early: asked when the head is there, before the content is read; what it gives is sent at once.
+  explicit Origin(Answer answer = ok("ok"), Answer early = {});
   ~Origin();
   Origin(const Origin&) = delete;
 
@@ -52,7 +53,7 @@ class Origin {
   void serve(int fd, int number);
   static bool answer_with(int fd, std::string answer);
 
-  Answer answer_;
+  Answer answer_, early_;
   int listener_ = -1;
   int port_ = 0;
   mutable std::mutex mutex_;
