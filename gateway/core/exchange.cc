@@ -45,6 +45,7 @@ void Exchange::clear() noexcept {
   params.size = 0;
   answered = false;
   principal.reset();
+  rechecks.clear();
   bearer = false;
   credential_headers.clear();
   notes = {};
@@ -55,6 +56,12 @@ void Exchange::clear() noexcept {
   sent_ = {};
   request_id = {};
   arena.clear();
+}
+
+bool Exchange::still_allowed() {
+  const int64_t until = principal == nullptr ? 0 : principal->not_after_s;
+  if (until != 0 && unix_seconds(loop.wall()) >= until) return false;
+  return std::ranges::all_of(rechecks, [](auto& good) { return good(); });
 }
 
 Task<> Exchange::fail(Error error) {

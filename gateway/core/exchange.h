@@ -5,6 +5,7 @@
 // route's snapshot.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -63,6 +64,9 @@ class Exchange {
   bool answered = false;  // response is there
 
   std::shared_ptr<const Principal> principal;  // who calls, once verified; null: nobody knows
+  // For an exchange that may last: false once what the caller was let in with has ended since.
+  bool still_allowed();
+  std::vector<std::move_only_function<bool()>> rechecks;  // false: not any more
   // True if the request carries a Bearer token: a refusal then speaks RFC 6750.
   bool bearer = false;
   // The header names that carry credentials on this route (names with the life of the snapshot); forward

@@ -84,7 +84,7 @@ std::string document(const Answer& answer, Slice detail, Slice request_id, const
   out.reserve(512);
   fmt::format_to(std::back_inserter(out),
                  R"({{"type":"urn:sallyport:problem:{}","title":"{}","status":{},"detail":)", answer.slug,
-                 http::h1::reason_phrase(answer.status), answer.status);
+                 http::reason_phrase(answer.status), answer.status);
   json::append_string(out, detail);
   out += R"(,"instance":")";
   out += request_id;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "gateway/base/text.h"
 #include "gateway/http/h1_message.h"
 
 namespace sallyport::http::h1 {
@@ -114,19 +115,21 @@ Task<Result<size_t>> ClientConnection::find_head(Monotonic deadline) {
   }
 }
 
-Task<Result<void>> ClientConnection::read_response(Method method, const Timeouts& timeouts, Arena& arena,
-                                                   Response& response) {
+Task<Result<void>> ClientConnection::read_response(const Request& request, const Timeouts& timeouts,
+                                                   Arena& arena, Response& response) {
   Result<size_t> size = co_await find_head(stream_->loop().now() + timeouts.response);
   if (!size) co_return std::unexpected(std::move(size.error()));
   answered_ = true;
   const Slice head = arena.copy(stream_->input().readable().substr(0, *size));
   stream_->input().consume(*size);
   response.clear();
-  Result<void> read = read_response_head(head, method, head_limits, response);
+  Result<void> read = read_response_head(head, request.method, head_limits, response);
   if (!read) co_return read;
-  if (response.status == 101) {  // what follows would not be HTTP any more, and nobody asked for that
+  if (response.status == 101) {  // what follows is not HTTP any more
+    const Slice to = response.headers.get(HeaderId::upgrade);
+    if (!request.upgrade.empty() && text::iequals(to, request.upgrade)) co_return Result<void>{};
     co_return fail(Code::upstream_bad_answer, "unexpected_upgrade",
-                   "the upstream switched protocols unasked");
+                   "the upstream switched protocols unasked, or to another one");
   }
   if (response.status < 200) {
     if (++interim_ <= interim_max) co_return Result<void>{};
@@ -137,6 +140,12 @@ Task<Result<void>> ClientConnection::read_response(Method method, const Timeouts
   response.body = &body_;
   keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;
   co_return Result<void>{};
+}
+
+Body& ClientConnection::tunnel(Body& from_client, TunnelLimits limits) {
+  request_whole_ = false;  // nothing else ever goes over this connection
+  tunnel_ = std::make_unique<Tunnel>(*stream_, from_client, std::move(limits));
+  return *tunnel_;
 }
 
 }  // namespace sallyport::http::h1

@@ -10,6 +10,7 @@
 #include "gateway/http/framing.h"
 #include "gateway/http/h1_body.h"
 #include "gateway/http/message.h"
+#include "gateway/http/tunnel.h"
 #include "gateway/net/stream.h"
 
 namespace sallyport::http::h1 {
@@ -30,10 +31,17 @@ class ClientConnection {
 
   // Reads the next response's head into the arena: an interim one (1xx, at most 8) or the final one, whose
   // response.body is then the stream of its content. Errors: upstream_timeout, upstream_bad_answer.
-  Task<Result<void>> read_response(Method method, const Timeouts& timeouts, Arena& arena, Response& response);
+  // 101 is an answer only to a request with `upgrade`, and of that protocol.
+  Task<Result<void>> read_response(const Request& request, const Timeouts& timeouts, Arena& arena,
+                                   Response& response);
+  // After 101: the rest of the connection, until over(). from_client lives as long.
+  Body& tunnel(Body& from_client, TunnelLimits limits);
 
   // The exchange is over: nothing of its request or answer is touched any more.
-  void over() noexcept { pump_ = Task<Result<void>>::ready({}); }
+  void over() noexcept {
+    pump_ = Task<Result<void>>::ready({});
+    tunnel_.reset();
+  }
   // True if not a byte of an answer has arrived to the present request.
   bool answered_nothing() const noexcept { return !answered_; }
   // True if the request has content, and none of it has been pulled: the backend cannot have acted on it.
@@ -56,6 +64,7 @@ class ClientConnection {
   bool keep_alive_ = false;
   bool answered_ = false;
   bool content_untouched_ = false;
+  std::unique_ptr<Tunnel> tunnel_;
   int interim_ = 0;                                          // responses to the present request
   Task<Result<void>> pump_ = Task<Result<void>>::ready({});  // last: destroyed first
 };

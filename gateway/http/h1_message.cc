@@ -141,6 +141,19 @@ Result<void> read_expect(Request& out) {
   return {};
 }
 
+// A GET without content that asks for one protocol; a list, or one that is not "Connection: upgrade", is
+// nothing that anybody has to act on.
+Slice wanted_upgrade(const Request& request) noexcept {
+  const Slice protocol = request.headers.get(HeaderId::upgrade);
+  if (protocol.empty() || request.version != Version::http11 || request.method != Method::get) return {};
+  if (request.length.kind != BodyLength::Kind::none || request.headers.count(HeaderId::upgrade) > 1)
+    return {};
+  const bool asked = std::ranges::any_of(request.headers, [](const Header& h) {
+    return h.id == HeaderId::connection && list_has_token(h.value, "upgrade");
+  });
+  return asked && is_token(protocol) ? protocol : Slice{};
+}
+
 bool wants_keep_alive(const Headers& headers, Version version) noexcept {
   bool keep = version == Version::http11;
   for (const Header& h : headers) {
@@ -228,6 +241,7 @@ Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& aren
   if (!length) return std::unexpected(std::move(length.error()));
   out.length = *length;
   out.keep_alive = wants_keep_alive(out.headers, out.version);
+  out.upgrade = wanted_upgrade(out);
   return read_expect(out);
 }
 
@@ -247,7 +261,7 @@ Result<void> read_response_head(Slice head, Method method, const HeadLimits& lim
   }
   out.status = parser.status_code;
   out.version = parser.http_minor == 1 ? Version::http11 : Version::http10;
-  if (out.status < 100 || out.status > 599 || out.status == 101) {
+  if (out.status < 100 || out.status > 599) {
     return fail(Code::upstream_bad_answer, "bad_status",
                 "the response has a status that was not to be expected");
   }
@@ -260,9 +274,9 @@ Result<void> read_response_head(Slice head, Method method, const HeadLimits& lim
 
 void write_request_head(const Request& request, Slice host, Buffer& out) {
   constexpr Slice rest = " ? HTTP/1.1\r\nHost: \r\n";
-  HeadWriter head(
-      out, request.headers,
-      request.method_text.size() + request.path.size() + request.query.size() + host.size() + rest.size());
+  HeadWriter head(out, request.headers,
+                  request.method_text.size() + request.path.size() + request.query.size() + host.size() +
+                      request.upgrade.size() + rest.size());
   head.put(request.method_text, " ", request.path);
   if (!request.query.empty()) head.put("?", request.query);
   head.put(" HTTP/1.1\r\nHost: ", host, "\r\n");
@@ -270,6 +284,7 @@ void write_request_head(const Request& request, Slice host, Buffer& out) {
     if (!is_framing(h.id) && h.id != HeaderId::host) head.field(h);
   }
   head.framing(request.length);
+  if (!request.upgrade.empty()) head.put("Connection: upgrade\r\nUpgrade: ", request.upgrade, "\r\n");
   head.put("\r\n");
 }
 
@@ -288,67 +303,14 @@ void write_response_head(const Response& response, Method method, Version client
     const bool none = response.length.kind == BodyLength::Kind::none && method != Method::head;
     head.framing(none ? BodyLength{BodyLength::Kind::counted, 0} : response.length);
   }
-  if (!keep_alive) {
+  if (response.status == 101) {
+    head.put("Connection: upgrade\r\n");
+  } else if (!keep_alive) {
     head.put("Connection: close\r\n");
   } else if (client == Version::http10) {
     head.put("Connection: keep-alive\r\n");
   }
   head.put("\r\n");
-}
-
-// RFC 9110 section 15 and the registry beyond it.
-Slice reason_phrase(int status) noexcept {
-  struct Phrase {
-    int status;
-    Slice text;
-  };
-  static constexpr std::array<Phrase, 45> phrases = {{{100, "Continue"},
-                                                      {101, "Switching Protocols"},
-                                                      {103, "Early Hints"},
-                                                      {200, "OK"},
-                                                      {201, "Created"},
-                                                      {202, "Accepted"},
-                                                      {203, "Non-Authoritative Information"},
-                                                      {204, "No Content"},
-                                                      {205, "Reset Content"},
-                                                      {206, "Partial Content"},
-                                                      {300, "Multiple Choices"},
-                                                      {301, "Moved Permanently"},
-                                                      {302, "Found"},
-                                                      {303, "See Other"},
-                                                      {304, "Not Modified"},
-                                                      {307, "Temporary Redirect"},
-                                                      {308, "Permanent Redirect"},
-                                                      {400, "Bad Request"},
-                                                      {401, "Unauthorized"},
-                                                      {402, "Payment Required"},
-                                                      {403, "Forbidden"},
-                                                      {404, "Not Found"},
-                                                      {405, "Method Not Allowed"},
-                                                      {406, "Not Acceptable"},
-                                                      {408, "Request Timeout"},
-                                                      {409, "Conflict"},
-                                                      {410, "Gone"},
-                                                      {411, "Length Required"},
-                                                      {412, "Precondition Failed"},
-                                                      {413, "Content Too Large"},
-                                                      {414, "URI Too Long"},
-                                                      {415, "Unsupported Media Type"},
-                                                      {416, "Range Not Satisfiable"},
-                                                      {417, "Expectation Failed"},
-                                                      {421, "Misdirected Request"},
-                                                      {422, "Unprocessable Content"},
-                                                      {425, "Too Early"},
-                                                      {428, "Precondition Required"},
-                                                      {429, "Too Many Requests"},
-                                                      {431, "Request Header Fields Too Large"},
-                                                      {500, "Internal Server Error"},
-                                                      {501, "Not Implemented"},
-                                                      {502, "Bad Gateway"},
-                                                      {503, "Service Unavailable"},
-                                                      {504, "Gateway Timeout"}}};
-  const auto found = std::ranges::lower_bound(phrases, status, {}, &Phrase::status);
-  return found != phrases.end() && found->status == status ? found->text : Slice{};
 }
 
 void remove_hop_by_hop(Headers& headers) {

@@ -30,9 +30,6 @@ void write_request_head(const Request& request, Slice host, Buffer& out);
 void write_response_head(const Response& response, Method method, Version client, bool keep_alive,
                          Buffer& out);
 
-// "OK" for 200; empty for what is not registered.
-Slice reason_phrase(int status) noexcept;
-
 // Takes out what is meant for one hop only: Connection and all it names, Keep-Alive, Proxy-*, TE, Trailer,
 // Transfer-Encoding, Upgrade (RFC 9110 section 7.6.1), and Content-Length (framing is written anew).
 void remove_hop_by_hop(Headers& headers);

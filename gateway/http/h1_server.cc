@@ -96,10 +96,14 @@ Task<Result<void>> ServerConnection::respond(const Request& request, Response& r
   if (response.status == 0) co_return fail(Code::client_gone, "client_gone");
   const bool content = has_content(request, response);
   using Kind = BodyLength::Kind;
-  if (content && (response.length.kind == Kind::until_close || response.length.kind == Kind::chunked)) {
+  const bool switches = response.status == 101;
+  if (content && !switches &&
+      (response.length.kind == Kind::until_close || response.length.kind == Kind::chunked)) {
     response.length = {request.version == Version::http10 ? Kind::until_close : Kind::chunked, 0};
   }
-  keep_alive_ = may_go_on(request) && !(content && response.length.kind == Kind::until_close);
+  // One that wanted to switch and was not let may have sent what is no HTTP: nothing more is read.
+  keep_alive_ = may_go_on(request) && request.upgrade.empty() &&
+                !(content && response.length.kind == Kind::until_close);
   head_.release();
   write_response_head(response, request.method, request.version, keep_alive_, head_);
   if (!content || response.body == nullptr) {
@@ -121,6 +125,13 @@ void ServerConnection::interim(const Request& request, const Response& response)
   write_response_head(response, request.method, request.version, true, head);
   Result<void> written = stream_.write(head.readable());
   static_cast<void>(written);  // a client that has left is found by the answer
+}
+
+// The tunnel has its own idea of silence.
+Body& ServerConnection::open_tunnel() {
+  constexpr Duration for_long = std::chrono::hours(24 * 365);
+  body_.begin({BodyLength::Kind::until_close, 0}, for_long);
+  return body_;
 }
 
 Task<Result<void>> ServerConnection::send_content(Response& response) {

@@ -28,6 +28,7 @@ class ServerConnection final : public Responder {
 
   Task<Result<void>> respond(const Request& request, Response& response) override;
   void interim(const Request& request, const Response& response) override;
+  Body& open_tunnel() override;
   uint64_t content_received() const noexcept override { return body_.received(); }
   uint64_t content_sent() const noexcept override { return sent_; }
   bool head_sent() const noexcept override { return head_sent_; }

@@ -31,6 +31,7 @@ class ServerStream final : public Responder, public Body {
 
   Task<Result<void>> respond(const Request& request, Response& response) override;
   void interim(const Request& request, const Response& response) override;
+  Body& open_tunnel() override { return *this; }
   bool head_sent() const noexcept override { return head_sent_; }
   uint64_t content_received() const noexcept override { return received_; }
   uint64_t content_sent() const noexcept override { return sent_; }

@@ -44,6 +44,9 @@ struct Request {
   BodyLength length;
   Body* body = nullptr;  // never null while a plugin sees it
   bool expects_continue = false;
+  // The one protocol that the client wants to switch to (RFC 9110 section 7.8), as sent; forward empties it
+  // where that is not allowed.
+  Slice upgrade;
   bool keep_alive = true;  // the client wants to go on with this connection
 
   void clear() noexcept {
@@ -69,5 +72,8 @@ struct Response {
     headers = std::move(kept);
   }
 };
+
+// "OK" for 200; empty for what is not registered.
+Slice reason_phrase(int status) noexcept;
 
 }  // namespace sallyport::http

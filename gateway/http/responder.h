@@ -22,6 +22,10 @@ class Responder {
   // that cannot take one, nothing.
   virtual void interim(const Request& request, const Response& response) = 0;
 
+  // The client's connection switches protocols with the answer that is sent next: from here on request.body
+  // gives what it sends, whatever that is, until its end. For a request with `upgrade`.
+  virtual Body& open_tunnel() = 0;
+
   // False: nothing of an answer has left yet, so another one may still be sent.
   virtual bool head_sent() const noexcept = 0;
   // Of this exchange: content bytes received and sent so far.

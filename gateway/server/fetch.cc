@@ -85,7 +85,7 @@ Task<Result<std::string>> fetch_document(Loop& loop, const Background::Fetch& wh
   Result<void> done = co_await connection.send(request, url->target.authority, timeouts);
   http::Response response;
   while (done && response.status < 200)
-    done = co_await connection.read_response(request.method, timeouts, arena, response);
+    done = co_await connection.read_response(request, timeouts, arena, response);
   if (!done) co_return std::unexpected(std::move(done.error()));
   if (response.status != 200) {
     co_return fail(Code::upstream_bad_answer, "unexpected_status",

@@ -22,17 +22,24 @@ using http::HeaderId;
 enum class Credentials : uint8_t { remove, keep };
 constexpr std::array<std::string_view, 2> enum_names(Credentials) { return {"remove", "keep"}; }
 
+enum class Upgrade : uint8_t { websocket };
+constexpr std::array<std::string_view, 1> enum_names(Upgrade) { return {"websocket"}; }
+
 struct ForwardOptions {
   std::string to;                   // the upstream
   std::optional<Duration> timeout;  // to the response head; default: the upstream's response_timeout
   Credentials credentials =
-      Credentials::remove;  // what the caller proved itself with, before the backend sees the request
+      Credentials::remove;       // what the caller proved itself with, before the backend sees the request
+  std::vector<Upgrade> upgrade;  // protocols that a connection may switch to
+  Duration idle_timeout = std::chrono::minutes(5);  // of one that has: silence in both directions
 
   template <class IO>
   void fields(IO& io) {
     io.required("to", to);
     io.field("timeout", timeout);
     io.field("credentials", credentials);
+    io.field("upgrade", upgrade);
+    io.field("idle_timeout", idle_timeout);
   }
 };
 
@@ -66,7 +73,10 @@ bool turns_into_ours(Slice name) noexcept {
 class Forward final : public Plugin {
  public:
   Forward(std::shared_ptr<Cluster> cluster, const ForwardOptions& options)
-      : cluster_(std::move(cluster)), keep_credentials_(options.credentials == Credentials::keep) {
+      : cluster_(std::move(cluster)),
+        keep_credentials_(options.credentials == Credentials::keep),
+        websocket_(!options.upgrade.empty()),
+        idle_timeout_(options.idle_timeout) {
     timeouts_.response = options.timeout.value_or(cluster_->options().response_timeout);
     timeouts_.body = cluster_->options().body_timeout;
   }
@@ -76,6 +86,8 @@ class Forward final : public Plugin {
  private:
   // What may be done after a connection that turned out to be closed.
   enum class Again : uint8_t { no, rewound, untouched };  // nothing; if its content can be had again; all
+  bool may_switch(Exchange& x) const;
+  void open_tunnel(Exchange& x, Connection& c) const;
   void rebuild_headers(Exchange& x) const;
   Task<Result<void>> read_answer(Exchange& x, Connection& c);
   Task<Result<void>> send_and_receive(Exchange& x, Connection& c, Monotonic began, Again& again);
@@ -83,6 +95,8 @@ class Forward final : public Plugin {
   std::shared_ptr<Cluster> cluster_;
   http::h1::ClientConnection::Timeouts timeouts_;
   bool keep_credentials_;
+  bool websocket_;
+  Duration idle_timeout_;
 };
 
 bool is_idempotent(http::Method m) noexcept {  // RFC 9110 section 9.2.2
@@ -92,6 +106,11 @@ bool is_idempotent(http::Method m) noexcept {  // RFC 9110 section 9.2.2
 }
 
 Task<> Forward::handle(Exchange& x, Next) {
+  if (!may_switch(x)) {
+    co_await x.fail(Error{Code::forbidden, "upgrade_not_allowed",
+                          "this route lets no connection become a WebSocket (forward.upgrade)"});
+    co_return;
+  }
   rebuild_headers(x);
   x.notes.upstream = cluster_->options().name;
   const size_t attempts = cluster_->options().targets.size() + 1;
@@ -147,15 +166,34 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Connection& c, Monoton
     }
   }
   http::h1::remove_hop_by_hop(r.headers);
+  if (r.status == 101) open_tunnel(x, c);
   x.answered = true;
   co_return done;
+}
+
+// A WebSocket only where the route allows it; other wishes are not heard (RFC 9110 section 7.8 lets a server
+// ignore them).
+bool Forward::may_switch(Exchange& x) const {
+  if (x.request.upgrade.empty()) return true;
+  if (text::iequals(x.request.upgrade, "websocket")) return websocket_;
+  x.request.upgrade = {};
+  return true;
+}
+
+void Forward::open_tunnel(Exchange& x, Connection& c) const {
+  x.response.headers.add(HeaderId::upgrade, x.request.upgrade);
+  http::TunnelLimits limits{idle_timeout_, timeouts_.body, {}, true};
+  const bool forever = x.rechecks.empty() && (x.principal == nullptr || x.principal->not_after_s == 0);
+  if (!forever) limits.still_allowed = [&x] { return x.still_allowed(); };
+  x.response.body = &c.http.tunnel(x.responder().open_tunnel(), std::move(limits));
+  x.response.length = {http::BodyLength::Kind::until_close, 0};
 }
 
 // The final head; interim ones pass on their way, but for 100: whoever asked for that has had it from us.
 Task<Result<void>> Forward::read_answer(Exchange& x, Connection& c) {
   for (;;) {
-    Result<void> read = co_await c.http.read_response(x.request.method, timeouts_, x.arena, x.response);
-    if (!read || x.response.status >= 200) co_return read;
+    Result<void> read = co_await c.http.read_response(x.request, timeouts_, x.arena, x.response);
+    if (!read || x.response.status >= 200 || x.response.status == 101) co_return read;
     http::h1::remove_hop_by_hop(x.response.headers);
     if (x.response.status != 100) x.responder().interim(x.request, x.response);
   }

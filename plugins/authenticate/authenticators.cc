@@ -133,6 +133,8 @@ class ApiKeyAuthenticator final : public Authenticator {
     }
     if (found != 1)
       return fail(Code::bad_credentials, "several_keys", "there must be one API key, not several");
+    if (!x.request.upgrade.empty())  // it may last: a key that is revoked meanwhile ends it
+      x.rechecks.emplace_back([this, key, &x] { return keys_.find(key, x.loop.wall()).has_value(); });
     return keys_.find(key, x.loop.wall());
   }
   std::string challenge(const Error*) const override { return fmt::format("ApiKey header=\"{}\"", header_); }

@@ -40,6 +40,12 @@ class Input {
     return take(count);
   }
 
+  // What is there, or comes next; empty at the end.
+  std::string some() {
+    if (bytes_.empty()) fill();
+    return take(bytes_.size());
+  }
+
  private:
   std::string take(size_t count) {
     std::string out = bytes_.substr(0, count);
@@ -76,6 +82,13 @@ std::optional<std::string> read_body(Input& input, const std::string& head, uint
     body += chunk->substr(0, size);
     bytes = body.size();
     if (size == 0) return body;
+  }
+}
+
+// Gives back what it gets, until the end.
+void echo(int fd, Input& input) {
+  for (std::string piece = input.some(); !piece.empty(); piece = input.some()) {
+    if (send(fd, piece.data(), piece.size(), MSG_NOSIGNAL) < 0) return;
   }
 }
 
@@ -133,6 +146,10 @@ void Origin::serve(int fd, int number) {
     std::string coded;
     const std::string early = early_ ? early_({*head, "", "", 0, number}) : "";
     if (!early.empty() && !answer_with(fd, early)) break;
+    if (early.starts_with("HTTP/1.1 101 ")) {
+      echo(fd, input);
+      break;
+    }
     const auto body = read_body(input, *head, bytes, coded);
     OriginRequest request{*head, body.value_or(broken_off), std::move(coded), bytes, number};
     {

@@ -86,7 +86,7 @@ Task<> ask(h1::ClientConnection& connection, Method method, Slice content, BodyL
   Result<void> done = co_await connection.send(request, "backend:80", timeouts);
   Response response;
   while (done && response.status < 200)
-    done = co_await connection.read_response(method, timeouts, arena, response);
+    done = co_await connection.read_response(request, timeouts, arena, response);
   if (done) {
     out.status = std::to_string(response.status);
     for (;;) {

@@ -1,0 +1,87 @@
+#include "gateway/http/tunnel.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sallyport::http {
+namespace {
+
+constexpr Duration ask_every = seconds(1);
+constexpr Slice close_1008 = "\x88\x02\x03\xf0";  // RFC 6455: FIN and close, two bytes, status 1008
+
+}  // namespace
+
+size_t WebSocketFrames::header_bytes() const noexcept {
+  if (have_ < 2) return 2;
+  const uint8_t length = header_[1] & 0x7f;
+  return 2 + (length == 126 ? 2U : length == 127 ? 8U : 0U) + ((header_[1] & 0x80) != 0 ? 4U : 0U);
+}
+
+void WebSocketFrames::see(Slice bytes) noexcept {
+  while (!bytes.empty()) {
+    const auto payload = static_cast<size_t>(std::min<uint64_t>(left_, bytes.size()));
+    left_ -= payload;
+    bytes.remove_prefix(payload);
+    if (bytes.empty()) return;
+    header_[have_++] = static_cast<uint8_t>(bytes.front());
+    bytes.remove_prefix(1);
+    if (have_ < header_bytes()) continue;
+    const uint8_t length = header_[1] & 0x7f;
+    const size_t extended = length == 126 ? 2 : length == 127 ? 8 : 0;
+    left_ = extended == 0 ? length : 0;
+    for (size_t i = 0; i < extended; ++i) left_ = left_ << 8 | header_[2 + i];
+    have_ = 0;
+  }
+}
+
+Tunnel::Tunnel(net::Stream& backend, Body& from_client, TunnelLimits limits)
+    : backend_(backend), from_client_(from_client), limits_(std::move(limits)), last_(backend.loop().now()) {
+  pump_ = pump();
+}
+
+Task<> Tunnel::pump() {
+  for (;;) {
+    Result<Slice> piece = co_await from_client_.pull();
+    if (!piece || piece->empty()) break;
+    last_ = backend_.loop().now();
+    Result<void> written = backend_.write(*piece);
+    if (written) written = co_await backend_.drained(backend_.loop().now() + limits_.write);
+    if (!written) co_return;  // the other direction finds the end
+  }
+  backend_.close_output();
+}
+
+Slice Tunnel::give() noexcept {
+  const Slice piece = backend_.input().readable();
+  given_ = piece.size();
+  if (limits_.websocket) frames_.see(piece);
+  return piece;
+}
+
+// Not in the middle of a frame: there the end alone must do.
+Slice Tunnel::farewell() {
+  ended_ = true;
+  return limits_.websocket && frames_.between() ? close_1008 : Slice{};
+}
+
+Task<Result<Slice>> Tunnel::pull() {
+  backend_.input().consume(std::exchange(given_, 0));
+  while (!ended_) {
+    const Monotonic now = backend_.loop().now();
+    if (limits_.still_allowed && !limits_.still_allowed()) co_return farewell();
+    if (!backend_.input().empty()) {
+      last_ = now;
+      co_return give();
+    }
+    Monotonic until = last_ + limits_.idle;
+    if (now >= until) break;
+    if (limits_.still_allowed) until = std::min(until, now + ask_every);
+    Result<bool> more = co_await backend_.more(until);
+    if (!more && more.error().code == Code::timed_out) continue;
+    if (backend_.input().empty() && (!more || !*more)) break;
+  }
+  ended_ = true;
+  co_return Slice{};
+}
+
+}  // namespace sallyport::http
