@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "gateway/base/cidr.h"
 #include "gateway/base/text.h"
 #include "gateway/config/address.h"
 
@@ -77,6 +78,15 @@ const T* find_named(const Named<T>& all, std::string_view name) noexcept {
   return found == all.end() ? nullptr : &found->second;
 }
 
+void check_ranges(Reader& reader, std::string_view key, const std::vector<std::string>& ranges) {
+  for (const std::string& range : ranges) {
+    if (!Cidr::parse(range))
+      reader.error_at(key,
+                      fmt::format("\"{}\" is not a range of addresses such as 10.0.0.0/8 or 2001:db8::/32",
+                                  text::printable(range)));
+  }
+}
+
 }  // namespace
 
 bool is_name(std::string_view text) noexcept {
@@ -112,7 +122,10 @@ void WorkerCount::check(Reader& reader) {
   reader.error(fmt::format("workers: expected auto or a number from 1 to {}, found a map", max));
 }
 
+void ProxyProtocol::check(Reader& reader) { check_ranges(reader, "from", from); }
+
 void Http::check(Reader& reader) {
+  check_ranges(reader, "trusted_proxies", trusted_proxies);
   check_wait(reader, "header_timeout", header_timeout);
   check_wait(reader, "idle_timeout", idle_timeout);
   check_wait(reader, "body_timeout", body_timeout);

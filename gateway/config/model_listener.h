@@ -42,6 +42,7 @@ struct Http {
   uint32_t headers = 100;                 // header fields of a request; more is 431
   uint32_t connections = 10000;  // open ones, per worker; one more is closed as soon as it is accepted
   uint32_t streams = 128;        // HTTP/2: requests of one connection at a time; one more is refused
+  std::vector<std::string> trusted_proxies;  // addresses (CIDR) whose X-Forwarded-For is believed
 
   template <class IO>
   void fields(IO& io) {
@@ -54,6 +55,7 @@ struct Http {
     io.field("headers", headers);
     io.field("connections", connections);
     io.field("streams", streams);
+    field_unless_empty(io, "trusted_proxies", trusted_proxies);
   }
   void check(Reader& reader);
 };
@@ -117,6 +119,17 @@ struct ListenerTls {
   void check(Reader& reader);
 };
 
+// listeners[].proxy_protocol
+struct ProxyProtocol {
+  std::vector<std::string> from;  // load balancers (CIDR) that begin with a PROXY header, version 1 or 2
+
+  template <class IO>
+  void fields(IO& io) {
+    io.required("from", from);
+  }
+  void check(Reader& reader);
+};
+
 enum class Redirect : uint8_t { https };
 constexpr std::array<std::string_view, 1> enum_names(Redirect) { return {"https"}; }
 
@@ -124,10 +137,11 @@ constexpr std::array<std::string_view, 1> enum_names(Redirect) { return {"https"
 struct Listener {
   std::string name;     // for the log and the metrics; unique
   std::string address;  // host:port, [v6]:port or unix:/path (address.h); port 0: one the system chooses
-  std::optional<ListenerTls> tls;    // terminate TLS here
-  std::optional<Redirect> redirect;  // https: answer 308 to the same path there, and serve nothing
-  bool plaintext = false;            // serve without TLS; only if it says so
-  Mark mark;                         // where the entry stands
+  std::optional<ListenerTls> tls;               // terminate TLS here
+  std::optional<Redirect> redirect;             // https: answer 308 to the same path there, and serve nothing
+  bool plaintext = false;                       // serve without TLS; only if it says so
+  std::optional<ProxyProtocol> proxy_protocol;  // who may say in front of a connection whose it is
+  Mark mark;                                    // where the entry stands
 
   template <class IO>
   void fields(IO& io) {
@@ -136,6 +150,7 @@ struct Listener {
     io.field("tls", tls);
     io.field("redirect", redirect);
     io.field("plaintext", plaintext);
+    io.field("proxy_protocol", proxy_protocol);
   }
   void check(Reader& reader);
 };

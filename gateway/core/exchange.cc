@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/base/text.h"
 #include "gateway/core/plugin.h"
 #include "gateway/core/problem.h"
 #include "gateway/core/request_id.h"
@@ -33,6 +34,8 @@ void Exchange::begin(std::shared_ptr<const World> in) {
   sent_ = sallyport::fail(Code::client_gone, "client_gone");  // until it is sent
   began = loop.now();
   began_wall = loop.wall();
+  client_ip = forwarded_for = connection.client_ip;
+  behind_proxy = false;
   request_id = IdGenerator::here().request_id(arena);
 }
 
@@ -56,6 +59,31 @@ void Exchange::clear() noexcept {
   sent_ = {};
   request_id = {};
   arena.clear();
+}
+
+// From the right: each proxy has added whom it got the request from. The first that is not trusted is the
+// client; what stands left of it anybody may have written.
+void Exchange::find_client() {
+  const CidrSet& trusted = world->trusted_proxies;
+  if (trusted.empty() || !trusted.contains(connection.client_ip)) return;
+  behind_proxy = true;
+  std::vector<Slice> lines;
+  for (const http::Header& h : request.headers) {
+    if (h.id != http::HeaderId::x_forwarded_for) continue;
+    if (!lines.empty()) lines.emplace_back(", ");
+    lines.push_back(h.value);
+  }
+  const Slice way = arena.concat(lines);
+  for (size_t end = way.size(); end > 0;) {
+    const size_t comma = way.substr(0, end).rfind(',');
+    const size_t begin = comma == Slice::npos ? 0 : comma + 1;
+    const Slice hop = text::trim(way.substr(begin, end - begin));
+    if (!parse_ip(hop)) return;
+    client_ip = hop;
+    forwarded_for = arena.concat({text::trim(way.substr(begin)), ", ", connection.client_ip});
+    if (begin == 0 || !trusted.contains(hop)) return;
+    end = comma;
+  }
 }
 
 bool Exchange::still_allowed() {

@@ -74,6 +74,13 @@ class Exchange {
   std::vector<Slice> credential_headers;
   void note_credential_header(Slice name) { credential_headers.push_back(name); }
 
+  // Who is at the other end: the connection's address, or what the trusted proxies in front say of it; and
+  // the whole way from there to us, for X-Forwarded-For.
+  Slice client_ip;
+  Slice forwarded_for;
+  bool behind_proxy = false;  // a trusted one
+  void find_client();
+
   Slice request_id;
   Monotonic began;
   Wall began_wall;

@@ -44,7 +44,7 @@ void record(const Exchange& x) noexcept {
   observe::AccessRecord line;
   line.time = x.began_wall;
   line.request_id = x.request_id;
-  line.client_ip = x.connection.client_ip;
+  line.client_ip = x.client_ip;
   line.listener = x.connection.listener;
   line.tls = x.connection.tls_version;
   line.http = http::to_string(r.version);

@@ -37,6 +37,7 @@ Task<> serve(Exchange& x) {
   x.route = x.world->none.get();
   FinishGuard done(x);
   if (!x.answered) {  // it could be read
+    x.find_client();  // behind the proxies that are trusted
     const http::Request& r = x.request;
     const Router::Match match = x.world->routes.find(r.host, r.path, r.method, r.method_text, x.params);
     if (match.route == nullptr) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/base/cidr.h"
 #include "gateway/core/plugin.h"
 #include "gateway/core/router.h"
 #include "gateway/observe/access_log.h"
@@ -28,6 +29,7 @@ struct World {
   Router routes;
   std::vector<std::unique_ptr<Route>> all;
   std::unique_ptr<Route> none;  // what a request without a route is counted under
+  CidrSet trusted_proxies;      // whose X-Forwarded-For is believed
   observe::AccessLog* access_log = nullptr;
   size_t worker = 0;  // whose ring of the access log
 };

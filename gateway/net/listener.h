@@ -26,6 +26,7 @@ class AcceptedSocket {
  public:
   explicit AcceptedSocket(std::unique_ptr<Socket> socket) noexcept : socket_(std::move(socket)) {}
   std::string peer() const { return socket_->peer(); }
+  Socket& socket() noexcept { return *socket_; }
   std::unique_ptr<Socket> take() noexcept { return std::move(socket_); }
 
  private:

@@ -142,6 +142,11 @@ void Socket::start_reading() {
       });
 }
 
+void Socket::pause() noexcept {
+  uv_read_stop(&impl_->stream);
+  impl_->owner = nullptr;
+}
+
 Result<void> Socket::write(std::span<const Slice> pieces) {
   std::array<uv_buf_t, 8> bufs;
   unsigned count = 0;

@@ -46,6 +46,8 @@ class Socket {
 
   void set_owner(SocketOwner* owner) noexcept;
   void start_reading();
+  // Reads no more, and has no owner, until both are set again.
+  void pause() noexcept;
   // All bytes are taken: what the kernel refuses is queued. Errors: connection_reset, io.
   Result<void> write(std::span<const Slice> pieces);
   size_t queued() const noexcept;

@@ -99,6 +99,7 @@ std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>
   world->generation = generation;
   world->access_log = parts.access_log;
   world->worker = parts.number;
+  world->trusted_proxies = CidrSet(generation->model().http.trusted_proxies);
   Cache snapshot;
   config::Problems problems;
   const config::Model& model = generation->model();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "gateway/async/timer.h"
+#include "gateway/net/proxy_header.h"
 #include "gateway/net/tcp.h"
 #include "gateway/net/tls_stream.h"
 #include "gateway/observe/log.h"
@@ -57,6 +58,7 @@ void Worker::start() {
 void Worker::thread_main() {
   loop_->run();
   drain_timer_.reset();
+  proxied_.cancel_all();
   world_.reset();
   cache_.clear();
   loop_.reset();
@@ -101,6 +103,7 @@ std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, 
   std::shared_ptr<WorkerListener> listener =
       old != listeners_.end() ? *old : std::make_shared<WorkerListener>(metrics_, plan);
   listener->redirect = plan.config.redirect.has_value();
+  listener->proxies = plan.config.proxy_protocol ? CidrSet(plan.config.proxy_protocol->from) : CidrSet();
   if (plan.config.tls) listener->handshake_timeout = plan.config.tls->handshake_timeout;
   listener->material = plan.tls;
   listener->context.reset();
@@ -115,11 +118,35 @@ std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, 
 }
 
 void Worker::accepted(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket) {
-  if (connections_ >= connections_max_) {  // closed at once, before a handshake costs anything
+  if (connections_ + proxied_.size() >=
+      connections_max_) {  // closed at once, before a handshake costs anything
     listener->refused.add();
     return;
   }
-  std::string client_ip = socket.peer();
+  std::string peer = socket.peer();
+  if (listener->proxies.contains(peer)) {
+    proxied_.start(accept_proxied(listener, std::move(socket)));
+  } else {
+    open(listener, std::move(socket), std::move(peer));
+  }
+}
+
+Task<> Worker::accept_proxied(std::shared_ptr<WorkerListener> listener, net::AcceptedSocket socket) {
+  const Duration patience =
+      listener->material != nullptr ? listener->handshake_timeout : limits_.header_timeout;
+  const Monotonic deadline = loop_->now() + patience;
+  Result<std::string> client = co_await net::read_proxy_header(*loop_, socket.socket(), deadline);
+  if (!client) {
+    observe::log(observe::Level::warn, "proxy_header_refused",
+                 {{"listener", listener->name}, {"from", socket.peer()}, {"reason", client.error().reason}});
+    co_return;
+  }
+  std::string ip = client->empty() ? socket.peer() : std::move(*client);
+  open(listener, std::move(socket), std::move(ip));
+}
+
+void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
+                  std::string client_ip) {
   std::unique_ptr<net::Stream> stream;
   net::TlsStream* tls = nullptr;
   if (listener->material != nullptr) {
@@ -156,6 +183,7 @@ void Worker::drain(Duration patience) {
 
 void Worker::begin_drain(Duration patience) {
   draining_ = true;
+  proxied_.cancel_all();
   for (const auto& listener : listeners_) listener->socket.reset();
   drain_timer_ = std::make_unique<Timer>(*loop_, &Worker::drain_over, this);
   drain_timer_->arm_after(patience);

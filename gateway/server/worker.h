@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "gateway/async/loop.h"
+#include "gateway/async/nursery.h"
+#include "gateway/base/cidr.h"
 #include "gateway/core/cache.h"
 #include "gateway/core/world.h"
 #include "gateway/http/h1_server.h"
@@ -36,6 +38,7 @@ struct WorkerListener {
   std::string name;
   std::string key;  // of its ListenerPlan
   bool redirect = false;
+  CidrSet proxies;  // from which a connection begins with a PROXY header
   Duration handshake_timeout{};
   std::shared_ptr<const Live<TlsMaterial>> material;
   uint64_t material_version = 0;
@@ -84,6 +87,9 @@ class Worker {
                    const std::vector<std::pair<std::string, int>>& sockets);
   std::shared_ptr<WorkerListener> take_listener(const ListenerPlan& plan, int socket);
   void accepted(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket);
+  Task<> accept_proxied(std::shared_ptr<WorkerListener> listener, net::AcceptedSocket socket);
+  void open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
+            std::string client_ip);
   void begin_drain(Duration patience);
   void end();
   static void drain_over(void* self);
@@ -103,6 +109,7 @@ class Worker {
   size_t connections_max_ = 0;
   size_t connections_ = 0;
   std::vector<std::shared_ptr<WorkerListener>> listeners_;
+  Nursery proxied_;  // connections whose PROXY header is being read
   List<Connection> open_;
   List<Connection> done_;
   Reaper reaper_{*this};

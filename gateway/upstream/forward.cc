@@ -204,6 +204,8 @@ Task<Result<void>> Forward::read_answer(Exchange& x, Connection& c) {
 void Forward::rebuild_headers(Exchange& x) const {
   http::Headers& headers = x.request.headers;
   const Slice trace = IdGenerator::here().traceparent(headers.get(HeaderId::traceparent), x.arena);
+  const Slice said = x.behind_proxy ? headers.get(HeaderId::x_forwarded_proto) : Slice{};
+  const Slice proto = said == "https" || said == "http" ? said : x.connection.tls ? "https" : "http";
   http::h1::remove_hop_by_hop(headers);
   headers.remove_if([&](const http::Header& h) {
     if (is_ours(h.id) || h.id == HeaderId::expect || h.id == HeaderId::host) return true;
@@ -212,8 +214,8 @@ void Forward::rebuild_headers(Exchange& x) const {
     if (keep_credentials_) return false;
     return std::ranges::any_of(x.credential_headers, [&](Slice name) { return text::iequals(name, h.name); });
   });
-  headers.add(HeaderId::x_forwarded_for, x.connection.client_ip);
-  headers.add(HeaderId::x_forwarded_proto, x.connection.tls ? "https" : "http");
+  headers.add(HeaderId::x_forwarded_for, x.forwarded_for);
+  headers.add(HeaderId::x_forwarded_proto, proto);
   headers.add(HeaderId::x_forwarded_host, x.request.authority);
   headers.add(HeaderId::x_request_id, x.request_id);
   headers.add(HeaderId::traceparent, trace);

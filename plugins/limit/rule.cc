@@ -1,11 +1,11 @@
 #include "plugins/limit/rule.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <array>
 #include <cstring>
 
+#include "gateway/base/cidr.h"
 #include "gateway/base/text.h"
 
 namespace sallyport {
@@ -16,10 +16,9 @@ constexpr uint32_t lease_max = 1000;
 
 // An IPv6 customer has a /64 at least: the whole of it is one caller.
 Slice address_of(Exchange& x) {
-  const std::string& ip = x.connection.client_ip;
-  std::array<uint8_t, 16> bytes;
-  if (ip.find(':') == std::string::npos || inet_pton(AF_INET6, ip.c_str(), bytes.data()) != 1) return ip;
-  return x.arena.copy({reinterpret_cast<const char*>(bytes.data()), 8});
+  if (x.client_ip.find(':') == Slice::npos) return x.client_ip;
+  const auto bytes = parse_ip(x.client_ip);
+  return bytes ? x.arena.copy({reinterpret_cast<const char*>(bytes->data()), 8}) : x.client_ip;
 }
 
 Slice value_of(const LimitBy& by, Exchange& x, std::string_view route) {

@@ -99,6 +99,8 @@ Client::Client(int port, ClientOptions o) : impl_(std::make_unique<Impl>()) {
     SSL_CTX_use_PrivateKey_file(i.context, o.key.c_str(), SSL_FILETYPE_PEM);
   }
   i.ssl = SSL_new(i.context);
+  if (!o.before_tls.empty() && ::send(i.fd, o.before_tls.data(), o.before_tls.size(), MSG_NOSIGNAL) < 0)
+    return;
   SSL_set_fd(i.ssl, i.fd);
   if (!o.server_name.empty()) SSL_set_tlsext_host_name(i.ssl, o.server_name.c_str());
   if (!o.session.empty()) {

@@ -28,6 +28,7 @@ struct ClientOptions {
   std::string alpn;         // wire format
   std::string session;      // of an earlier connection: resumes it
   std::string cert, key;    // files of a client certificate
+  std::string before_tls;   // bytes in front of the handshake
 };
 
 class Client {

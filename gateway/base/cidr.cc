@@ -1,0 +1,71 @@
+#include "gateway/base/cidr.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+#include "gateway/base/text.h"
+
+namespace sallyport {
+namespace {
+
+constexpr size_t ip_text_max = 45;
+
+bool bit(const IpBytes& ip, unsigned i) noexcept { return (ip[i / 8] >> (7 - i % 8) & 1) != 0; }
+
+}  // namespace
+
+std::optional<IpBytes> parse_ip(std::string_view text) noexcept {
+  if (text.empty() || text.size() > ip_text_max) return std::nullopt;
+  std::array<char, ip_text_max + 1> terminated{};
+  std::ranges::copy(text, terminated.begin());
+  IpBytes ip{};
+  if (inet_pton(AF_INET6, terminated.data(), ip.data()) == 1) return ip;
+  ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (inet_pton(AF_INET, terminated.data(), ip.data() + 12) == 1) return ip;
+  return std::nullopt;
+}
+
+std::optional<Cidr> Cidr::parse(std::string_view text) noexcept {
+  const size_t slash = text.find('/');
+  const std::string_view address = text.substr(0, slash);
+  const auto ip = parse_ip(address);
+  if (!ip) return std::nullopt;
+  const unsigned most = address.find(':') == std::string_view::npos ? 32 : 128;
+  uint64_t bits = most;
+  if (slash != std::string_view::npos) {
+    const auto written = text::parse_decimal(text.substr(slash + 1));
+    if (!written || *written > most) return std::nullopt;
+    bits = *written;
+  }
+  Cidr range;
+  range.base_ = *ip;
+  range.bits_ = static_cast<uint8_t>(128 - most + bits);
+  for (unsigned i = range.bits_; i < 128; ++i) {
+    if (bit(range.base_, i)) return std::nullopt;
+  }
+  return range;
+}
+
+bool Cidr::contains(const IpBytes& ip) const noexcept {
+  const unsigned whole = bits_ / 8;
+  if (!std::equal(ip.begin(), ip.begin() + whole, base_.begin())) return false;
+  for (unsigned i = whole * 8; i < bits_; ++i) {
+    if (bit(ip, i) != bit(base_, i)) return false;
+  }
+  return true;
+}
+
+CidrSet::CidrSet(const std::vector<std::string>& ranges) {
+  for (const std::string& range : ranges) {
+    if (const auto parsed = Cidr::parse(range)) ranges_.push_back(*parsed);
+  }
+}
+
+bool CidrSet::contains(std::string_view ip) const noexcept {
+  if (ranges_.empty()) return false;
+  const auto bytes = parse_ip(ip);
+  return bytes && std::ranges::any_of(ranges_, [&](const Cidr& range) { return range.contains(*bytes); });
+}
+
+}  // namespace sallyport

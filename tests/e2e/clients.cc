@@ -1,0 +1,77 @@
+// Who the client is: PROXY headers and X-Forwarded-For, believed where the config says so.
+#include <doctest/doctest.h>
+
+#include "tests/support/gateway.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string routes(const Origin& origin) {
+  return "upstreams: { web: { targets: [\"" + origin.target() +
+         "\"] } }\nroutes: [ { name: x, match: { path: /x }, authenticate: public, forward: { to: web } } "
+         "]\n";
+}
+std::string listener(const std::string& name, const std::string& from, const std::string& kind) {
+  return "  - { name: " + name + ", address: \"127.0.0.1:0\", proxy_protocol: { from: [" + from + "] }, " +
+         kind + " }\n";
+}
+
+}  // namespace
+
+TEST_CASE("a PROXY header tells the client's address, over TLS and without") {
+  Origin origin;
+  const std::string c = certificates().path();
+  const std::string tls = "tls: { certificates: [ { cert: " + c + "/tls.crt, key: " + c + "/tls.key } ] }";
+  Gateway gateway(routes(origin), {},
+                  {.more_listeners = listener("balanced", "127.0.0.0/8", "plaintext: true") +
+                                     listener("elsewhere", "192.0.2.0/24", "plaintext: true") +
+                                     listener("secure", "127.0.0.1", tls)});
+  Client plain(gateway.port("balanced"), {.tls = false});
+  plain.send("PROXY TCP4 198.51.100.7 10.0.");
+  CHECK(plain.ask("0.1 4000 443\r\n" + get("/x")).status == 200);
+  CHECK(origin.last().has("X-Forwarded-For: 198.51.100.7"));
+  CHECK(gateway.log_line("\"client_ip\":\"198.51.100.7\"", "\"listener\":\"balanced\"") != "");
+  CHECK(plain.ask(get("/x")).status == 200);
+  CHECK(origin.last().has("X-Forwarded-For: 198.51.100.7"));
+  Client none(gateway.port("balanced"), {.tls = false});
+  none.send(get("/x"));
+  CHECK(none.at_end());
+  CHECK(gateway.errors().find("proxy_header_refused") != std::string::npos);
+  Client stranger(gateway.port("elsewhere"), {.tls = false});  // no header is expected of it
+  CHECK(stranger.ask(get("/x")).status == 200);
+  CHECK(origin.last().has("X-Forwarded-For: 127.0.0.1"));
+  Client liar(gateway.port("elsewhere"), {.tls = false});
+  CHECK(liar.ask("PROXY TCP4 198.51.100.7 10.0.0.1 4000 443\r\n" + get("/x")).status == 400);
+  Client secure(gateway.port("secure"), {.before_tls = "PROXY TCP6 2001:db8::7 ::1 4000 443\r\n"});
+  CHECK(secure.ask(get("/x")).status == 200);
+  CHECK(origin.last().has("X-Forwarded-For: 2001:db8::7"));
+  Client silent(gateway.port("secure"), {.tls = false});
+  CHECK(silent.send("PROXY "));
+  gateway.advance(11s);
+  CHECK(silent.at_end());
+}
+
+TEST_CASE("X-Forwarded-For is believed from trusted proxies only, and from the right") {
+  Origin origin;
+  Gateway trusting("http: { trusted_proxies: [127.0.0.0/8, 10.0.0.0/8] }\n" + routes(origin));
+  const auto forwarded = [&](const Gateway& gateway, const std::string& headers) {
+    CHECK(gateway.ask(get("/x", headers)).status == 200);
+    const std::string head = origin.last().head, mark = "X-Forwarded-For: ";
+    const size_t at = head.find(mark) + mark.size();
+    return head.substr(at, head.find("\r\n", at) - at);
+  };
+  CHECK(forwarded(trusting, "") == "127.0.0.1");
+  CHECK(forwarded(trusting, "X-Forwarded-For: 198.51.100.7\r\n") == "198.51.100.7, 127.0.0.1");
+  CHECK(trusting.log_line("\"client_ip\":\"198.51.100.7\"") != "");
+  CHECK(forwarded(trusting, "X-Forwarded-For: 1.2.3.4, 198.51.100.8\r\nX-Forwarded-For: 10.1.1.1\r\n") ==
+        "198.51.100.8, 10.1.1.1, 127.0.0.1");
+  CHECK(forwarded(trusting, "X-Forwarded-For: evil, 10.1.1.1\r\n") == "10.1.1.1, 127.0.0.1");
+  CHECK(forwarded(trusting, "X-Forwarded-For: evil\r\nX-Forwarded-Proto: http\r\n") == "127.0.0.1");
+  CHECK(origin.last().has("X-Forwarded-Proto: http"));
+  Gateway strict(routes(origin));
+  CHECK(forwarded(strict, "X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: http\r\n") == "127.0.0.1");
+  CHECK(origin.last().has("X-Forwarded-Proto: https"));
+}

@@ -1,0 +1,29 @@
+#include "gateway/base/cidr.h"
+
+#include <doctest/doctest.h>
+
+using namespace sallyport;
+
+TEST_CASE("ranges of addresses") {
+  for (const char* good :
+       {"10.0.0.0/8", "0.0.0.0/0", "192.0.2.7", "192.0.2.7/32", "::/0", "2001:db8::/32", "::1"}) {
+    CAPTURE(good);
+    CHECK(Cidr::parse(good));
+  }
+  for (const char* bad : {"", "10.0.0.0/33", "10.0.0.1/8", "10.0.0/8", "10.0.0.0/", "10.0.0.0/8 ", "::1/129",
+                          "a/8", "2001:db8::1/32", "10.0.0.0/-1", "[::1]"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(Cidr::parse(bad));
+  }
+  const CidrSet set({"10.0.0.0/9", "2001:db8::/33", "192.0.2.7"});
+  for (const char* in : {"10.0.0.0", "10.127.255.255", "::ffff:10.1.2.3", "2001:db8:7fff::1", "192.0.2.7"}) {
+    CAPTURE(in);
+    CHECK(set.contains(in));
+  }
+  for (const char* out :
+       {"10.128.0.0", "11.0.0.0", "2001:db8:8000::", "192.0.2.8", "unix", "", "10.0.0.0/9"}) {
+    CAPTURE(out);
+    CHECK_FALSE(set.contains(out));
+  }
+  CHECK_FALSE(CidrSet().contains("10.0.0.0"));
+}
