@@ -42,6 +42,7 @@ std::string_view FrameGuard::see(Slice bytes, Monotonic now) noexcept {
     const size_t payload = std::min(payload_left_, bytes.size());
     payload_left_ -= payload;
     bytes.remove_prefix(payload);
+    if (have_ == 0 && !bytes.empty() && !in_block_) head_began_ = now;
     const size_t more = std::min(header_bytes - have_, bytes.size());
     std::copy_n(bytes.begin(), more, header_.begin() + static_cast<ptrdiff_t>(have_));
     have_ += more;
@@ -56,6 +57,7 @@ std::string_view FrameGuard::see(Slice bytes, Monotonic now) noexcept {
 
 std::string_view FrameGuard::frame(Monotonic now) noexcept {
   const uint8_t flags = header_[4];
+  in_data_ = header_[3] == data;
   switch (header_[3]) {
     case data:
       if (payload_left_ > 0 || (flags & end_stream) != 0) return {};

@@ -31,10 +31,17 @@ class Budget {
   Monotonic filled_{};
 };
 
+// What a client did that ends its connection; an empty reason: nothing.
+struct Offence {
+  std::string_view reason;  // a slug
+  uint32_t code = 0;        // RFC 9113 section 7
+};
+
 class FrameGuard {
  public:
   // block_bytes_max: of one header block as it is sent, CONTINUATION included.
-  explicit FrameGuard(size_t block_bytes_max) noexcept : block_bytes_max_(block_bytes_max) {}
+  FrameGuard(size_t block_bytes_max, Monotonic now) noexcept
+      : block_bytes_max_(block_bytes_max), head_began_(now) {}
 
   // Looks at the next bytes of the connection; each once, in order, from the preface on. Empty, or the slug
   // of the attack that they complete: then the connection is to be closed with ENHANCE_YOUR_CALM.
@@ -46,8 +53,11 @@ class FrameGuard {
   // A request has begun.
   void request_begun() noexcept { work_.earn(1); }
 
-  // The preface or a header block has begun and not ended.
-  bool in_head() const noexcept { return preface_left_ > 0 || in_block_; }
+  // The preface, or a frame that is no DATA, or a header block has begun and not ended; and when it did.
+  bool in_head() const noexcept {
+    return preface_left_ > 0 || in_block_ || have_ > 0 || (payload_left_ > 0 && !in_data_);
+  }
+  Monotonic head_began() const noexcept { return head_began_; }
 
  private:
   std::string_view frame(Monotonic now) noexcept;
@@ -60,9 +70,11 @@ class FrameGuard {
   std::array<uint8_t, header_bytes> header_{};
   size_t have_ = 0;          // bytes of header_
   size_t payload_left_ = 0;  // of the frame behind it
+  bool in_data_ = false;
   bool in_block_ = false;
   size_t block_bytes_ = 0;
   uint32_t continuations_ = 0;
+  Monotonic head_began_;
 };
 
 }  // namespace sallyport::http::h2

@@ -64,8 +64,10 @@ struct ServerSession::Callbacks {
     if (s == nullptr) return 0;
     const bool head = frame->hd.type == NGHTTP2_HEADERS;
     if (!head && frame->hd.type != NGHTTP2_DATA) return 0;
-    if (head && frame->headers.cat == NGHTTP2_HCAT_REQUEST) s->head_ready_ = true;
-    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) s->request_ended();
+    const bool ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    // Read here and now: what else has come with it says nothing of the head.
+    if (head && frame->headers.cat == NGHTTP2_HCAT_REQUEST) s->head_read_ = s->head_.finish(ended);
+    if (ended) s->request_ended();
     of(user).note(*s);
     return 0;
   }
@@ -162,8 +164,9 @@ ServerSession::ServerSession(net::Stream& stream, const ServerLimits& limits, Ow
     : stream_(stream),
       limits_(limits),
       owner_(owner),
-      guard_(limits.head.header_bytes * block_factor),
+      guard_(limits.head.header_bytes * block_factor, stream.loop().now()),
       out_(stream.loop().blocks()),
+      quiet_since_(stream.loop().now()),
       fields_(std::make_unique<FieldList>()) {
   nghttp2_session_server_new2(&session_, Callbacks::all(), this, Callbacks::options());
   const std::array<nghttp2_settings_entry, 3> settings = {
@@ -178,12 +181,17 @@ ServerSession::ServerSession(net::Stream& stream, const ServerLimits& limits, Ow
 ServerSession::~ServerSession() { nghttp2_session_del(session_); }
 
 Task<> ServerSession::run() {
-  head_began_ = quiet_since_ = stream_.loop().now();
+  Task<> reading = read();
+  Task<> closing = wait_for_close();
+  co_await FirstOf(reading, closing);
+}
+
+Task<> ServerSession::wait_for_close() { co_await close_.wait(); }
+
+Task<> ServerSession::read() {
   for (;;) {
     feed();
     wake_streams();
-    if (ended_) flush();
-    if (ended_ || is_done()) co_return;
     if (streams_ == 0 && stream_.input().empty()) stream_.rest();
     Result<bool> more = co_await stream_.more(look_again());
     if (!more && more.error().code == Code::timed_out) {
@@ -196,14 +204,14 @@ Task<> ServerSession::run() {
 
 // When a connection that has said nothing until then is looked at.
 Monotonic ServerSession::look_again() const noexcept {
-  if (guard_.in_head()) return head_began_ + limits_.header_timeout;
+  if (guard_.in_head()) return guard_.head_began() + limits_.header_timeout;
   const Monotonic since = streams_ > 0 ? stream_.loop().now() : quiet_since_;
   return since + limits_.idle_timeout;
 }
 
 bool ServerSession::is_silent_too_long() noexcept {
   const Monotonic now = stream_.loop().now();
-  if (guard_.in_head()) return now >= head_began_ + limits_.header_timeout;
+  if (guard_.in_head()) return now >= guard_.head_began() + limits_.header_timeout;
   return streams_ == 0 && now >= quiet_since_ + limits_.idle_timeout;
 }
 
@@ -220,13 +228,11 @@ void ServerSession::feed() {
   }
   const Monotonic now = stream_.loop().now();
   quiet_since_ = now;
-  const bool was_in_head = guard_.in_head();
   if (const std::string_view attack = guard_.see(input.readable(), now); !attack.empty()) {
     input.consume(input.size());
     end(attack, NGHTTP2_ENHANCE_YOUR_CALM);
     return;
   }
-  if (!was_in_head) head_began_ = now;
   const Slice bytes = input.readable();
   const ssize_t taken =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
@@ -239,7 +245,7 @@ void ServerSession::feed() {
 void ServerSession::wake_streams() {
   while (ServerStream::Noted* noted = noted_.pop_front()) {
     ServerStream& s = noted->stream;
-    if (std::exchange(s.head_ready_, false) && !s.closed_) owner_.serve(s, s.head_.finish(s.request_ended_));
+    if (s.head_read_ && !s.closed_) owner_.serve(s, *std::exchange(s.head_read_, std::nullopt));
     s.wake();
     if (s.closed_) owner_.closed(s);
   }
@@ -248,10 +254,8 @@ void ServerSession::wake_streams() {
 void ServerSession::at_turn_end() {
   flush();
   wake_streams();
-  const bool done = ended_ || (draining_ && streams_ == 0);
-  if (!done || congested_ || stream_.broken()) return;
-  stream_.close_output();
-  owner_.over();
+  const bool done = ended_ || is_done() || (draining_ && streams_ == 0);
+  if (unsendable_ || (done && !congested_)) close_.set();  // last: run() ends in it
 }
 
 // Fills out_ with frames; false if there are none.
@@ -267,12 +271,12 @@ bool ServerSession::gather() {
 }
 
 void ServerSession::flush() {
-  if (congested_ || stream_.broken()) return;
+  if (congested_ || unsendable_) return;
   for (int i = 0; i < writes_max && gather(); ++i) {
     Result<void> written = stream_.write(out_.readable());
     out_.release();
     if (!written) {
-      owner_.over();
+      unsendable_ = true;
       return;
     }
     if (stream_.queued() == 0) continue;
@@ -285,11 +289,8 @@ void ServerSession::flush() {
 Task<> ServerSession::wait_for_room() {
   Result<void> out = co_await stream_.drained(stream_.loop().now() + limits_.write_timeout);
   congested_ = false;
-  if (out) {
-    schedule();
-  } else {
-    owner_.over();
-  }
+  unsendable_ = !out;
+  schedule();
 }
 
 void ServerSession::end(std::string_view why, uint32_t code) {
@@ -310,6 +311,7 @@ void ServerSession::drain() {
 
 void ServerSession::resume(const ServerStream& stream) {
   nghttp2_session_resume_data(session_, stream.id_);
+  if (!congested_) gather();
   schedule();
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "gateway/async/loop.h"
+#include "gateway/async/signal.h"
 #include "gateway/async/task.h"
 #include "gateway/base/list.h"
 #include "gateway/http/h2_guard.h"
@@ -36,8 +37,6 @@ class ServerSession final : private TurnEnd {
     virtual void serve(ServerStream& stream, Result<void> head) = 0;
     // The stream is gone: what still works for it is to be cancelled.
     virtual void closed(ServerStream& stream) = 0;
-    // The connection is of no more use, and run() may wait for long.
-    virtual void over() = 0;
 
    protected:
     ~Owner() = default;
@@ -61,6 +60,7 @@ class ServerSession final : private TurnEnd {
 
   // --- for the streams
   void schedule() { stream_.loop().before_wait(*this); }
+  // Takes of the stream's piece what fits now.
   void resume(const ServerStream& stream);
   void submit(ServerStream& stream, const Response& response, bool content);
   void submit_interim(const ServerStream& stream, const Response& response);
@@ -72,6 +72,8 @@ class ServerSession final : private TurnEnd {
   }
 
   void at_turn_end() override;
+  Task<> read();
+  Task<> wait_for_close();
   void feed();
   bool gather();
   void flush();
@@ -89,12 +91,14 @@ class ServerSession final : private TurnEnd {
   FrameGuard guard_;
   List<ServerStream::Noted> noted_;  // something has happened to these streams
   Buffer out_;
-  size_t streams_ = 0;  // that nghttp2 has open
-  Monotonic head_began_{}, quiet_since_{};
+  size_t streams_ = 0;     // that nghttp2 has open
+  Monotonic quiet_since_;  // nothing has come and no stream has ended
   std::string_view ended_by_;
   bool draining_ = false;
   bool ended_ = false;
   bool congested_ = false;
+  bool unsendable_ = false;  // a write has failed
+  Event close_;
   std::unique_ptr<FieldList> fields_;  // kept for its memory
   Task<> room_ = Task<>::ready();      // last: destroyed first
 };

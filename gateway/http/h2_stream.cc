@@ -25,7 +25,8 @@ ServerStream::ServerStream(ServerSession& session, int32_t id, void* owner) noex
       owner_(owner),
       head_(session.limits_.head),
       arrived_(session.stream_.loop().blocks()),
-      given_(session.stream_.loop().blocks()) {}
+      given_(session.stream_.loop().blocks()),
+      kept_(session.stream_.loop().blocks()) {}
 
 ServerStream::~ServerStream() {
   session_.consumed(*this, arrived_.size() + given_.size());
@@ -134,8 +135,13 @@ Task<Result<void>> ServerStream::send_content(Response& response) {
     sent_ += piece->size();
     submit(response, true);
     session_.resume(*this);
+    if (!piece_.empty()) {  // its bytes are good until somebody reads again
+      kept_.append(piece_);
+      piece_ = kept_.readable();
+    }
     if (last_) break;
     Result<void> taken = co_await wait_until_taken();
+    kept_.release();
     if (!taken) co_return taken;
   }
   co_return Result<void>{};

@@ -73,14 +73,15 @@ class ServerStream final : public Responder, public Body {
   Request* request_ = nullptr;
   RequestHead head_;
   Noted noted_{*this};
-  bool head_ready_ = false;     // the owner has not heard of it yet
-  bool request_ended_ = false;  // END_STREAM has arrived
-  bool closed_ = false;         // nghttp2 has let go of it
-  bool invited_ = false;        // 100 Continue has been sent
+  std::optional<Result<void>> head_read_;  // and the owner has not heard of it yet
+  bool request_ended_ = false;             // END_STREAM has arrived
+  bool closed_ = false;                    // nghttp2 has let go of it
+  bool invited_ = false;                   // 100 Continue has been sent
   bool head_sent_ = false;
   bool last_ = false;      // piece_ is the end
   bool end_sent_ = false;  // END_STREAM has left
   Slice piece_;            // of the answer, not taken yet
+  Buffer kept_;            // what piece_ is once it must outlast the turn
   uint64_t received_ = 0, pulled_ = 0, sent_ = 0;
   Buffer arrived_;                                   // and not pulled
   Buffer given_;                                     // what the last pull gave

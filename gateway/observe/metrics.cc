@@ -24,7 +24,7 @@ constexpr auto gauge_type = prometheus::MetricType::Gauge;
 constexpr auto histogram_type = prometheus::MetricType::Histogram;
 
 // All there are.
-constexpr std::array<Family, 17> families = {{
+constexpr std::array<Family, 18> families = {{
     {"sallyport_requests_total", counter_type,
      "Requests, by route, method and status; status none: the client left."},
     {"sallyport_request_duration_seconds", histogram_type,
@@ -38,6 +38,8 @@ constexpr std::array<Family, 17> families = {{
      "Connections closed at accept, because too many were open."},
     {"sallyport_tls_handshakes_total", counter_type, "TLS handshakes that succeeded."},
     {"sallyport_tls_handshake_failures_total", counter_type, "TLS handshakes that failed."},
+    {"sallyport_http2_connections_ended_total", counter_type,
+     "HTTP/2 connections that were ended because of what the client did, by reason."},
     {"sallyport_upstream_requests_total", counter_type, "Attempts at an upstream, by outcome."},
     {"sallyport_upstream_connections", gauge_type, "Open connections to an upstream."},
     {"sallyport_store_duration_seconds", histogram_type, "From a command to a store to its reply."},

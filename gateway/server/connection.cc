@@ -48,9 +48,9 @@ Task<> Connection::run() {
       co_return;
     }
   }
-  const bool http2 = co_await wants_http2();
-  if (http2) {
-    co_await run_http2();
+  const Speaks speaks = co_await what_it_speaks();
+  if (speaks == Speaks::http2) co_await run_http2();
+  if (speaks != Speaks::http1) {
     worker_.over(*this);
     co_return;
   }
@@ -82,22 +82,24 @@ Task<bool> Connection::shake_hands() {
 }
 
 // By ALPN; without TLS, where the client just begins with it (RFC 9113 section 3.3).
-Task<bool> Connection::wants_http2() {
-  if (tls_ != nullptr) co_return tls_->protocol() == "h2";
-  if (listener_->redirect) co_return false;
-  const Monotonic deadline = worker_.loop().now() + worker_.server_limits().header_timeout;
+Task<Connection::Speaks> Connection::what_it_speaks() {
+  if (tls_ != nullptr) co_return tls_->protocol() == "h2" ? Speaks::http2 : Speaks::http1;
+  if (listener_->redirect) co_return Speaks::http1;
   state_ = State::idle;
-  Buffer& input = stream_->input();
+  const bool begun = co_await http_.wait_for_request();
+  if (!begun) co_return Speaks::nothing;
+  const Monotonic deadline = worker_.loop().now() + worker_.server_limits().header_timeout;
+  const Buffer& input = stream_->input();
   while (input.size() < http::h2::preface_bytes && http::h2::is_preface(input.readable())) {
     Result<bool> more = co_await stream_->more(deadline);
-    if (!more || !*more) co_return false;
+    if (!more || !*more) co_return Speaks::nothing;
   }
-  co_return http::h2::is_preface(input.readable());
+  co_return http::h2::is_preface(input.readable()) ? Speaks::http2 : Speaks::http1;
 }
 
 Task<> Connection::run_http2() {
   state_ = State::busy;
-  http2_ = std::make_unique<Http2Connection>(worker_, info_, *stream_, [this] { worker_.over(*this); });
+  http2_ = std::make_unique<Http2Connection>(worker_, info_, *stream_);
   if (draining_) http2_->drain();
   co_await http2_->run();
   const std::string_view why = http2_->ended_by();

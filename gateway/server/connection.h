@@ -32,11 +32,12 @@ class Connection final : public net::StreamOwner, public ListNode {
 
  private:
   enum class State : uint8_t { handshake, idle, busy, closing };
+  enum class Speaks : uint8_t { nothing, http1, http2 };
 
   void stream_broke() override;
   Task<> run();
   Task<bool> shake_hands();
-  Task<bool> wants_http2();
+  Task<Speaks> what_it_speaks();
   Task<> run_http2();
   Task<bool> serve_one();
   void redirect();

@@ -20,13 +20,8 @@ struct Http2Connection::Call final : ListNode {
   Task<> task = Task<>::ready();  // last: destroyed first
 };
 
-Http2Connection::Http2Connection(Worker& worker, const ConnectionInfo& info, net::Stream& stream,
-                                 std::move_only_function<void()> over)
-    : worker_(worker),
-      info_(info),
-      stream_(stream),
-      over_(std::move(over)),
-      session_(stream, worker.server_limits(), *this) {}
+Http2Connection::Http2Connection(Worker& worker, const ConnectionInfo& info, net::Stream& stream)
+    : worker_(worker), info_(info), stream_(stream), session_(stream, worker.server_limits(), *this) {}
 
 Http2Connection::~Http2Connection() {
   end_all(calls_);

@@ -4,8 +4,6 @@
 // Owned by the Connection; one thread.
 #pragma once
 
-#include <functional>
-
 #include "gateway/core/exchange.h"
 #include "gateway/http/h2_server.h"
 
@@ -15,9 +13,7 @@ class Worker;
 
 class Http2Connection final : private http::h2::ServerSession::Owner, private TurnEnd {
  public:
-  // over: the connection is of no more use; may be called again.
-  Http2Connection(Worker& worker, const ConnectionInfo& info, net::Stream& stream,
-                  std::move_only_function<void()> over);
+  Http2Connection(Worker& worker, const ConnectionInfo& info, net::Stream& stream);
   ~Http2Connection();
 
   // Until the connection is to be closed.
@@ -31,7 +27,6 @@ class Http2Connection final : private http::h2::ServerSession::Owner, private Tu
   http::h2::ServerStream& begin(int32_t id) override;
   void serve(http::h2::ServerStream& stream, Result<void> head) override;
   void closed(http::h2::ServerStream& stream) override;
-  void over() override { over_(); }
   void at_turn_end() override;
   Task<> answer(Call& call, Result<void> head);
   static void end_all(List<Call>& calls) noexcept;
@@ -39,7 +34,6 @@ class Http2Connection final : private http::h2::ServerSession::Owner, private Tu
   Worker& worker_;
   const ConnectionInfo& info_;
   net::Stream& stream_;
-  std::move_only_function<void()> over_;
   http::h2::ServerSession session_;
   List<Call> calls_;
   List<Call> done_;  // end with the turn: a task cannot destroy itself

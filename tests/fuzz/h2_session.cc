@@ -1,5 +1,5 @@
-// Any frames from an HTTP/2 client: never a crash, and what we answer is whole frames of at most the size that
-// the client allows. The first byte says how the bytes are cut, and how slowly the client reads.
+// Any frames from an HTTP/2 client: never a crash, and what we answer is whole frames of at most the size
+// that the client allows. The first byte says how the bytes are cut, and how slowly the client reads.
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -23,7 +23,6 @@ class Echo final : public http::h2::ServerSession::Owner {
     while (Call* call = calls_.pop_front()) delete call;
   }
   http::h2::ServerSession& session() { return session_; }
-  bool is_over() const { return over_; }
   // What is done with ends between two turns.
   void sweep() {
     for (Call* call = calls_.front(); call != nullptr;) {
@@ -63,7 +62,6 @@ class Echo final : public http::h2::ServerSession::Owner {
     call.task = Task<>::ready();
     call.over = true;
   }
-  void over() override { over_ = true; }
 
   static Task<> answer(Call& call, Result<void> head) {
     call.response.status = head ? 200 : 400;
@@ -86,7 +84,6 @@ class Echo final : public http::h2::ServerSession::Owner {
   Loop& loop_;
   http::h2::ServerSession session_;
   List<Call> calls_;
-  bool over_ = false;
 };
 
 void turn(Loop& loop) {
@@ -119,7 +116,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Task<> task = echo.session().run();
   turn(loop);
   std::string written;
-  for (size_t at = 0; at < bytes.size() && !task.done() && !echo.is_over(); at += piece) {
+  for (size_t at = 0; at < bytes.size() && !task.done(); at += piece) {
     if ((data[0] & 2) != 0) stream.hold_output(at / piece % 2 == 0);
     stream.feed(Slice(bytes).substr(at, piece));
     turn(loop);
@@ -127,7 +124,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     written += stream.take_written();
   }
   stream.hold_output(false);
-  if (!task.done() && !echo.is_over()) stream.end();
+  if (!task.done()) stream.end();
   turn(loop);
   check_frames(written + stream.take_written());
   return 0;
