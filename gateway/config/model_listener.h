@@ -41,7 +41,7 @@ struct Http {
   Bytes uri_bytes{8 * 1024};              // a request's target; more is 414
   uint32_t headers = 100;                 // header fields of a request; more is 431
   uint32_t connections = 10000;  // open ones, per worker; one more is closed as soon as it is accepted
-  uint32_t streams = 128;        // HTTP/2: requests of one connection at a time; one more is refused
+  uint32_t streams = 128;        // HTTP/2: requests of one connection at a time; the client is told
   std::vector<std::string> trusted_proxies;  // addresses (CIDR) whose X-Forwarded-For is believed
 
   template <class IO>

@@ -12,7 +12,11 @@ enum Type : uint8_t {  // RFC 9113 section 6
   continuation = 9,
 };
 constexpr uint8_t end_stream = 0x1, end_headers = 0x4;
+constexpr uint32_t frame_size_error = 0x6, enhance_your_calm = 0xb;
+constexpr size_t frame_bytes_max = 16'384;  // what our SETTINGS leave it at
 constexpr uint32_t continuations_max = 16;  // of one block
+
+Offence flood(std::string_view reason) noexcept { return {reason, enhance_your_calm}; }
 
 }  // namespace
 
@@ -30,11 +34,11 @@ bool Budget::spend(Monotonic now) noexcept {
   return true;
 }
 
-std::string_view FrameGuard::reset_sent(Monotonic now) noexcept {
-  return resets_.spend(now) ? std::string_view{} : "reset_flood";
+Offence FrameGuard::reset_sent(Monotonic now) noexcept {
+  return resets_.spend(now) ? Offence{} : flood("reset_flood");
 }
 
-std::string_view FrameGuard::see(Slice bytes, Monotonic now) noexcept {
+Offence FrameGuard::see(Slice bytes, Monotonic now) noexcept {
   const size_t preface = std::min(preface_left_, bytes.size());
   preface_left_ -= preface;
   bytes.remove_prefix(preface);
@@ -50,33 +54,35 @@ std::string_view FrameGuard::see(Slice bytes, Monotonic now) noexcept {
     if (have_ < header_bytes) break;
     have_ = 0;
     payload_left_ = size_t{header_[0]} << 16 | size_t{header_[1]} << 8 | header_[2];
-    if (const std::string_view attack = frame(now); !attack.empty()) return attack;
+    if (const Offence offence = frame(now); !offence.reason.empty()) return offence;
   }
   return {};
 }
 
-std::string_view FrameGuard::frame(Monotonic now) noexcept {
+Offence FrameGuard::frame(Monotonic now) noexcept {
   const uint8_t flags = header_[4];
   in_data_ = header_[3] == data;
   switch (header_[3]) {
     case data:
       if (payload_left_ > 0 || (flags & end_stream) != 0) return {};
-      return work_.spend(now) ? std::string_view{} : "empty_data_flood";
+      return work_.spend(now) ? Offence{} : flood("empty_data_flood");
     case headers:
       in_block_ = (flags & end_headers) == 0;
       block_bytes_ = payload_left_;
       continuations_ = 0;
-      return block_bytes_ > block_bytes_max_ ? "header_block_too_large" : std::string_view{};
+      return block_bytes_ > block_bytes_max_ ? flood("header_block_too_large") : Offence{};
     case continuation:
       in_block_ = in_block_ && (flags & end_headers) == 0;
       block_bytes_ += payload_left_;
+      if (payload_left_ > frame_bytes_max)
+        return {"frame_too_large", frame_size_error};  // nghttp2 looks at others
       if (++continuations_ > continuations_max || block_bytes_ > block_bytes_max_)
-        return "continuation_flood";
+        return flood("continuation_flood");
       return {};
     case rst_stream:
-      return resets_.spend(now) ? std::string_view{} : "reset_flood";
+      return resets_.spend(now) ? Offence{} : flood("reset_flood");
     default:
-      return work_.spend(now) ? std::string_view{} : "control_flood";
+      return work_.spend(now) ? Offence{} : flood("control_flood");
   }
 }
 

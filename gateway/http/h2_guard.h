@@ -43,11 +43,10 @@ class FrameGuard {
   FrameGuard(size_t block_bytes_max, Monotonic now) noexcept
       : block_bytes_max_(block_bytes_max), head_began_(now) {}
 
-  // Looks at the next bytes of the connection; each once, in order, from the preface on. Empty, or the slug
-  // of the attack that they complete: then the connection is to be closed with ENHANCE_YOUR_CALM.
-  std::string_view see(Slice bytes, Monotonic now) noexcept;
-  // We reset a stream for something the client did. As above.
-  std::string_view reset_sent(Monotonic now) noexcept;
+  // Looks at the next bytes of the connection; each once, in order, from the preface on.
+  Offence see(Slice bytes, Monotonic now) noexcept;
+  // We reset a stream for something the client did.
+  Offence reset_sent(Monotonic now) noexcept;
   // Content has left: the client may send as many window updates as it wants for it.
   void data_sent() noexcept { work_.earn(3); }
   // A request has begun.
@@ -60,7 +59,7 @@ class FrameGuard {
   Monotonic head_began() const noexcept { return head_began_; }
 
  private:
-  std::string_view frame(Monotonic now) noexcept;
+  Offence frame(Monotonic now) noexcept;
 
   static constexpr size_t header_bytes = 9;  // RFC 9113 section 4.1
   size_t block_bytes_max_;

@@ -95,8 +95,8 @@ struct ServerSession::Callbacks {
     ServerSession& me = of(user);
     const nghttp2_frame_hd& hd = frame->hd;
     if (hd.type == NGHTTP2_RST_STREAM && is_clients_fault(frame->rst_stream.error_code)) {
-      const std::string_view attack = me.guard_.reset_sent(me.stream_.loop().now());
-      if (!attack.empty()) me.end(attack, NGHTTP2_ENHANCE_YOUR_CALM);
+      const Offence offence = me.guard_.reset_sent(me.stream_.loop().now());
+      if (!offence.reason.empty()) me.end(offence.reason, offence.code);
     }
     const bool last =
         (hd.type == NGHTTP2_HEADERS || hd.type == NGHTTP2_DATA) && (hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
@@ -228,9 +228,9 @@ void ServerSession::feed() {
   }
   const Monotonic now = stream_.loop().now();
   quiet_since_ = now;
-  if (const std::string_view attack = guard_.see(input.readable(), now); !attack.empty()) {
+  if (const Offence offence = guard_.see(input.readable(), now); !offence.reason.empty()) {
     input.consume(input.size());
-    end(attack, NGHTTP2_ENHANCE_YOUR_CALM);
+    end(offence.reason, offence.code);
     return;
   }
   const Slice bytes = input.readable();

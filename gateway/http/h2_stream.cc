@@ -11,7 +11,8 @@ namespace sallyport::http::h2 {
 namespace {
 
 bool has_content(const Request& request, const Response& response) noexcept {
-  return request.method != Method::head && response.status != 204 && response.status != 304 &&
+  const bool none = response.length.kind == BodyLength::Kind::counted && response.length.bytes == 0;
+  return request.method != Method::head && response.status != 204 && response.status != 304 && !none &&
          response.body != nullptr;
 }
 
