@@ -36,12 +36,14 @@ struct Http {
   Duration header_timeout = seconds(10);  // from the first byte of a request's head to its last
   Duration idle_timeout = seconds(60);    // silence between two requests of a connection
   Duration body_timeout = seconds(30);    // the longest silence while a request's content is read
+  Bytes body_rate{100};                   // bytes a second that content must come at, in the long run; 0: any
   Duration write_timeout = seconds(30);   // for the client to take what is ready for it
   Bytes header_bytes{32 * 1024};          // a request's head, its first line included; more is 431
   Bytes uri_bytes{8 * 1024};              // a request's target; more is 414
   uint32_t headers = 100;                 // header fields of a request; more is 431
   uint32_t connections = 10000;  // open ones, per worker; one more is closed as soon as it is accepted
-  uint32_t streams = 128;        // HTTP/2: requests of one connection at a time; the client is told
+  uint32_t connections_per_address = 0;  // of these, of one client address; 0: any number
+  uint32_t streams = 128;                // HTTP/2: requests of one connection at a time; the client is told
   std::vector<std::string> trusted_proxies;  // addresses (CIDR) whose X-Forwarded-For is believed
 
   template <class IO>
@@ -49,11 +51,13 @@ struct Http {
     io.field("header_timeout", header_timeout);
     io.field("idle_timeout", idle_timeout);
     io.field("body_timeout", body_timeout);
+    io.field("body_rate", body_rate);
     io.field("write_timeout", write_timeout);
     io.field("header_bytes", header_bytes);
     io.field("uri_bytes", uri_bytes);
     io.field("headers", headers);
     io.field("connections", connections);
+    io.field("connections_per_address", connections_per_address);
     io.field("streams", streams);
     field_unless_empty(io, "trusted_proxies", trusted_proxies);
   }

@@ -10,6 +10,7 @@
 
 #include "gateway/async/task.h"
 #include "gateway/base/bytes.h"
+#include "gateway/base/clock.h"
 #include "gateway/base/error.h"
 
 namespace sallyport::http {
@@ -24,6 +25,22 @@ class Body {
 
   // The number of bytes still to come, if that is known before they are read.
   virtual std::optional<uint64_t> remaining() const noexcept = 0;
+};
+
+// Whether a client sends its content too slowly: only the time counts in which somebody waits for it.
+class Pace {
+ public:
+  static constexpr Duration grace = seconds(10);
+  explicit Pace(uint64_t bytes_a_second = 0) noexcept : rate_(bytes_a_second) {}
+  void waited(Duration time) noexcept { waited_ += time; }
+  bool too_slow(uint64_t received) const noexcept {
+    if (rate_ == 0 || waited_ <= grace) return false;
+    return received / rate_ < static_cast<uint64_t>(std::chrono::duration_cast<seconds>(waited_).count());
+  }
+
+ private:
+  uint64_t rate_;
+  Duration waited_{};
 };
 
 // No content.

@@ -8,7 +8,7 @@
 
 namespace sallyport::http::h1 {
 
-void ReceivedBody::begin(BodyLength length, Duration silence) noexcept {
+void ReceivedBody::begin(BodyLength length, Duration silence, Pace pace) noexcept {
   length_ = length;
   left_ = length.kind == BodyLength::Kind::counted ? length.bytes : 0;
   const bool empty =
@@ -16,6 +16,7 @@ void ReceivedBody::begin(BodyLength length, Duration silence) noexcept {
   state_ = empty ? State::end : State::reading;
   received_ = 0;
   silence_ = silence;
+  pace_ = pace;
   invitation_ = {};
   chunks_.reset();
 }
@@ -76,7 +77,9 @@ Task<Result<Slice>> ReceivedBody::wait() {
     }
   }
   for (;;) {
-    Result<bool> more = co_await stream_.more(stream_.loop().now() + silence_);
+    const Monotonic since = stream_.loop().now();
+    Result<bool> more = co_await stream_.more(since + silence_);
+    pace_.waited(stream_.loop().now() - since);
     if (!more) {
       const bool late = more.error().code == Code::timed_out;
       co_return failed({late ? faults_.timed_out : faults_.broken,
@@ -84,6 +87,8 @@ Task<Result<Slice>> ReceivedBody::wait() {
                         late ? "no content came for too long" : std::move(more.error().detail)});
     }
     Result<Slice> piece = take();
+    if (piece && state_ != State::end && pace_.too_slow(received_))
+      co_return failed({faults_.timed_out, "body_too_slow", "the content came too slowly"});
     if (!piece || !piece->empty() || state_ == State::end) co_return piece;
     if (!*more) {
       if (length_.kind == BodyLength::Kind::until_close) {

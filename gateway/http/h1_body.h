@@ -26,7 +26,8 @@ class ReceivedBody final : public Body {
   ReceivedBody(net::Stream& stream, const Faults& faults) noexcept : stream_(stream), faults_(faults) {}
 
   // Gets ready for a message of that length; `silence` is how long one wait for more bytes may take.
-  void begin(BodyLength length, Duration silence) noexcept;
+  // pace: at what rate it must come.
+  void begin(BodyLength length, Duration silence, Pace pace = Pace()) noexcept;
   // If set, these bytes are sent before the first wait for content ("HTTP/1.1 100 Continue").
   void invite(Slice bytes) noexcept { invitation_ = bytes; }
 
@@ -53,6 +54,7 @@ class ReceivedBody final : public Body {
   uint64_t left_ = 0;
   uint64_t received_ = 0;
   Duration silence_{};
+  Pace pace_;
   Slice invitation_;
   ChunkedReader chunks_;
   Error error_;

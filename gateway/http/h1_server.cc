@@ -64,7 +64,7 @@ Task<Result<void>> ServerConnection::read_request(Arena& arena, Request& request
   input.consume(*size);
   Result<void> read = read_request_head(head, limits_.head, arena, request);
   if (!read) co_return read;
-  body_.begin(request.length, limits_.body_timeout);
+  body_.begin(request.length, limits_.body_timeout, Pace(limits_.body_rate));
   if (request.expects_continue && !body_.finished()) body_.invite(continue_line);
   request.body = &body_;
   keep_alive_ = request.keep_alive;

@@ -25,6 +25,7 @@ ServerStream::ServerStream(ServerSession& session, int32_t id, void* owner) noex
       id_(id),
       owner_(owner),
       head_(session.limits_.head),
+      pace_(session.limits_.body_rate),
       arrived_(session.stream_.loop().blocks()),
       given_(session.stream_.loop().blocks()),
       kept_(session.stream_.loop().blocks()) {}
@@ -74,8 +75,12 @@ Task<Result<Slice>> ServerStream::wait_for_content() {
     go_on.status = 100;
     session_.submit_interim(*this, go_on);
   }
-  const bool came = co_await wait(reader_, session_.limits_.body_timeout);
+  const Monotonic since = session_.stream_.loop().now();
+  const bool came = co_await wait(reader_, since + session_.limits_.body_timeout);
+  pace_.waited(session_.stream_.loop().now() - since);
   if (!came) co_return fail(Code::request_timeout, "body_timeout", "the content did not arrive in time");
+  if (!request_ended_ && pace_.too_slow(received_))
+    co_return fail(Code::request_timeout, "body_too_slow", "the content came too slowly");
   co_return give_arrived();  // empty: the end
 }
 
@@ -148,20 +153,21 @@ Task<Result<void>> ServerStream::send_content(Response& response) {
   co_return Result<void>{};
 }
 
+// A piece has the whole time, and not each byte of it: a trickle does not hold the backend.
 Task<Result<void>> ServerStream::wait_until_taken() {
+  const Monotonic deadline = session_.stream_.loop().now() + session_.limits_.write_timeout;
   while (!piece_.empty()) {
-    const size_t before = piece_.size();
-    const bool told = co_await wait(writer_, session_.limits_.write_timeout);
-    if (!told && piece_.size() == before) co_return too_slow();
+    const bool told = co_await wait(writer_, deadline);
+    if (!told && !piece_.empty()) co_return too_slow();
   }
   co_return Result<void>{};
 }
 
 Task<Result<void>> ServerStream::wait_until_ended() {
+  const Monotonic deadline = session_.stream_.loop().now() + session_.limits_.write_timeout;
   while (!end_sent_) {
-    const size_t before = piece_.size();
-    const bool told = co_await wait(writer_, session_.limits_.write_timeout);
-    if (!told && !end_sent_ && piece_.size() == before) co_return too_slow();
+    const bool told = co_await wait(writer_, deadline);
+    if (!told && !end_sent_) co_return too_slow();
   }
   co_return Result<void>{};
 }
@@ -174,12 +180,12 @@ Result<void> ServerStream::too_slow() {
 // --- waiting
 
 // True if it was told, false after the time: for whoever may be destroyed while waiting.
-Task<bool> ServerStream::wait(WaitUntil*& slot, Duration patience) {
+Task<bool> ServerStream::wait(WaitUntil*& slot, Monotonic deadline) {
   struct Place {
     WaitUntil*& slot;
     ~Place() { slot = nullptr; }
   };
-  WaitUntil until(session_.stream_.loop(), session_.stream_.loop().now() + patience);
+  WaitUntil until(session_.stream_.loop(), deadline);
   slot = &until;
   const Place place{slot};
   co_return co_await until;

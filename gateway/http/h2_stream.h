@@ -62,7 +62,7 @@ class ServerStream final : public Responder, public Body {
   Task<Result<void>> wait_until_taken();
   Task<Result<void>> wait_until_ended();
   Task<Result<Slice>> wait_for_content();
-  Task<bool> wait(WaitUntil*& slot, Duration patience);
+  Task<bool> wait(WaitUntil*& slot, Monotonic deadline);
   Result<void> too_slow();
   Slice give_arrived() noexcept;
 
@@ -82,6 +82,7 @@ class ServerStream final : public Responder, public Body {
   bool end_sent_ = false;  // END_STREAM has left
   Slice piece_;            // of the answer, not taken yet
   Buffer kept_;            // what piece_ is once it must outlast the turn
+  Pace pace_;
   uint64_t received_ = 0, pulled_ = 0, sent_ = 0;
   Buffer arrived_;                                   // and not pulled
   Buffer given_;                                     // what the last pull gave

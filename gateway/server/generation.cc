@@ -89,6 +89,7 @@ http::ServerLimits Generation::server_limits() const noexcept {
           h.header_timeout,
           h.idle_timeout,
           h.body_timeout,
+          h.body_rate.count,
           h.write_timeout,
           h.streams};
 }

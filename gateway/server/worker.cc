@@ -85,6 +85,7 @@ void Worker::take_config(const std::shared_ptr<const Generation>& generation,
   const config::Model& model = generation->model();
   limits_ = generation->server_limits();
   connections_max_ = model.http.connections;
+  per_address_max_ = model.http.connections_per_address;
 
   std::vector<std::shared_ptr<WorkerListener>> kept;
   for (const ListenerPlan& plan : generation->listeners()) {
@@ -147,6 +148,10 @@ Task<> Worker::accept_proxied(std::shared_ptr<WorkerListener> listener, net::Acc
 
 void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
                   std::string client_ip) {
+  if (!one_more_of(client_ip)) {
+    listener->refused.add();
+    return;
+  }
   std::unique_ptr<net::Stream> stream;
   net::TlsStream* tls = nullptr;
   if (listener->material != nullptr) {
@@ -164,6 +169,22 @@ void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::Accepted
   connection->start();
 }
 
+// False: it has as many as it may.
+bool Worker::one_more_of(const std::string& address) {
+  if (per_address_max_ == 0) return true;
+  uint32_t& open = by_address_[address];
+  if (open >= per_address_max_) return false;
+  ++open;
+  return true;
+}
+
+// Connections from before the limit was set are not in it.
+void Worker::one_less_of(const std::string& address) {
+  if (by_address_.empty()) return;
+  const auto found = by_address_.find(address);
+  if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
+}
+
 void Worker::over(Connection& connection) {
   done_.push_back(connection);
   loop_->before_wait(reaper_);
@@ -171,6 +192,7 @@ void Worker::over(Connection& connection) {
 
 void Worker::Reaper::at_turn_end() {
   while (Connection* connection = worker.done_.pop_front()) {
+    worker.one_less_of(connection->client_ip());
     delete connection;
     --worker.connections_;
   }

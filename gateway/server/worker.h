@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "gateway/async/loop.h"
@@ -90,6 +91,8 @@ class Worker {
   Task<> accept_proxied(std::shared_ptr<WorkerListener> listener, net::AcceptedSocket socket);
   void open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
             std::string client_ip);
+  bool one_more_of(const std::string& address);
+  void one_less_of(const std::string& address);
   void begin_drain(Duration patience);
   void end();
   static void drain_over(void* self);
@@ -107,6 +110,8 @@ class Worker {
   std::shared_ptr<const World> world_;
   http::ServerLimits limits_;
   size_t connections_max_ = 0;
+  size_t per_address_max_ = 0;
+  std::unordered_map<std::string, uint32_t> by_address_;  // open connections, while there is such a limit
   size_t connections_ = 0;
   std::vector<std::shared_ptr<WorkerListener>> listeners_;
   Nursery proxied_;  // connections whose PROXY header is being read

@@ -207,6 +207,32 @@ TEST_CASE("a GiB passes in constant memory over HTTP/2, each way") {
   CHECK(after < before + 16 * 1024);  // the sanitizer's quarantine included
 }
 
+TEST_CASE("content that trickles in is refused, however the silence between two bytes is timed") {
+  Origin origin;
+  Gateway gateway(open_routes(origin));
+  auto slow = gateway.connect();
+  slow->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+  CHECK(eventually([&] { return origin.connections() == 1; }));
+  CHECK(eventually([&] {
+    gateway.advance(2s);
+    slow->send("x");
+    return gateway.dir().read("access.log").find("body_too_slow") != std::string::npos;
+  }));
+  CHECK(slow->read().status == 408);
+  CHECK(slow->at_end());
+}
+
+TEST_CASE("connections of one address have a limit of their own") {
+  Origin origin;
+  Gateway gateway("http: { connections_per_address: 3 }\n" + open_routes(origin));
+  auto one = gateway.connect(), two = gateway.connect(), three = gateway.connect();
+  CHECK(three->ask(get("/x")).status == 200);
+  CHECK_FALSE(gateway.connect()->connected());
+  CHECK(gateway.has_metric(R"(sallyport_connections_refused_total{listener="edge"} 1)"));
+  one.reset();
+  CHECK(eventually([&] { return gateway.connect()->connected(); }));
+}
+
 TEST_CASE("a client that leaves in the middle of its body loses nothing for others") {
   Origin origin;
   Gateway gateway(open_routes(origin));

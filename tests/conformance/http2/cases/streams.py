@@ -1,0 +1,227 @@
+"""The states of a stream, and its id (RFC 9113 section 5.1)."""
+from support import wire
+from support.client import request
+from support.registry import case, check, equal
+
+
+def answered(lab):
+    """A client whose stream 1 is closed by an answer."""
+    client = lab.connect()
+    client.get("/answered")
+    return client
+
+
+def half_closed(lab):
+    """A client whose stream 1 has been sent whole, and is not answered before the case ends."""
+    gate = lab.gate()
+    lab.backend.on("/half-closed", lambda visit: gate.wait(5))
+    client = lab.connect()
+    client.begin(request("/half-closed"))
+    lab.backend.visit("/half-closed")
+    return client
+
+
+def reset_by_client(lab):
+    """A client that has reset its stream 1."""
+    client = half_closed(lab)
+    client.send(wire.reset(1))
+    client.settle()
+    return client
+
+
+# --- half-closed (remote): the client has said that this was all
+
+@case("RFC9113-5.1", "DATA on a stream that is half-closed is STREAM_CLOSED")
+def data_on_half_closed(lab):
+    client = half_closed(lab)
+    client.send_data(1, b"more", end=True)
+    client.expect_error(1, wire.STREAM_CLOSED)
+
+
+@case("RFC9113-5.1", "HEADERS on a stream that is half-closed are STREAM_CLOSED")
+def headers_on_half_closed(lab):
+    client = half_closed(lab)
+    client.send_headers(1, [("x-trailer", "1")])
+    client.expect_error(1, wire.STREAM_CLOSED)
+
+
+@case("RFC9113-6.10", "CONTINUATION on a stream that is half-closed is PROTOCOL_ERROR")
+def continuation_on_half_closed(lab):
+    client = half_closed(lab)
+    client.send(wire.frame(wire.CONTINUATION, wire.END_HEADERS, 1, b"\x82"))
+    client.expect_goaway(wire.PROTOCOL_ERROR)
+
+
+@case("RFC9113-5.1", "WINDOW_UPDATE and PRIORITY on a stream that is half-closed are taken")
+def others_on_half_closed(lab):
+    client = half_closed(lab)
+    client.send(wire.window_update(1, 5) + wire.priority(1))
+    client.expect_alive()
+
+
+@case("RFC9113-5.1", "RST_STREAM on a stream that is half-closed gives up the request behind it")
+def reset_of_half_closed(lab):
+    lab.backend.on("/given-up", lambda visit: visit.wait_until_gone())
+    client = lab.connect()
+    client.begin(request("/given-up"))
+    visit = lab.backend.visit("/given-up")
+    client.send(wire.reset(1))
+    check(visit.gone.wait(5), "expected that the gateway closes the backend's connection, it did not")
+    client.expect_alive()
+
+
+# --- closed
+
+@case("RFC9113-6.1", "DATA on a stream that is closed is STREAM_CLOSED")
+def data_on_closed(lab):
+    client = answered(lab)
+    client.send_data(1, b"more", end=True)
+    client.expect_error(1, wire.STREAM_CLOSED)
+
+
+@case("RFC9113-5.1.1", "HEADERS on a stream that is closed are STREAM_CLOSED or PROTOCOL_ERROR")
+def headers_on_closed(lab):
+    client = answered(lab)
+    client.send_headers(1, request("/again"))
+    client.expect_error(1, wire.STREAM_CLOSED, wire.PROTOCOL_ERROR)
+    check("/again" not in lab.backend.paths(), "expected nothing at the backend, came a request")
+
+
+@case("RFC9113-6.10", "CONTINUATION on a stream that is closed is PROTOCOL_ERROR")
+def continuation_on_closed(lab):
+    client = answered(lab)
+    client.send(wire.frame(wire.CONTINUATION, wire.END_HEADERS, 1, b"\x82"))
+    client.expect_goaway(wire.PROTOCOL_ERROR)
+
+
+@case("RFC9113-6.1", "DATA on a stream that the client has reset is STREAM_CLOSED")
+def data_on_reset(lab):
+    client = reset_by_client(lab)
+    client.send_data(1, b"more", end=True)
+    client.expect_error(1, wire.STREAM_CLOSED)
+
+
+@case("RFC9113-5.1", "HEADERS on a stream that the client has reset are STREAM_CLOSED or PROTOCOL_ERROR")
+def headers_on_reset(lab):
+    client = reset_by_client(lab)
+    client.send_headers(1, request("/again"))
+    client.expect_error(1, wire.STREAM_CLOSED, wire.PROTOCOL_ERROR)
+    check("/again" not in lab.backend.paths(), "expected nothing at the backend, came a request")
+
+
+@case("RFC9113-6.10", "CONTINUATION on a stream that the client has reset is PROTOCOL_ERROR")
+def continuation_on_reset(lab):
+    client = reset_by_client(lab)
+    client.send(wire.frame(wire.CONTINUATION, wire.END_HEADERS, 1, b"\x82"))
+    client.expect_goaway(wire.PROTOCOL_ERROR)
+
+
+@case("RFC9113-5.1", "WINDOW_UPDATE and RST_STREAM on a stream that is closed are ignored")
+def others_on_closed(lab):
+    client = answered(lab)
+    client.send(wire.window_update(1, 5) + wire.reset(1) + wire.reset(1))
+    client.expect_alive()
+
+
+@case("RFC9113-5.1", "what was under way on a stream that the gateway has reset is ignored")
+def frames_behind_our_reset(lab):
+    client = lab.connect()
+    stream = client.begin(request("/reset", ("Upper-Case", "1"), method="POST"), end=False)
+    client.send_data(stream, b"under way")
+    client.send(wire.window_update(stream, 1) + wire.priority(stream))
+    client.send_data(stream, b"under way", end=True)
+    client.expect_reset(stream, wire.PROTOCOL_ERROR)
+    client.expect_alive()
+
+
+# --- ids (section 5.1.1)
+
+@case("RFC9113-5.1.1", "ids may be left out, and the largest one there is may be used")
+def ids_left_out(lab):
+    client = lab.connect()
+    for stream in (1, 7, 1001, wire.WINDOW_MAX):
+        client.send_headers(stream, request("/left-out"))
+        client.answer(stream)
+
+
+@case("RFC9113-5.1.1", "a new request on a stream below one that was used is not served")
+def lower_id(lab):
+    client = lab.connect()
+    client.send_headers(5, request("/five"))
+    client.answer(5)
+    client.send_headers(3, request("/three"))
+    # The RFC makes it PROTOCOL_ERROR. nghttp2 decodes the block, so that the compression goes on, and drops it as a frame of a closed stream.
+    client.settle()
+    check(not client.streams[3].head, f"expected no answer on stream 3; came: {client.told()}")
+    check("/three" not in lab.backend.paths(), "expected nothing at the backend, came a request")
+    client.expect_alive(stream=7)
+
+
+@case("RFC9113-5.1", "using a stream closes the idle ones below it")
+def idle_streams_below(lab):
+    client = lab.connect()
+    client.send_headers(5, request("/five"))
+    client.answer(5)
+    # so this is no request on an idle stream, where it would be PROTOCOL_ERROR
+    client.send(wire.window_update(3, 1) + wire.priority(3))
+    client.expect_alive(stream=7)
+
+
+# --- trailers (section 8.1)
+
+@case("RFC9113-8.1", "trailers end the content, and are not part of it")
+def trailers(lab):
+    client = lab.connect()
+    client.begin(request("/trailers", ("trailer", "x-sum"), method="POST"), end=False)
+    client.send_data(1, b"content")
+    client.send_headers(1, [("x-sum", "12")])
+    client.answer(1)
+    visit = lab.backend.visit("/trailers")
+    equal(bytes(visit.content), b"content", "the content at the backend")
+    check(b"x-sum" not in bytes(visit.raw_content), f"expected no trailers at the backend, came {bytes(visit.raw_content)}")
+
+
+@case("RFC9113-8.1", "trailers without content are understood")
+def trailers_alone(lab):
+    client = lab.connect()
+    client.begin(request("/trailers", method="POST"), end=False)
+    client.send_headers(1, [("x-sum", "0")])
+    client.answer(1)
+    equal(bytes(lab.backend.visit("/trailers").content), b"", "the content at the backend")
+
+
+@case("RFC9113-8.1", "a second HEADERS frame that does not end the stream is malformed")
+def second_headers(lab):
+    client = lab.connect()
+    client.begin(request("/second", method="POST"), end=False)
+    client.send_data(1, b"content")
+    client.send_headers(1, [("x-sum", "12")], wire.END_HEADERS)
+    client.expect_error(1, wire.PROTOCOL_ERROR)
+
+
+@case("RFC9113-8.1", "pseudo header fields in trailers are malformed")
+def pseudo_in_trailers(lab):
+    client = lab.connect()
+    client.begin(request("/pseudo", method="POST"), end=False)
+    client.send_data(1, b"content")
+    client.send_headers(1, [("x-sum", "12"), (":path", "/other")])
+    client.expect_reset(1, wire.PROTOCOL_ERROR)
+    client.expect_alive()
+
+
+@case("RFC9113-8.1", "an upper-case name in trailers is malformed")
+def upper_case_in_trailers(lab):
+    client = lab.connect()
+    client.begin(request("/upper", method="POST"), end=False)
+    client.send_headers(1, [("X-Sum", "12")])
+    client.expect_reset(1, wire.PROTOCOL_ERROR)
+
+
+@case("RFC9113-8.1", "an answer that is whole before the request is ended by RST_STREAM(NO_ERROR)")
+def early_answer(lab):
+    client = lab.connect()
+    stream = client.begin(request("/small", ("content-length", "11"), method="POST"), end=False)
+    client.answer(stream, 413)
+    client.expect_reset(stream, wire.NO_ERROR)
+    client.send_data(stream, b"under way")  # and is no error
+    client.expect_alive()
