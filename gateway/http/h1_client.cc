@@ -32,7 +32,8 @@ bool ClientConnection::reusable() const noexcept {
 
 Task<Result<void>> ClientConnection::send(const Request& request, Slice host, const Timeouts& timeouts) {
   request_whole_ = keep_alive_ = answered_ = false;
-  content_untouched_ = request.length.kind != BodyLength::Kind::none;
+  content_untouched_ = request.length.kind == BodyLength::Kind::chunked || request.length.bytes > 0;
+  pumped_ = {};
   interim_ = 0;
   Buffer head(stream_->loop().blocks());
   write_request_head(request, host, head);
@@ -60,17 +61,17 @@ Task<Result<void>> ClientConnection::send(const Request& request, Slice host, co
 
 // The rest of the content; ends before it if the answer begins.
 Task<Result<void>> ClientConnection::send_content(const Request& request, const Timeouts& timeouts) {
+  pumped_ = {};
   pump_ = pump(request, timeouts);
   if (!pump_.done()) {
     Task<> answer = answer_begins();
     co_await FirstOf(pump_, answer);
   }
   if (!pump_.done()) co_return Result<void>{};
-  Result<void> pumped = pump_.take();
   const bool answers = !stream_->input().empty();
-  if (!pumped && answers && side_of(pumped.error().code) != Side::client)
+  if (!pumped_ && answers && side_of(pumped_.error().code) != Side::client)
     co_return Result<void>{};  // its answer is here, though it has closed
-  co_return pumped;
+  co_return pumped_;
 }
 
 Task<> ClientConnection::answer_begins() {
@@ -80,7 +81,11 @@ Task<> ClientConnection::answer_begins() {
   static_cast<void>(more);  // the end, too, is for whoever reads the answer
 }
 
-Task<Result<void>> ClientConnection::pump(const Request& request, const Timeouts& timeouts) {
+Task<> ClientConnection::pump(const Request& request, const Timeouts& timeouts) {
+  pumped_ = co_await pump_all(request, timeouts);
+}
+
+Task<Result<void>> ClientConnection::pump_all(const Request& request, const Timeouts& timeouts) {
   for (bool last = false; !last;) {
     Result<void> taken = co_await stream_->drained(stream_->loop().now() + timeouts.body);
     if (!taken) co_return send_failure(std::move(taken.error()));
@@ -117,6 +122,11 @@ Task<Result<size_t>> ClientConnection::find_head(Monotonic deadline) {
 
 Task<Result<void>> ClientConnection::read_response(const Request& request, const Timeouts& timeouts,
                                                    Arena& arena, Response& response) {
+  if (!pump_.done()) {  // behind an interim response the request may go on for long
+    Task<> answer = answer_begins();
+    co_await FirstOf(pump_, answer);
+  }
+  if (!pumped_ && side_of(pumped_.error().code) == Side::client) co_return pumped_;
   Result<size_t> size = co_await find_head(stream_->loop().now() + timeouts.response);
   if (!size) co_return std::unexpected(std::move(size.error()));
   answered_ = true;

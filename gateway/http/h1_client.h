@@ -39,7 +39,7 @@ class ClientConnection {
 
   // The exchange is over: nothing of its request or answer is touched any more.
   void over() noexcept {
-    pump_ = Task<Result<void>>::ready({});
+    pump_ = Task<>::ready();
     tunnel_.reset();
   }
   // True if not a byte of an answer has arrived to the present request.
@@ -54,7 +54,8 @@ class ClientConnection {
 
  private:
   Task<Result<void>> send_content(const Request& request, const Timeouts& timeouts);
-  Task<Result<void>> pump(const Request& request, const Timeouts& timeouts);
+  Task<> pump(const Request& request, const Timeouts& timeouts);
+  Task<Result<void>> pump_all(const Request& request, const Timeouts& timeouts);
   Task<> answer_begins();
   Task<Result<size_t>> find_head(Monotonic deadline);
 
@@ -65,8 +66,9 @@ class ClientConnection {
   bool answered_ = false;
   bool content_untouched_ = false;
   std::unique_ptr<Tunnel> tunnel_;
-  int interim_ = 0;                                          // responses to the present request
-  Task<Result<void>> pump_ = Task<Result<void>>::ready({});  // last: destroyed first
+  int interim_ = 0;                // responses to the present request
+  Result<void> pumped_;            // what came of the pump
+  Task<> pump_ = Task<>::ready();  // last: destroyed first
 };
 
 }  // namespace sallyport::http::h1

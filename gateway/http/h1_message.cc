@@ -6,7 +6,7 @@
 #include <array>
 #include <cstring>
 #include <iterator>
-#include <span>
+#include <vector>
 
 #include "gateway/base/text.h"
 #include "gateway/http/uri.h"
@@ -314,11 +314,10 @@ void write_response_head(const Response& response, Method method, Version client
 }
 
 void remove_hop_by_hop(Headers& headers) {
-  std::array<Slice, 16> lists;
-  size_t count = 0;
+  std::vector<Slice> lists;
   for (const Header& h : headers) {
     const bool names_another = h.id == HeaderId::connection && h.value != "keep-alive" && h.value != "close";
-    if (names_another && count < lists.size()) lists[count++] = h.value;
+    if (names_another) lists.push_back(h.value);
   }
   headers.remove_if([&](const Header& h) {
     switch (h.id) {
@@ -337,7 +336,7 @@ void remove_hop_by_hop(Headers& headers) {
         break;
     }
     if (text::iequals(h.name, "HTTP2-Settings")) return true;
-    for (Slice list : std::span(lists).first(count)) {
+    for (Slice list : lists) {
       if (list_has_token(list, h.name)) return true;
     }
     return false;

@@ -18,6 +18,8 @@ namespace sallyport::http::h2 {
 struct FieldList;
 
 // The head of one request as it comes, field by field. Names and values are copied to the arena.
+constexpr size_t field_overhead = 32;  // of a field in a header list (RFC 9113 section 6.5.2)
+
 class RequestHead {
  public:
   explicit RequestHead(const HeadLimits& limits) noexcept : limits_(limits) {}
@@ -27,8 +29,8 @@ class RequestHead {
     request_ = &request;
   }
 
-  // False: the block is so much larger than its limit that the connection is to be closed (an HPACK bomb).
-  bool field(Slice name, Slice value);
+  // One that is too many or too long is left out, and finish() says so.
+  void field(Slice name, Slice value);
   // All fields are there. Errors: malformed_request, headers_too_large, uri_too_long, expectation_failed:
   // they are to be answered. `ended`: no content follows.
   Result<void> finish(bool ended);

@@ -16,6 +16,7 @@ constexpr int32_t stream_window = 256 * 1024;       // content of one request th
 constexpr int32_t connection_window = 1024 * 1024;  // and of all of them
 constexpr size_t gathered_max = 64 * 1024;          // of one write
 constexpr int writes_max = 16;                      // in one turn of the loop
+constexpr size_t bomb_factor = 4;                   // so many times the limit of a header list is no accident
 constexpr size_t block_factor = 2;  // a header block as sent may be so much larger than as counted
 
 struct Freed {
@@ -43,8 +44,9 @@ struct ServerSession::Callbacks {
   }
 
   static int begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     ServerSession& me = of(user);
+    me.block_bytes_ = 0;
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     ServerStream& made = me.owner_.begin(frame->hd.stream_id);
     nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, &made);
     ++me.streams_;
@@ -53,11 +55,16 @@ struct ServerSession::Callbacks {
   }
   static int header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
                     size_t name_size, const uint8_t* value, size_t value_size, uint8_t, void* user) {
+    ServerSession& me = of(user);
+    me.block_bytes_ += name_size + value_size + field_overhead;
+    if (me.block_bytes_ > me.limits_.head.header_bytes * bomb_factor) {  // of trailers and the nobody's, too
+      me.end("header_bomb", NGHTTP2_ENHANCE_YOUR_CALM);
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     ServerStream* s = stream(session, frame->hd.stream_id);
     if (s == nullptr || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;  // trailers end here
-    if (s->head_.field(slice_of(name, name_size), slice_of(value, value_size))) return 0;
-    of(user).end("header_bomb", NGHTTP2_ENHANCE_YOUR_CALM);
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    s->head_.field(slice_of(name, name_size), slice_of(value, value_size));
+    return 0;
   }
   static int frame_received(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     ServerStream* s = stream(session, frame->hd.stream_id);
@@ -272,7 +279,8 @@ bool ServerSession::gather() {
 
 void ServerSession::flush() {
   if (congested_ || unsendable_) return;
-  for (int i = 0; i < writes_max && gather(); ++i) {
+  int writes = 0;
+  for (; writes < writes_max && gather(); ++writes) {
     Result<void> written = stream_.write(out_.readable());
     out_.release();
     if (!written) {
@@ -284,6 +292,7 @@ void ServerSession::flush() {
     room_ = wait_for_room();
     return;
   }
+  if (writes == writes_max) schedule();  // the rest is for the next turn
 }
 
 Task<> ServerSession::wait_for_room() {

@@ -91,8 +91,9 @@ class ServerSession final : private TurnEnd {
   FrameGuard guard_;
   List<ServerStream::Noted> noted_;  // something has happened to these streams
   Buffer out_;
-  size_t streams_ = 0;     // that nghttp2 has open
-  Monotonic quiet_since_;  // nothing has come and no stream has ended
+  size_t block_bytes_ = 0;  // of the header block that is being read, as a list
+  size_t streams_ = 0;      // that nghttp2 has open
+  Monotonic quiet_since_;   // nothing has come and no stream has ended
   std::string_view ended_by_;
   bool draining_ = false;
   bool ended_ = false;

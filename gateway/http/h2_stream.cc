@@ -16,6 +16,9 @@ bool has_content(const Request& request, const Response& response) noexcept {
          response.body != nullptr;
 }
 
+constexpr size_t share_min =
+    4096;  // bytes of an answer that a client takes within write_timeout, or it is too slow
+
 std::unexpected<Error> gone(std::string_view reason) { return fail(Code::client_gone, reason); }
 
 }  // namespace
@@ -153,23 +156,24 @@ Task<Result<void>> ServerStream::send_content(Response& response) {
   co_return Result<void>{};
 }
 
-// A piece has the whole time, and not each byte of it: a trickle does not hold the backend.
+// A share of the connection is enough, but a trickle does not hold the backend.
 Task<Result<void>> ServerStream::wait_until_taken() {
-  const Monotonic deadline = session_.stream_.loop().now() + session_.limits_.write_timeout;
   while (!piece_.empty()) {
-    const bool told = co_await wait(writer_, deadline);
-    if (!told && !piece_.empty()) co_return too_slow();
+    const size_t before = piece_.size();
+    const bool told = co_await wait(writer_, session_.stream_.loop().now() + session_.limits_.write_timeout);
+    if (!told && !piece_.empty() && before - piece_.size() < share_min) co_return too_slow();
   }
   co_return Result<void>{};
 }
 
 Task<Result<void>> ServerStream::wait_until_ended() {
+  Result<void> taken = co_await wait_until_taken();
   const Monotonic deadline = session_.stream_.loop().now() + session_.limits_.write_timeout;
-  while (!end_sent_) {
+  while (taken && !end_sent_) {
     const bool told = co_await wait(writer_, deadline);
-    if (!told && !end_sent_) co_return too_slow();
+    if (!told && !end_sent_) taken = too_slow();
   }
-  co_return Result<void>{};
+  co_return taken;
 }
 
 Result<void> ServerStream::too_slow() {

@@ -35,14 +35,27 @@ void WebSocketFrames::see(Slice bytes) noexcept {
 }
 
 Tunnel::Tunnel(net::Stream& backend, Body& from_client, TunnelLimits limits)
-    : backend_(backend), from_client_(from_client), limits_(std::move(limits)), last_(backend.loop().now()) {
+    : backend_(backend),
+      from_client_(from_client),
+      limits_(std::move(limits)),
+      last_(backend.loop().now()),
+      asked_(last_) {
   pump_ = pump();
+}
+
+bool Tunnel::is_allowed() {
+  const Monotonic now = backend_.loop().now();
+  if (!limits_.still_allowed || !allowed_ || now < asked_ + ask_every) return allowed_;
+  asked_ = now;
+  return allowed_ = limits_.still_allowed();
 }
 
 Task<> Tunnel::pump() {
   for (;;) {
     Result<Slice> piece = co_await from_client_.pull();
-    if (!piece || piece->empty()) break;
+    gone_ = !piece;
+    if (!piece || !is_allowed()) co_return;  // pull() hears of it
+    if (piece->empty()) break;
     last_ = backend_.loop().now();
     Result<void> written = backend_.write(*piece);
     if (written) written = co_await backend_.drained(backend_.loop().now() + limits_.write);
@@ -61,14 +74,21 @@ Slice Tunnel::give() noexcept {
 // Not in the middle of a frame: there the end alone must do.
 Slice Tunnel::farewell() {
   ended_ = true;
+  pump_ = Task<>::ready();  // nothing more of the client's
   return limits_.websocket && frames_.between() ? close_1008 : Slice{};
+}
+
+Task<> Tunnel::wait_for_input(Monotonic until) {
+  Result<bool> more = co_await backend_.more(until);
+  if (!more && more.error().code == Code::timed_out) co_return;
+  if (backend_.input().empty()) ended_ = !more || !*more;
 }
 
 Task<Result<Slice>> Tunnel::pull() {
   backend_.input().consume(std::exchange(given_, 0));
-  while (!ended_) {
+  while (!ended_ && !gone_) {
+    if (!is_allowed()) co_return farewell();
     const Monotonic now = backend_.loop().now();
-    if (limits_.still_allowed && !limits_.still_allowed()) co_return farewell();
     if (!backend_.input().empty()) {
       last_ = now;
       co_return give();
@@ -76,9 +96,13 @@ Task<Result<Slice>> Tunnel::pull() {
     Monotonic until = last_ + limits_.idle;
     if (now >= until) break;
     if (limits_.still_allowed) until = std::min(until, now + ask_every);
-    Result<bool> more = co_await backend_.more(until);
-    if (!more && more.error().code == Code::timed_out) continue;
-    if (backend_.input().empty() && (!more || !*more)) break;
+    const bool pumping = !pump_.done();
+    Task<> input = wait_for_input(until);
+    if (pumping) {
+      co_await FirstOf(pump_, input);
+    } else {
+      co_await input;
+    }
   }
   ended_ = true;
   co_return Slice{};

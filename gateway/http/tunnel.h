@@ -48,6 +48,8 @@ class Tunnel final : public Body {
 
  private:
   Task<> pump();
+  Task<> wait_for_input(Monotonic until);
+  bool is_allowed();
   Slice farewell();
   Slice give() noexcept;
 
@@ -55,9 +57,12 @@ class Tunnel final : public Body {
   Body& from_client_;
   TunnelLimits limits_;
   WebSocketFrames frames_;
-  Monotonic last_;                 // when something last moved
-  size_t given_ = 0;               // bytes of the backend's input that the last pull gave
-  bool ended_ = false;             // nothing more is given
+  Monotonic last_;      // when something last moved
+  size_t given_ = 0;    // bytes of the backend's input that the last pull gave
+  bool ended_ = false;  // nothing more is given
+  bool gone_ = false;   // the client's side has broken
+  bool allowed_ = true;
+  Monotonic asked_;                // when still_allowed last was
   Task<> pump_ = Task<>::ready();  // last: destroyed first
 };
 

@@ -1,9 +1,9 @@
 #include "gateway/net/proxy_header.h"
 
-#include <arpa/inet.h>
 #include <sys/socket.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -49,9 +49,10 @@ Result<ProxyHeader> parse1(Slice input) {
   const bool v6 = family == "TCP6";
   const auto fits = [&](Slice ip) { return parse_ip(ip) && (ip.find(':') != Slice::npos) == v6; };
   if (!fits(source) || !fits(destination)) return malformed();
+  const auto ip = parse_ip(source);
   const Slice from = take_word(line);
   if (!is_port(from) || !is_port(line)) return malformed();
-  return ProxyHeader{end + 2, std::string(source)};
+  return ProxyHeader{end + 2, ip_text(*ip)};
 }
 
 Result<ProxyHeader> parse2(Slice input) {
@@ -64,11 +65,12 @@ Result<ProxyHeader> parse2(Slice input) {
   ProxyHeader header{fixed2 + length, {}};
   if (command == 0x20) return header;  // LOCAL
   const int family = byte(13) >> 4;
-  std::array<char, INET6_ADDRSTRLEN> shown{};
   if (family == 1 || family == 2) {
     if (length < (family == 1 ? 12U : 36U)) return malformed();
-    inet_ntop(family == 1 ? AF_INET : AF_INET6, input.data() + fixed2, shown.data(), shown.size());
-    header.client_ip = shown.data();
+    IpBytes ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    const Slice source = input.substr(fixed2, family == 1 ? 4 : 16);
+    std::ranges::copy(source, ip.begin() + (family == 1 ? 12 : 0));
+    header.client_ip = ip_text(ip);
   } else if (family != 0 && family != 3) {
     return malformed();
   }
@@ -92,14 +94,15 @@ class Reader final : public SocketOwner {
     const ssize_t there = recv(fd, bytes_.data() + have_, bytes_.size() - have_, MSG_PEEK | MSG_DONTWAIT);
     if (there <= 0) return {bytes_.data() + have_, 1};  // the read that follows tells what is wrong
     const Slice seen(bytes_.data(), have_ + static_cast<size_t>(there));
-    header_ = parse_proxy_header(seen);
-    const size_t wanted = header_ && header_->bytes > 0 ? header_->bytes : seen.size();
+    const Result<ProxyHeader> header = parse_proxy_header(seen);
+    const size_t wanted = header && header->bytes > 0 ? header->bytes : seen.size();
     return {bytes_.data() + have_, wanted - have_};
   }
   void on_read(size_t bytes) override {
     have_ += bytes;
-    if (!header_) return finish(std::unexpected(std::move(header_.error())));
-    if (header_->bytes > 0 && have_ >= header_->bytes) return finish(std::move(header_->client_ip));
+    Result<ProxyHeader> header = parse_proxy_header({bytes_.data(), have_});
+    if (!header) return finish(std::unexpected(std::move(header.error())));
+    if (header->bytes > 0) return finish(std::move(header->client_ip));
     if (have_ == bytes_.size()) finish(malformed());
   }
   void on_read_end() override { finish(fail(Code::connection_reset, "ended_in_proxy_header")); }
@@ -117,7 +120,6 @@ class Reader final : public SocketOwner {
   WaitUntil& done_;
   std::array<char, proxy_header_max> bytes_{};
   size_t have_ = 0;
-  Result<ProxyHeader> header_;
   bool result_known_ = false;
   Result<std::string> result_;
 };

@@ -148,22 +148,21 @@ Task<> Worker::accept_proxied(std::shared_ptr<WorkerListener> listener, net::Acc
 
 void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
                   std::string client_ip) {
-  if (!one_more_of(client_ip)) {
-    listener->refused.add();
-    return;
-  }
   std::unique_ptr<net::Stream> stream;
   net::TlsStream* tls = nullptr;
   if (listener->material != nullptr) {
     std::shared_ptr<net::TlsServerContext> context = listener->tls_context();
     if (context == nullptr) return;
+    if (!one_more_of(client_ip)) return listener->refused.add();
     auto made = net::TlsStream::server(*loop_, std::move(socket), std::move(context));
     tls = made.get();
     stream = std::move(made);
   } else {
+    if (!one_more_of(client_ip)) return listener->refused.add();
     stream = net::TcpStream::accepted(*loop_, std::move(socket));
   }
   auto* connection = new Connection(*this, listener, std::move(stream), tls, std::move(client_ip));
+  connection->count_by_address = per_address_max_ > 0;
   ++connections_;
   open_.push_back(*connection);
   connection->start();
@@ -178,9 +177,7 @@ bool Worker::one_more_of(const std::string& address) {
   return true;
 }
 
-// Connections from before the limit was set are not in it.
 void Worker::one_less_of(const std::string& address) {
-  if (by_address_.empty()) return;
   const auto found = by_address_.find(address);
   if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
 }
@@ -192,7 +189,7 @@ void Worker::over(Connection& connection) {
 
 void Worker::Reaper::at_turn_end() {
   while (Connection* connection = worker.done_.pop_front()) {
-    worker.one_less_of(connection->client_ip());
+    if (connection->count_by_address) worker.one_less_of(connection->client_ip());
     delete connection;
     --worker.connections_;
   }

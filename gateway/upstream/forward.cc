@@ -183,8 +183,7 @@ bool Forward::may_switch(Exchange& x) const {
 void Forward::open_tunnel(Exchange& x, Connection& c) const {
   x.response.headers.add(HeaderId::upgrade, x.request.upgrade);
   http::TunnelLimits limits{idle_timeout_, timeouts_.body, {}, true};
-  const bool forever = x.rechecks.empty() && (x.principal == nullptr || x.principal->not_after_s == 0);
-  if (!forever) limits.still_allowed = [&x] { return x.still_allowed(); };
+  if (!x.rechecks.empty()) limits.still_allowed = [&x] { return x.still_allowed(); };
   x.response.body = &c.http.tunnel(x.responder().open_tunnel(), std::move(limits));
   x.response.length = {http::BodyLength::Kind::until_close, 0};
 }

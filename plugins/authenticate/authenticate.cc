@@ -95,12 +95,17 @@ class Authenticate final : public Policy {
       : Policy(setup, "authenticate", mode),
         authenticators_(std::move(authenticators)),
         all_(all),
+        shadow_(mode == config::Mode::shadow),
         merged_(setup.snapshot.get<MergedCache>("authenticate.merged",
                                                 [] { return std::make_shared<MergedCache>(); })) {}
 
   Task<Decision> decide(Exchange& x) override {
     for (const auto& a : authenticators_) x.note_credential_header(a->header());
-    return Task<Decision>::ready(all_ ? every_one(x) : first_one(x));
+    Decision decision = all_ ? every_one(x) : first_one(x);
+    if (shadow_ || decision != nullptr) x.rechecks.clear();
+    if (!shadow_ && decision == nullptr && x.principal->not_after_s != 0 && !x.request.upgrade.empty())
+      x.rechecks.emplace_back([&x] { return unix_seconds(x.loop.wall()) < x.principal->not_after_s; });
+    return Task<Decision>::ready(std::move(decision));
   }
 
  private:
@@ -147,6 +152,7 @@ class Authenticate final : public Policy {
 
   std::vector<std::shared_ptr<Authenticator>> authenticators_;
   bool all_;
+  bool shadow_;
   std::shared_ptr<MergedCache> merged_;
 };
 

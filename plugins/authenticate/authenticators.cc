@@ -81,20 +81,7 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
   return setup.generation.get<KeyStore>(key, [&]() -> std::shared_ptr<KeyStore> {
     auto tables =
         setup.process.get<KeyTables>("authenticate.key_tables", [] { return std::make_shared<KeyTables>(); });
-    config::Problems found;
-    auto table = tables->read(options, found);
-    if (table == nullptr) {
-      for (const config::Problem& p : found.all()) {
-        if (p.mark.line > 0)
-          setup.problems.add(p.mark, p.message);
-        else
-          reader.error_at("file", fmt::format("{}: {}", options.file.shown, p.message));
-      }
-      return nullptr;
-    }
     auto store = std::make_shared<KeyStore>();
-    store->table.publish(std::move(table));
-    if (setup.background == nullptr) return store;
     auto again = [options, tables, live = &store->table] {
       config::Problems problems;
       if (auto fresh = tables->read(options, problems)) {
@@ -106,7 +93,21 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
                      {{"file", options.file.shown}, {"detail", problems.text()}});
       }
     };
-    store->handles.push_back(setup.background->watch(options.file.resolved, std::move(again)));
+    // Watched before it is read: a change while it is read is not missed.
+    if (setup.background != nullptr)
+      store->handles.push_back(setup.background->watch(options.file.resolved, std::move(again)));
+    config::Problems found;
+    auto table = tables->read(options, found);
+    if (table == nullptr) {
+      for (const config::Problem& p : found.all()) {
+        if (p.mark.line > 0)
+          setup.problems.add(p.mark, p.message);
+        else
+          reader.error_at("file", fmt::format("{}: {}", options.file.shown, p.message));
+      }
+      return nullptr;
+    }
+    store->table.publish(std::move(table));
     return store;
   });
 }
@@ -133,9 +134,10 @@ class ApiKeyAuthenticator final : public Authenticator {
     }
     if (found != 1)
       return fail(Code::bad_credentials, "several_keys", "there must be one API key, not several");
-    if (!x.request.upgrade.empty())  // it may last: a key that is revoked meanwhile ends it
+    auto caller = keys_.find(key, x.loop.wall());
+    if (caller && !x.request.upgrade.empty())  // it may last: a key that is revoked meanwhile ends it
       x.rechecks.emplace_back([this, key, &x] { return keys_.find(key, x.loop.wall()).has_value(); });
-    return keys_.find(key, x.loop.wall());
+    return caller;
   }
   std::string challenge(const Error*) const override { return fmt::format("ApiKey header=\"{}\"", header_); }
 
@@ -239,6 +241,11 @@ struct KeySetStore {
 
 void keys_from_file(KeySetStore& store, const JwksOptions& jwks, config::Reader& reader, Setup& setup) {
   constexpr size_t bytes_max = 1 << 20;
+  if (setup.background != nullptr) {  // before it is read: a change meanwhile is not missed
+    store.handles.push_back(setup.background->watch(jwks.file.resolved, [&store, jwks] {
+      store.take(config::read_file(jwks.file.resolved, bytes_max), jwks.file.shown);
+    }));
+  }
   Result<std::string> document = config::read_file(jwks.file.resolved, bytes_max);
   auto set = document ? KeySet::parse(*document)
                       : Result<std::shared_ptr<const KeySet>>(std::unexpected(document.error()));
@@ -247,10 +254,6 @@ void keys_from_file(KeySetStore& store, const JwksOptions& jwks, config::Reader&
     return;
   }
   store.live->publish(std::move(*set));
-  if (setup.background == nullptr) return;
-  store.handles.push_back(setup.background->watch(jwks.file.resolved, [&store, jwks] {
-    store.take(config::read_file(jwks.file.resolved, bytes_max), jwks.file.shown);
-  }));
 }
 
 void keys_from_url(KeySetStore& store, const JwksOptions& jwks, Setup& setup) {

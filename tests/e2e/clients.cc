@@ -71,6 +71,11 @@ TEST_CASE("X-Forwarded-For is believed from trusted proxies only, and from the r
   CHECK(forwarded(trusting, "X-Forwarded-For: evil, 10.1.1.1\r\n") == "10.1.1.1, 127.0.0.1");
   CHECK(forwarded(trusting, "X-Forwarded-For: evil\r\nX-Forwarded-Proto: http\r\n") == "127.0.0.1");
   CHECK(origin.last().has("X-Forwarded-Proto: http"));
+  std::string hops;
+  for (int i = 0; i < 2500; ++i) hops += "10.1.1.1,";
+  CHECK(forwarded(trusting, "X-Forwarded-For: 198.51.100.7," + hops + "10.2.2.2\r\n")
+            .ends_with(",10.2.2.2, 127.0.0.1"));
+  CHECK(trusting.log_line("\"client_ip\":\"10.1.1.1\"") != "");  // not more than so many
   Gateway strict(routes(origin));
   CHECK(forwarded(strict, "X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: http\r\n") == "127.0.0.1");
   CHECK(origin.last().has("X-Forwarded-Proto: https"));

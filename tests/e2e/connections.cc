@@ -118,6 +118,21 @@ TEST_CASE(
   CHECK(little->ask("more" + get("/next")).body == "early");
 }
 
+TEST_CASE(
+    "an interim response does not start the wait for the answer: the request goes on as long as it takes") {
+  Origin origin(Origin::ok("whole"),
+                [](const OriginRequest&) { return std::string("HTTP/1.1 103 Early Hints\r\n\r\n"); });
+  Gateway gateway("http: { body_rate: 0B }\n" + open_routes(origin));
+  auto client = gateway.connect();
+  client->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n");
+  CHECK(client->read().status == 103);
+  gateway.advance(20s);  // longer than response_timeout, shorter than body_timeout
+  client->send("half");
+  CHECK(eventually([&] { return gateway.has_metric(R"(sallyport_connections{listener="edge"} 1)"); }));
+  client->send("half");
+  CHECK(client->read().body == "whole");
+}
+
 TEST_CASE("a kept connection that the backend closes as we send is tried again if no content was touched") {
   std::atomic<int> heads = 0;
   Origin origin(Origin::ok("ok"),

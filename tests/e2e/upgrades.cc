@@ -100,6 +100,32 @@ TEST_CASE("a silent WebSocket ends after its idle timeout, one that moves does n
   CHECK(client->at_end());
 }
 
+TEST_CASE("a client that breaks off frees the backend's connection of its WebSocket") {
+  Origin origin(Origin::ok("x"), [](const OriginRequest&) { return switching; });
+  Gateway gateway(routes(origin));
+  auto client = gateway.connect();
+  CHECK(client->ask(get("/ws", wish)).status == 101);
+  CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 1)"));
+  client->reset();
+  CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 0)"));
+}
+
+TEST_CASE("in shadow mode no WebSocket is closed for its credentials") {
+  Origin origin(Origin::ok("x"), [](const OriginRequest&) { return switching; });
+  Gateway gateway(
+      "authenticators: { keys: { type: api_key, file: keys.yaml } }\n" +
+          routes(origin, "{ mode: shadow, any_of: [keys] }"),
+      [&](const TempDir& dir) {
+        CHECK(run({binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client", "c"}).status ==
+              0);
+      });
+  auto client = gateway.connect();
+  CHECK(client->ask(get("/ws", wish + "X-API-Key: junk\r\n")).status == 101);
+  gateway.advance(3s);
+  client->send("ping");
+  CHECK(read_exactly(*client, 4) == "ping");
+}
+
 TEST_CASE("a WebSocket whose key is revoked is closed with 1008, between two frames") {
   std::string key;
   Origin origin(Origin::ok("x"), [](const OriginRequest&) { return switching; });

@@ -157,7 +157,7 @@ void Origin::serve(int fd, int number) {
       requests_.push_back(request);
     }
     if (!body) break;
-    if (!early.empty()) continue;
+    if (!early.empty() && !early.starts_with("HTTP/1.1 1")) continue;
     if (!answer_with(fd, answer_(request))) break;
   }
   shutdown(fd, SHUT_RDWR);

@@ -35,8 +35,8 @@ class Origin {
   // The end of an answer whose content is to be sent that many times in all.
   static std::string times(size_t count) { return "\x01times:" + std::to_string(count); }
 
-  // early: asked when the head is there, before the content is read; what it gives is sent at once;
-  // behind a 101 every byte is sent back.
+  // early: asked when the head is there, before the content is read; what it gives is sent at once, and is
+  // the answer unless it is interim; behind a 101 every byte is sent back.
   explicit Origin(Answer answer = ok("ok"), Answer early = {});
   ~Origin();
   Origin(const Origin&) = delete;

@@ -26,4 +26,5 @@ TEST_CASE("ranges of addresses") {
     CHECK_FALSE(set.contains(out));
   }
   CHECK_FALSE(CidrSet().contains("10.0.0.0"));
+  CHECK_FALSE(parse_ip(std::string_view("10.0.0.1\0x", 10)));
 }

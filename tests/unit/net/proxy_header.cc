@@ -30,6 +30,8 @@ void check_good(const std::string& header, const std::string& client) {
 TEST_CASE("PROXY headers of both versions") {
   check_good("PROXY TCP4 192.0.2.7 10.0.0.1 12345 443\r\n", "192.0.2.7");
   check_good("PROXY TCP6 2001:db8::7 ::1 1 65535\r\n", "2001:db8::7");
+  check_good("PROXY TCP6 2001:DB8:0::7 ::1 1 2\r\n", "2001:db8::7");  // one form of each
+  check_good("PROXY TCP6 ::ffff:192.0.2.7 ::1 1 2\r\n", "192.0.2.7");
   check_good("PROXY UNKNOWN\r\n", "");
   check_good("PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", "");
   check_good(v2 + "\x21\x11\x00\x0c"s + v4_addresses, "192.0.2.7");
@@ -51,6 +53,7 @@ TEST_CASE("PROXY headers that are none are refused") {
                              "PROXY UDP4 192.0.2.7 10.0.0.1 1 2\r\n",
                              "PROXY TCP4 192.0.2.7 10.0.0.1 1 2 \r\n",
                              "PROXY TCP4 name 10.0.0.1 1 2\r\n",
+                             "PROXY TCP6 1.2.3.4\0\nX-Client-Id:root ::1 1 1\r\n"s,
                              "PROXY " + std::string(200, 'x'),
                              v2 + "\x11\x11\x00\x0c"s + v4_addresses,
                              v2 + "\x22\x11\x00\x0c"s + v4_addresses,
