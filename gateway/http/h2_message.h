@@ -17,9 +17,9 @@ namespace sallyport::http::h2 {
 
 struct FieldList;
 
-// The head of one request as it comes, field by field. Names and values are copied to the arena.
 constexpr size_t field_overhead = 32;  // of a field in a header list (RFC 9113 section 6.5.2)
 
+// The head of one request as it comes, field by field. Names and values are copied to the arena.
 class RequestHead {
  public:
   explicit RequestHead(const HeadLimits& limits) noexcept : limits_(limits) {}
@@ -50,8 +50,7 @@ class RequestHead {
 };
 
 // The fields of a response's head: ":status", then response.headers without what HTTP/2 does not have, then
-// content-length if response.length has one and `content_length`. Everything in `out` lives as long as the
-// arena and the response.
+// content-length if response.length has one. Everything in `out` lives as long as the arena and the response.
 void write_response_fields(const Response& response, Arena& arena, FieldList& out);
 
 }  // namespace sallyport::http::h2
