@@ -20,6 +20,7 @@ class ClientConnection {
   struct Timeouts {
     Duration response;  // from the end of the request to the end of the response's head
     Duration body;      // silence in either direction while content is sent or read
+    Duration events = std::chrono::minutes(5);  // the same of a text/event-stream, which is silent by nature
   };
   explicit ClientConnection(std::unique_ptr<net::Stream> stream) noexcept;
 

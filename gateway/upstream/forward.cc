@@ -31,7 +31,8 @@ struct ForwardOptions {
   Credentials credentials =
       Credentials::remove;       // what the caller proved itself with, before the backend sees the request
   std::vector<Upgrade> upgrade;  // protocols that a connection may switch to
-  Duration idle_timeout = std::chrono::minutes(5);  // of one that has: silence in both directions
+  // Of a connection that has, silence in both directions; and of an event stream (text/event-stream).
+  Duration idle_timeout = std::chrono::minutes(5);
 
   template <class IO>
   void fields(IO& io) {
@@ -79,6 +80,7 @@ class Forward final : public Plugin {
         idle_timeout_(options.idle_timeout) {
     timeouts_.response = options.timeout.value_or(cluster_->options().response_timeout);
     timeouts_.body = cluster_->options().body_timeout;
+    timeouts_.events = options.idle_timeout;
   }
 
   Task<> handle(Exchange& x, Next) override;

@@ -132,3 +132,23 @@ TEST_CASE("a slow body is 408, and a backend that stops in mid-answer ends the a
   CHECK(stuck->at_end());
   CHECK(gateway.log_line("\"path\":\"/stuck\"").find("\"bytes_out\":4") != std::string::npos);
 }
+
+TEST_CASE("an event stream passes event by event, and may be silent for longer than other content") {
+  Origin origin([](const OriginRequest& r) {
+    const bool events = r.head.find("/events") != std::string::npos;
+    return std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/") +
+           (events ? "event-stream" : "plain") + "\r\n\r\n8\r\ndata: x\n\r\n";
+  });
+  Gateway gateway(forwarding("targets: [" + quoted(origin.target()) + "]"));
+  auto events = gateway.connect(), plain = gateway.connect();
+  for (Client* client : {events.get(), plain.get()}) {
+    client->send(get(client == events.get() ? "/events" : "/plain"));
+    CHECK(client->read(true).status == 200);
+    CHECK(client->read_some().find("data: x") != std::string::npos);
+  }
+  gateway.advance(31s);
+  CHECK(plain->at_end());
+  CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 1)"));
+  gateway.advance(5min);
+  CHECK(events->at_end());
+}
