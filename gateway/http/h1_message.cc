@@ -274,10 +274,11 @@ Result<void> read_response_head(Slice head, Method method, const HeadLimits& lim
 
 void write_request_head(const Request& request, Slice host, Buffer& out) {
   constexpr Slice rest = " ? HTTP/1.1\r\nHost: \r\n";
+  const Slice path = request.sent_path.empty() ? request.path : request.sent_path;
   HeadWriter head(out, request.headers,
-                  request.method_text.size() + request.path.size() + request.query.size() + host.size() +
+                  request.method_text.size() + path.size() + request.query.size() + host.size() +
                       request.upgrade.size() + rest.size());
-  head.put(request.method_text, " ", request.path);
+  head.put(request.method_text, " ", path);
   if (!request.query.empty()) head.put("?", request.query);
   head.put(" HTTP/1.1\r\nHost: ", host, "\r\n");
   for (const Header& h : request.headers) {

@@ -40,6 +40,7 @@ struct Request {
   Slice host;       // lower case, without port
   Slice path;       // decoded, checked and encoded once (uri.h); begins with '/', or is "*" for OPTIONS
   Slice query;      // without '?', checked, as sent
+  Slice sent_path;  // canonical, too: what the backend is asked for instead of `path`; empty: that
   Headers headers;
   BodyLength length;
   Body* body = nullptr;  // never null while a plugin sees it

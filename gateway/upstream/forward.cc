@@ -26,7 +26,9 @@ enum class Upgrade : uint8_t { websocket };
 constexpr std::array<std::string_view, 1> enum_names(Upgrade) { return {"websocket"}; }
 
 struct ForwardOptions {
-  std::string to;                   // the upstream
+  std::string to;  // the upstream
+  // What the backend is asked for: a path whose {names} are those of match.path; without it, the client's.
+  std::optional<config::PathPattern> path;
   std::optional<Duration> timeout;  // to the response head; default: the upstream's response_timeout
   Credentials credentials =
       Credentials::remove;       // what the caller proved itself with, before the backend sees the request
@@ -37,6 +39,7 @@ struct ForwardOptions {
   template <class IO>
   void fields(IO& io) {
     io.required("to", to);
+    io.field("path", path);
     io.field("timeout", timeout);
     io.field("credentials", credentials);
     io.field("upgrade", upgrade);
@@ -77,7 +80,8 @@ class Forward final : public Plugin {
       : cluster_(std::move(cluster)),
         keep_credentials_(options.credentials == Credentials::keep),
         websocket_(!options.upgrade.empty()),
-        idle_timeout_(options.idle_timeout) {
+        idle_timeout_(options.idle_timeout),
+        path_(options.path) {
     timeouts_.response = options.timeout.value_or(cluster_->options().response_timeout);
     timeouts_.body = cluster_->options().body_timeout;
     timeouts_.events = options.idle_timeout;
@@ -88,6 +92,8 @@ class Forward final : public Plugin {
  private:
   // What may be done after a connection that turned out to be closed.
   enum class Again : uint8_t { no, rewound, untouched };  // nothing; if its content can be had again; all
+  Slice rewritten(Exchange& x) const;
+  bool segments_end_open() const noexcept;
   bool may_switch(Exchange& x) const;
   void open_tunnel(Exchange& x, Connection& c) const;
   void rebuild_headers(Exchange& x) const;
@@ -99,6 +105,7 @@ class Forward final : public Plugin {
   bool keep_credentials_;
   bool websocket_;
   Duration idle_timeout_;
+  std::optional<config::PathPattern> path_;
 };
 
 bool is_idempotent(http::Method m) noexcept {  // RFC 9110 section 9.2.2
@@ -114,6 +121,7 @@ Task<> Forward::handle(Exchange& x, Next) {
     co_return;
   }
   rebuild_headers(x);
+  if (path_) x.request.sent_path = rewritten(x);
   x.notes.upstream = cluster_->options().name;
   const size_t attempts = cluster_->options().targets.size() + 1;
   bool fresh = false;
@@ -182,6 +190,29 @@ bool Forward::may_switch(Exchange& x) const {
   return true;
 }
 
+// The parameters' values stand in the canonical path as they are: what is made of them is canonical.
+Slice Forward::rewritten(Exchange& x) const {
+  std::vector<Slice> pieces;
+  for (const config::Segment& segment : path_->segments) {
+    Slice piece = segment.text;
+    if (segment.kind != config::Segment::Kind::literal) {
+      const auto* found = std::ranges::find(x.params, Slice(segment.text), &PathParams::Param::name);
+      piece = found == x.params.end() ? Slice{} : found->value;
+    }
+    if (piece.empty()) continue;  // a {rest...} that is nothing
+    pieces.emplace_back("/");
+    pieces.push_back(piece);
+  }
+  const bool had_slash = segments_end_open() && x.request.path.ends_with('/');
+  const bool has_slash = !pieces.empty() && pieces.back().ends_with('/');
+  if (pieces.empty() || ((path_->trailing_slash || had_slash) && !has_slash)) pieces.emplace_back("/");
+  return x.arena.concat(pieces);
+}
+
+bool Forward::segments_end_open() const noexcept {
+  return !path_->segments.empty() && path_->segments.back().kind == config::Segment::Kind::rest;
+}
+
 void Forward::open_tunnel(Exchange& x, Connection& c) const {
   x.response.headers.add(HeaderId::upgrade, x.request.upgrade);
   http::TunnelLimits limits{idle_timeout_, timeouts_.body, {}, true};
@@ -227,10 +258,25 @@ void Forward::rebuild_headers(Exchange& x) const {
   }
 }
 
+// Every {name} of forward.path must be one of match.path, and of its kind.
+void check_path(const ForwardOptions& options, config::Reader& reader, const Setup& setup) {
+  if (!options.path) return;
+  const auto route = std::ranges::find(setup.model.routes, setup.route, &config::Route::name);
+  if (route == setup.model.routes.end()) return;
+  for (const config::Segment& segment : options.path->segments) {
+    const auto& there = route->match.path.segments;
+    if (segment.kind != config::Segment::Kind::literal && std::ranges::find(there, segment) == there.end())
+      reader.error_at("path", fmt::format("{{{}{}}} is not in match.path (\"{}\")", segment.text,
+                                          segment.kind == config::Segment::Kind::rest ? "..." : "",
+                                          route->match.path.text));
+  }
+}
+
 std::unique_ptr<Plugin> make_forward(config::Reader& reader, Setup& setup) {
   ForwardOptions options;
   reader.value(options);
   if (options.to.empty()) return nullptr;
+  check_path(options, reader, setup);
   std::shared_ptr<Cluster> cluster = find_cluster(options.to, reader, setup);
   if (cluster == nullptr) return nullptr;
   return std::make_unique<Forward>(std::move(cluster), options);

@@ -152,3 +152,33 @@ TEST_CASE("an event stream passes event by event, and may be silent for longer t
   gateway.advance(5min);
   CHECK(events->at_end());
 }
+
+TEST_CASE("a route rewrites the path: the backend gets what was matched, encoded once") {
+  Origin origin;
+  const std::string to = "authenticate: public, forward: { to: web, path: ";
+  Gateway gateway("upstreams: { web: { targets: [" + quoted(origin.target()) + "] } }\nroutes:\n" +
+                  "  - { name: one, match: { path: \"/api/{id}/x\" }, " + to + "\"/v1/things/{id}\" } }\n" +
+                  "  - { name: strip, match: { path: \"/files/{rest...}\" }, " + to + "\"/{rest...}\" } }\n" +
+                  "  - { name: fixed, match: { path: \"/old\" }, " + to + "\"/new/\" } }\n");
+  const auto asked = [&](const std::string& path) {
+    CHECK(gateway.ask(get(path)).status == 200);
+    const std::string head = origin.last().head;
+    return head.substr(4, head.find(" HTTP/1.1") - 4);
+  };
+  CHECK(asked("/api/a%20b%3F/x?q=1") == "/v1/things/a%20b%3F?q=1");
+  CHECK(asked("/files/a/b%2eb/") == "/a/b.b/");
+  CHECK(asked("/files") == "/");
+  CHECK(asked("/files/") == "/");
+  CHECK(asked("/old") == "/new/");
+  CHECK(gateway.log_line("\"path\":\"/api/a%20b%3F/x\"") != "");  // the log has the client's
+  const TempDir dir;
+  const std::string bad =
+      dir.write("bad.yaml",
+                "version: 1\nlisteners: [ { name: m, address: \"127.0.0.1:0\", plaintext: true } ]\n"
+                "upstreams: { web: { targets: [\"http://127.0.0.1:1\"] } }\nroutes: [ { name: one, match: { "
+                "path: \"/a/{id}\" }, " +
+                    to + "\"/v1/{other}\" } } ]\n");
+  const Finished checked = run({binary(), "check", bad});
+  CHECK(checked.status == 78);
+  CHECK(checked.err.find("{other} is not in match.path") != std::string::npos);
+}
