@@ -28,10 +28,10 @@ ServerStream::ServerStream(ServerSession& session, int32_t id, void* owner) noex
       id_(id),
       owner_(owner),
       head_(session.limits_.head),
+      kept_(session.stream_.loop().blocks()),
       pace_(session.limits_.body_rate),
       arrived_(session.stream_.loop().blocks()),
-      given_(session.stream_.loop().blocks()),
-      kept_(session.stream_.loop().blocks()) {}
+      given_(session.stream_.loop().blocks()) {}
 
 ServerStream::~ServerStream() {
   session_.consumed(*this, arrived_.size() + given_.size());

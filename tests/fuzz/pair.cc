@@ -38,8 +38,8 @@ class Watched final : public http::Body {
 
 Message message_of(const http::Request& request) {
   Message m;
-  m.line = std::string(request.method_text) + ' ' + std::string(request.path) + '?' +
-           std::string(request.query);
+  m.line =
+      std::string(request.method_text) + ' ' + std::string(request.path) + '?' + std::string(request.query);
   for (const http::Header& h : request.headers) {
     const bool framing = h.id == http::HeaderId::host || h.id == http::HeaderId::transfer_encoding ||
                          h.id == http::HeaderId::content_length;
@@ -49,8 +49,8 @@ Message message_of(const http::Request& request) {
 }
 
 // Reads requests until the end; each whole one is seen, and forwarded if there is somebody to forward to.
-Task<> read_all(Loop& loop, MemoryStream& stream, const http::ServerLimits& limits, std::vector<Message>& seen,
-                std::string* forwarded) {
+Task<> read_all(Loop& loop, MemoryStream& stream, const http::ServerLimits& limits,
+                std::vector<Message>& seen, std::string* forwarded) {
   http::h1::ServerConnection connection(stream, limits);
   bool go_on = true;
   while (go_on) {
