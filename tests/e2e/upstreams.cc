@@ -120,6 +120,7 @@ TEST_CASE("a slow body is 408, and a backend that stops in mid-answer ends the a
   auto slow = gateway.connect();
   slow->send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
   CHECK(eventually([&] { return origin.connections() == 1; }));
+  CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 1)"));
   gateway.advance(31s);
   CHECK(slow->read().status == 408);
   auto stuck = gateway.connect();
