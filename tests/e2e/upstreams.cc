@@ -101,11 +101,13 @@ TEST_CASE("a client that does not read stops its backend, and is cut in the end"
   Gateway gateway(forwarding("targets: [" + quoted(origin.target()) + "]"));
   auto lazy = gateway.connect();
   lazy->send(get("/lazy"));
-  CHECK(eventually([&] { return origin.requests().size() == 1; }));
+  CHECK(lazy->read_some().starts_with(
+      "HTTP/1.1 200"));  // the answer has begun: no wait for the backend ends it
   CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 1)"));
   CHECK(gateway.ask(get("/other", "Connection: close\r\n")).body.size() == 64 * piece.size());
   gateway.advance(31s);
   const std::string line = gateway.log_line("\"path\":\"/lazy\"");
+  INFO(line);
   CHECK(line.find("\"status\":200") != std::string::npos);
   CHECK(line.find("\"reason\":\"slow_reader\"") != std::string::npos);
   CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 0)"));
