@@ -70,7 +70,8 @@ Offence FrameGuard::frame(Monotonic now) noexcept {
       in_block_ = (flags & end_headers) == 0;
       block_bytes_ = payload_left_;
       continuations_ = 0;
-      return block_bytes_ > block_bytes_max_ ? flood("header_block_too_large") : Offence{};
+      if (block_bytes_ > block_bytes_max_) return flood("header_block_too_large");
+      return work_.spend(now) ? Offence{} : flood("header_flood");  // one that begins a request earns it back
     case continuation:
       in_block_ = in_block_ && (flags & end_headers) == 0;
       block_bytes_ += payload_left_;

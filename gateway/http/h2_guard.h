@@ -1,9 +1,10 @@
 // FrameGuard: looks at a client's HTTP/2 frames before the session does, and says when they are an attack.
 //
 // A frame that makes us work without a request moving on (resets, pings, settings, priorities, empty DATA,
-// window updates, CONTINUATION without end) is paid for from a budget that refills with time and with what
-// the connection really does. The known holes are CVE-2019-9511 to 9518, CVE-2023-44487 (rapid reset),
-// CVE-2024-27316 (CONTINUATION flood) and CVE-2025-8671 (MadeYouReset). Owned by the session; one thread.
+// window updates, HEADERS that begin nothing, CONTINUATION without end) is paid for from a budget that
+// refills with time and with what the connection really does. The known holes are CVE-2019-9511 to 9518,
+// CVE-2023-44487 (rapid reset), CVE-2024-27316 (CONTINUATION flood) and CVE-2025-8671 (MadeYouReset). Owned
+// by the session; one thread.
 #pragma once
 
 #include <array>

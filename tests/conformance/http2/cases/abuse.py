@@ -128,6 +128,16 @@ flood_of("CVE-2019-9518", "DATA without content", 5000, lambda n: wire.frame(wir
 flood_of("RFC9113-10.5", "RST_STREAM of one stream, again and again", 5000, lambda n: wire.reset(1), begin=open_upload)
 
 
+def use_stream_five(client):
+    client.send_headers(5, request("/five"))
+    client.answer(5)
+
+
+# nghttp2 decodes the block and drops it: no stream begins, and no callback tells of it.
+flood_of("RFC9113-10.5", "HEADERS of a stream below one that was used", 5000,
+         lambda n: wire.frame(wire.HEADERS, WHOLE, 3, blocks.get(b"/three")), begin=use_stream_five)
+
+
 @case("RFC9113-10.5", "a client that sends a hundred of each control frame is no attacker")
 def some_control_frames(lab):
     client = lab.connect()
