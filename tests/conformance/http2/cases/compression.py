@@ -9,16 +9,22 @@ def send_block(client, stream, block):
     client.send(wire.frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, stream, block))
 
 
+def connect_behind(lab, before):
+    """A connection on which these blocks were requests that have been answered."""
+    client = lab.connect()
+    for block in before:
+        stream = client.new_stream()
+        send_block(client, stream, block)
+        client.answer(stream)
+    return client
+
+
 def decoding_error(section, name, block, *before):
     """A block that cannot be decoded, on a connection that has had the blocks before."""
 
     @case(section, f"{name} is COMPRESSION_ERROR")
     def run(lab):
-        client = lab.connect()
-        for earlier in before:
-            stream = client.new_stream()
-            send_block(client, stream, earlier)
-            client.answer(stream)
+        client = connect_behind(lab, before)
         send_block(client, client.new_stream(), block)
         client.expect_goaway(wire.COMPRESSION_ERROR)
         check("/block" not in lab.backend.paths(), "expected nothing at the backend, came a request")
@@ -29,11 +35,7 @@ def accepted(section, name, fields, expected, *before):
 
     @case(section, name)
     def run(lab):
-        client = lab.connect()
-        for earlier in before:
-            stream = client.new_stream()
-            send_block(client, stream, earlier)
-            client.answer(stream)
+        client = connect_behind(lab, before)
         stream = client.new_stream()
         send_block(client, stream, blocks.get(b"/accepted") + fields)
         client.answer(stream)

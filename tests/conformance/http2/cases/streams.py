@@ -72,48 +72,31 @@ def reset_of_half_closed(lab):
 
 # --- closed
 
-@case("RFC9113-6.1", "DATA on a stream that is closed is STREAM_CLOSED")
-def data_on_closed(lab):
-    client = answered(lab)
-    client.send_data(1, b"more", end=True)
-    client.expect_error(1, wire.STREAM_CLOSED)
+def late_frames(state, section_of_headers, begin):
+    """What comes on stream 1 when it is over."""
+
+    @case("RFC9113-6.1", f"DATA on a stream that {state} is STREAM_CLOSED")
+    def data(lab):
+        client = begin(lab)
+        client.send_data(1, b"more", end=True)
+        client.expect_error(1, wire.STREAM_CLOSED)
+
+    @case(section_of_headers, f"HEADERS on a stream that {state} are STREAM_CLOSED or PROTOCOL_ERROR")
+    def headers(lab):
+        client = begin(lab)
+        client.send_headers(1, request("/again"))
+        client.expect_error(1, wire.STREAM_CLOSED, wire.PROTOCOL_ERROR)
+        check("/again" not in lab.backend.paths(), "expected nothing at the backend, came a request")
+
+    @case("RFC9113-6.10", f"CONTINUATION on a stream that {state} is PROTOCOL_ERROR")
+    def continuation(lab):
+        client = begin(lab)
+        client.send(wire.frame(wire.CONTINUATION, wire.END_HEADERS, 1, b"\x82"))
+        client.expect_goaway(wire.PROTOCOL_ERROR)
 
 
-@case("RFC9113-5.1.1", "HEADERS on a stream that is closed are STREAM_CLOSED or PROTOCOL_ERROR")
-def headers_on_closed(lab):
-    client = answered(lab)
-    client.send_headers(1, request("/again"))
-    client.expect_error(1, wire.STREAM_CLOSED, wire.PROTOCOL_ERROR)
-    check("/again" not in lab.backend.paths(), "expected nothing at the backend, came a request")
-
-
-@case("RFC9113-6.10", "CONTINUATION on a stream that is closed is PROTOCOL_ERROR")
-def continuation_on_closed(lab):
-    client = answered(lab)
-    client.send(wire.frame(wire.CONTINUATION, wire.END_HEADERS, 1, b"\x82"))
-    client.expect_goaway(wire.PROTOCOL_ERROR)
-
-
-@case("RFC9113-6.1", "DATA on a stream that the client has reset is STREAM_CLOSED")
-def data_on_reset(lab):
-    client = reset_by_client(lab)
-    client.send_data(1, b"more", end=True)
-    client.expect_error(1, wire.STREAM_CLOSED)
-
-
-@case("RFC9113-5.1", "HEADERS on a stream that the client has reset are STREAM_CLOSED or PROTOCOL_ERROR")
-def headers_on_reset(lab):
-    client = reset_by_client(lab)
-    client.send_headers(1, request("/again"))
-    client.expect_error(1, wire.STREAM_CLOSED, wire.PROTOCOL_ERROR)
-    check("/again" not in lab.backend.paths(), "expected nothing at the backend, came a request")
-
-
-@case("RFC9113-6.10", "CONTINUATION on a stream that the client has reset is PROTOCOL_ERROR")
-def continuation_on_reset(lab):
-    client = reset_by_client(lab)
-    client.send(wire.frame(wire.CONTINUATION, wire.END_HEADERS, 1, b"\x82"))
-    client.expect_goaway(wire.PROTOCOL_ERROR)
+late_frames("is closed", "RFC9113-5.1.1", answered)
+late_frames("the client has reset", "RFC9113-5.1", reset_by_client)
 
 
 @case("RFC9113-5.1", "WINDOW_UPDATE and RST_STREAM on a stream that is closed are ignored")
