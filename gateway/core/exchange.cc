@@ -119,9 +119,8 @@ void Exchange::answer(int status, Slice content_type, Slice content) {
   if (!content_type.empty()) response.headers.add(http::HeaderId::content_type, content_type);
   memory_body_.reset(content);
   response.body = &memory_body_;
-  const bool may_have_content = status != 204 && status != 304;
-  response.length = {may_have_content ? http::BodyLength::Kind::counted : http::BodyLength::Kind::none,
-                     content.size()};
+  const bool may = http::may_have_content(http::Method::get, status);
+  response.length = {may ? http::BodyLength::Kind::counted : http::BodyLength::Kind::none, content.size()};
   answered = true;
 }
 

@@ -178,21 +178,26 @@ Result<void> check_response_head(Slice head) {
   return {};
 }
 
-Result<BodyLength> request_length(const Request& request) {
+Result<BodyLength> request_length(const Request& request, bool ended) {
   const Lengths l = lengths_of(request.headers);
-  if (l.content_lengths == 0 && l.transfer_encodings == 0) return BodyLength{};
-  return decide(l, request.version, bad_request);
+  const bool http2 = request.version == Version::http2;
+  if (http2 && l.transfer_encodings > 0)
+    return bad_request("encoding_in_http2", "Transfer-Encoding in HTTP/2");
+  if (l.content_lengths == 0 && l.transfer_encodings == 0)
+    return BodyLength{http2 && !ended ? BodyLength::Kind::chunked : BodyLength::Kind::none, 0};
+  Result<BodyLength> length = decide(l, request.version, bad_request);
+  if (http2 && ended && length && length->bytes > 0)
+    return bad_request("bad_length", "a Content-Length without content");
+  return length;
 }
 
 Result<BodyLength> response_length(const Response& response, Method method) {
-  const int s = response.status;
   const Lengths l = lengths_of(response.headers);
-  if (l.content_lengths == 0 && l.transfer_encodings == 0) {
-    if (method == Method::head || s < 200 || s == 204 || s == 304) return BodyLength{};
-    return BodyLength{BodyLength::Kind::until_close, 0};
-  }
+  const bool content = may_have_content(method, response.status);
+  if (l.content_lengths == 0 && l.transfer_encodings == 0)
+    return BodyLength{content ? BodyLength::Kind::until_close : BodyLength::Kind::none, 0};
   Result<BodyLength> length = decide(l, response.version, bad_response);
-  if (length && (method == Method::head || s < 200 || s == 204 || s == 304)) return BodyLength{};
+  if (length && !content) return BodyLength{};
   return length;
 }
 

@@ -31,8 +31,10 @@ Result<void> check_response_head(Slice head);
 
 // RFC 9112 section 6.3 for a request whose headers are all there. Refused: Content-Length with
 // Transfer-Encoding, several lengths (equal ones too), a length that is not digits or above 2^63,
-// Transfer-Encoding with HTTP/1.0, a coding other than one single "chunked", an empty one.
-Result<BodyLength> request_length(const Request& request);
+// Transfer-Encoding with HTTP/1.0, a coding other than one single "chunked", an empty one. HTTP/2 (RFC 9113
+// section 8.1.1) has no Transfer-Encoding, and content until END_STREAM, which Kind::chunked stands for here;
+// `ended`: it came with the head.
+Result<BodyLength> request_length(const Request& request, bool ended = false);
 // The same for a response to `method`: HEAD, 1xx, 204, 304 have none; without a length, until the close.
 Result<BodyLength> response_length(const Response& response, Method method);
 

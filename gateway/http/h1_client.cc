@@ -61,7 +61,6 @@ Task<Result<void>> ClientConnection::send(const Request& request, Slice host, co
 
 // The rest of the content; ends before it if the answer begins.
 Task<Result<void>> ClientConnection::send_content(const Request& request, const Timeouts& timeouts) {
-  pumped_ = {};
   pump_ = pump(request, timeouts);
   if (!pump_.done()) {
     Task<> answer = answer_begins();

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "gateway/base/text.h"
-#include "gateway/http/uri.h"
+#include "gateway/http/head_rules.h"
 
 namespace sallyport::http::h1 {
 namespace {
@@ -116,29 +116,14 @@ Result<void> parse_fields(Slice fields, Version version, Found& found) {
   return fail(Code::malformed_request, "bad_header", "the header block is not well-formed");
 }
 
-Result<void> read_host(Arena& arena, const Target& target, Request& out) {
-  if (out.headers.count(HeaderId::host) != 1) {
+Result<void> read_host(Request& out, Slice of_target, Arena& arena) {
+  if (out.headers.count(HeaderId::host) != 1)
     return fail(Code::malformed_request, "bad_host", "there must be exactly one Host header");
-  }
-  out.authority = out.headers.get(HeaderId::host);
-  Result<Authority> host = parse_authority(out.authority, arena);
-  if (!host) return std::unexpected(std::move(host.error()));
-  out.host = host->host;
-  if (!target.authority.empty() && !text::iequals(target.authority, out.authority)) {
+  Result<void> read = read_authority(out, out.headers.get(HeaderId::host), arena);
+  if (read && !of_target.empty() && !text::iequals(of_target, out.authority))
     return fail(Code::malformed_request, "host_mismatch",
                 "the Host header and the request target name two hosts");
-  }
-  return {};
-}
-
-Result<void> read_expect(Request& out) {
-  const Header* expect = out.headers.find(HeaderId::expect);
-  if (expect == nullptr) return {};
-  if (!text::iequals(expect->value, "100-continue") || out.headers.count(HeaderId::expect) > 1) {
-    return fail(Code::expectation_failed, "unknown_expectation", "only Expect: 100-continue is understood");
-  }
-  out.expects_continue = out.version == Version::http11;  // RFC 9110 section 10.1.1: ignored from HTTP/1.0
-  return {};
+  return read;
 }
 
 // A GET without content that asks for one protocol; a list, or one that is not "Connection: upgrade", is
@@ -225,17 +210,9 @@ Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& aren
   found.headers_max = limits.headers;
   done = parse_fields(head.substr(line.size() + 2), out.version, found);
   if (!done) return done;
-  if (out.method == Method::connect) {
-    return fail(Code::malformed_request, "connect", "this is not a tunnel: CONNECT is not served");
-  }
-  Result<Target> target = parse_target(out.target, arena);
-  if (!target) return std::unexpected(std::move(target.error()));
-  if (target->path == "*" && out.method != Method::options) {
-    return fail(Code::malformed_request, "bad_target", "the target * is for OPTIONS only");
-  }
-  out.path = target->path;
-  out.query = target->query;
-  done = read_host(arena, *target, out);
+  Result<Slice> authority = read_target(out, arena);
+  if (!authority) return std::unexpected(std::move(authority.error()));
+  done = read_host(out, *authority, arena);
   if (!done) return done;
   Result<BodyLength> length = request_length(out);
   if (!length) return std::unexpected(std::move(length.error()));
@@ -299,8 +276,7 @@ void write_response_head(const Response& response, Method method, Version client
   for (const Header& h : response.headers) {
     if (!is_framing(h.id)) head.field(h);
   }
-  const bool no_content = response.status == 204 || response.status == 304 || response.status < 200;
-  if (!no_content) {
+  if (may_have_content(Method::get, response.status)) {  // HEAD tells of what a GET would bring
     const bool none = response.length.kind == BodyLength::Kind::none && method != Method::head;
     head.framing(none ? BodyLength{BodyLength::Kind::counted, 0} : response.length);
   }
@@ -321,21 +297,7 @@ void remove_hop_by_hop(Headers& headers) {
     if (names_another) lists.push_back(h.value);
   }
   headers.remove_if([&](const Header& h) {
-    switch (h.id) {
-      case HeaderId::connection:
-      case HeaderId::content_length:
-      case HeaderId::keep_alive:
-      case HeaderId::proxy_authenticate:
-      case HeaderId::proxy_authorization:
-      case HeaderId::proxy_connection:
-      case HeaderId::te:
-      case HeaderId::trailer:
-      case HeaderId::transfer_encoding:
-      case HeaderId::upgrade:
-        return true;
-      default:
-        break;
-    }
+    if (is_of_one_hop(h.id)) return true;
     if (text::iequals(h.name, "HTTP2-Settings")) return true;
     for (Slice list : lists) {
       if (list_has_token(list, h.name)) return true;

@@ -12,10 +12,6 @@ constexpr uint64_t drain_max = 64 * 1024;  // content that is read off to keep a
 constexpr Slice continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr ReceivedBody::Faults faults = {Code::request_timeout, Code::client_gone, Code::malformed_request};
 
-bool has_content(const Request& request, const Response& response) noexcept {
-  return request.method != Method::head && response.status != 204 && response.status != 304;
-}
-
 }  // namespace
 
 ServerConnection::ServerConnection(net::Stream& stream, const ServerLimits& limits) noexcept
@@ -94,9 +90,9 @@ Result<void> ServerConnection::write_piece(const Response& response, Slice piece
 
 Task<Result<void>> ServerConnection::respond(const Request& request, Response& response) {
   if (response.status == 0) co_return fail(Code::client_gone, "client_gone");
-  const bool content = has_content(request, response);
   using Kind = BodyLength::Kind;
   const bool switches = response.status == 101;
+  const bool content = switches || may_have_content(request.method, response.status);
   if (content && !switches &&
       (response.length.kind == Kind::until_close || response.length.kind == Kind::chunked)) {
     response.length = {request.version == Version::http10 ? Kind::until_close : Kind::chunked, 0};

@@ -5,29 +5,13 @@
 
 #include "gateway/base/text.h"
 #include "gateway/http/h2_fields.h"
-#include "gateway/http/uri.h"
+#include "gateway/http/head_rules.h"
 
 namespace sallyport::http::h2 {
 namespace {
 
 std::unexpected<Error> malformed(std::string_view reason, std::string detail) {
   return fail(Code::malformed_request, reason, std::move(detail));
-}
-
-// What has no place in a message of HTTP/2 (RFC 9113 section 8.2.2), and what is written from the length.
-bool is_left_out(HeaderId id) noexcept {
-  switch (id) {
-    case HeaderId::connection:
-    case HeaderId::content_length:
-    case HeaderId::keep_alive:
-    case HeaderId::proxy_connection:
-    case HeaderId::te:
-    case HeaderId::transfer_encoding:
-    case HeaderId::upgrade:
-      return true;
-    default:
-      return false;
-  }
 }
 
 }  // namespace
@@ -68,65 +52,36 @@ Result<void> RequestHead::finish(bool ended) {
   if (fields_ > limits_.headers + 4)
     return fail(Code::headers_too_large, "too_many_headers", "there are too many headers");
   if (!is_token(request_->method_text)) return malformed("bad_method", "the method is not a token");
-  if (request_->method == Method::connect)
-    return malformed("connect", "this is not a tunnel: CONNECT is not served");
-  if (scheme_ != "https" && scheme_ != "http")
-    return malformed("bad_scheme", "the scheme is neither https nor http");
   for (const Header& h : request_->headers) {
     if (!is_token(h.name)) return malformed("bad_name", "a header's name has a character that no name has");
     if (!is_field_value(h.value)) return malformed("control_character", "there is a control character");
   }
   request_->target = path_;
-  Result<Target> target = parse_target(path_, *arena_);
-  if (!target) return std::unexpected(std::move(target.error()));
-  if (!target->authority.empty())
+  Result<Slice> authority = read_target(*request_, *arena_);
+  if (!authority) return std::unexpected(std::move(authority.error()));
+  if (scheme_ != "https" && scheme_ != "http")
+    return malformed("bad_scheme", "the scheme is neither https nor http");
+  if (!authority->empty())
     return malformed("bad_target", "the path of an HTTP/2 request begins with a slash");
-  if (target->path == "*" && request_->method != Method::options)
-    return malformed("bad_target", "the target * is for OPTIONS only");
-  request_->path = target->path;
-  request_->query = target->query;
-  if (Result<void> done = read_authority(authority_); !done) return done;
-  if (Result<void> done = read_length(ended); !done) return done;
+  if (Result<void> done = read_host(); !done) return done;
+  Result<BodyLength> length = request_length(*request_, ended);
+  if (!length) return std::unexpected(std::move(length.error()));
+  request_->length = *length;
   join_cookies();
-  const Header* expect = request_->headers.find(HeaderId::expect);
-  if (expect == nullptr) return {};
-  if (!text::iequals(expect->value, "100-continue") || request_->headers.count(HeaderId::expect) > 1)
-    return fail(Code::expectation_failed, "unknown_expectation", "only Expect: 100-continue is understood");
-  request_->expects_continue = !ended;
-  return {};
+  return read_expect(*request_);
 }
 
 // RFC 9113 section 8.3.1: :authority, or Host; never two that differ.
-Result<void> RequestHead::read_authority(Slice authority) {
+Result<void> RequestHead::read_host() {
   const size_t hosts = request_->headers.count(HeaderId::host);
   const Slice host = request_->headers.get(HeaderId::host);
   if (hosts > 1 || (hosts == 0 && !has_authority_))
     return malformed("bad_host", "there must be exactly one :authority or Host");
-  if (hosts == 1 && has_authority_ && !text::iequals(host, authority))
+  if (hosts == 1 && has_authority_ && !text::iequals(host, authority_))
     return malformed("host_mismatch", "the Host header and :authority name two hosts");
-  request_->authority = has_authority_ ? authority : host;
-  Result<Authority> parsed = parse_authority(request_->authority, *arena_);
-  if (!parsed) return std::unexpected(std::move(parsed.error()));
-  request_->host = parsed->host;
-  request_->headers.set(HeaderId::host, request_->authority);
-  return {};
-}
-
-Result<void> RequestHead::read_length(bool ended) {
-  const size_t lengths = request_->headers.count(HeaderId::content_length);
-  if (lengths > 1) return malformed("several_lengths", "more than one Content-Length");
-  if (request_->headers.count(HeaderId::transfer_encoding) > 0)
-    return malformed("encoding_in_http2", "Transfer-Encoding in HTTP/2");
-  if (lengths == 1) {
-    const auto bytes = text::parse_decimal(request_->headers.get(HeaderId::content_length));
-    if (!bytes || *bytes > (uint64_t{1} << 62))
-      return malformed("bad_length", "a Content-Length that is not a number");
-    if (ended && *bytes > 0) return malformed("bad_length", "a Content-Length without content");
-    request_->length = {BodyLength::Kind::counted, *bytes};
-  } else if (!ended) {
-    request_->length = {BodyLength::Kind::chunked, 0};  // known at its end
-  }
-  return {};
+  Result<void> read = read_authority(*request_, has_authority_ ? authority_ : host, *arena_);
+  if (read) request_->headers.set(HeaderId::host, request_->authority);
+  return read;
 }
 
 // RFC 9113 section 8.2.3: what was split into several fields is one again.
@@ -149,10 +104,11 @@ void write_response_fields(const Response& response, Arena& arena, FieldList& ou
                                       static_cast<char>('0' + status % 10)};
   out.add(":status", arena.copy({digits.data(), digits.size()}));
   for (const Header& h : response.headers) {
-    if (!is_left_out(h.id)) out.add(h.name, text::trim(h.value));
+    if (!is_of_one_hop(h.id)) out.add(h.name, text::trim(h.value));
   }
-  const bool no_content = response.status == 204 || response.status == 304 || response.status < 200;
-  if (no_content || response.length.kind != BodyLength::Kind::counted) return;
+  const bool content =
+      may_have_content(Method::get, response.status);  // HEAD tells of what a GET would bring
+  if (!content || response.length.kind != BodyLength::Kind::counted) return;
   text::Digits length;
   out.add("content-length", arena.copy(text::decimal(response.length.bytes, length)));
 }

@@ -36,8 +36,7 @@ class RequestHead {
   Result<void> finish(bool ended);
 
  private:
-  Result<void> read_authority(Slice from_target);
-  Result<void> read_length(bool ended);
+  Result<void> read_host();
   void join_cookies();
 
   Arena* arena_ = nullptr;

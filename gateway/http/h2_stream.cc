@@ -10,14 +10,13 @@
 namespace sallyport::http::h2 {
 namespace {
 
+// Bytes of an answer that a client takes within write_timeout, or it is too slow.
+constexpr size_t share_min = 4096;
+
 bool has_content(const Request& request, const Response& response) noexcept {
   const bool none = response.length.kind == BodyLength::Kind::counted && response.length.bytes == 0;
-  return request.method != Method::head && response.status != 204 && response.status != 304 && !none &&
-         response.body != nullptr;
+  return may_have_content(request.method, response.status) && !none && response.body != nullptr;
 }
-
-constexpr size_t share_min =
-    4096;  // bytes of an answer that a client takes within write_timeout, or it is too slow
 
 std::unexpected<Error> gone(std::string_view reason) { return fail(Code::client_gone, reason); }
 

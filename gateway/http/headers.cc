@@ -109,6 +109,24 @@ HeaderId header_id(Slice name) noexcept {
 
 Slice header_name(HeaderId id) noexcept { return names[static_cast<size_t>(id)]; }
 
+bool is_of_one_hop(HeaderId id) noexcept {
+  switch (id) {
+    case HeaderId::connection:
+    case HeaderId::content_length:
+    case HeaderId::keep_alive:
+    case HeaderId::proxy_authenticate:
+    case HeaderId::proxy_authorization:
+    case HeaderId::proxy_connection:
+    case HeaderId::te:
+    case HeaderId::trailer:
+    case HeaderId::transfer_encoding:
+    case HeaderId::upgrade:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void Headers::set(HeaderId id, Slice value) {
   remove(id);
   add(id, value);

@@ -63,6 +63,10 @@ HeaderId header_id(Slice name) noexcept;
 // The name in the form we send ("Content-Type"); empty for `other`.
 Slice header_name(HeaderId id) noexcept;
 
+// Meant for the next hop only (RFC 9110 section 7.6.1), or the framing, which is written anew: none goes on,
+// and HTTP/2 has none of them.
+bool is_of_one_hop(HeaderId id) noexcept;
+
 struct Header {
   Slice name;
   Slice value;

@@ -74,6 +74,11 @@ struct Response {
   }
 };
 
+// A response to HEAD and 1xx, 204 and 304 have none (RFC 9110 section 6.4.1).
+constexpr bool may_have_content(Method method, int status) noexcept {
+  return method != Method::head && status >= 200 && status != 204 && status != 304;
+}
+
 // "OK" for 200; empty for what is not registered.
 Slice reason_phrase(int status) noexcept;
 

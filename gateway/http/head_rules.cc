@@ -1,0 +1,37 @@
+#include "gateway/http/head_rules.h"
+
+#include "gateway/base/text.h"
+#include "gateway/http/uri.h"
+
+namespace sallyport::http {
+
+Result<Slice> read_target(Request& out, Arena& arena) {
+  if (out.method == Method::connect)
+    return fail(Code::malformed_request, "connect", "this is not a tunnel: CONNECT is not served");
+  Result<Target> target = parse_target(out.target, arena);
+  if (!target) return std::unexpected(std::move(target.error()));
+  if (target->path == "*" && out.method != Method::options)
+    return fail(Code::malformed_request, "bad_target", "the target * is for OPTIONS only");
+  out.path = target->path;
+  out.query = target->query;
+  return target->authority;
+}
+
+Result<void> read_authority(Request& out, Slice authority, Arena& arena) {
+  out.authority = authority;
+  Result<Authority> host = parse_authority(authority, arena);
+  if (!host) return std::unexpected(std::move(host.error()));
+  out.host = host->host;
+  return {};
+}
+
+Result<void> read_expect(Request& out) {
+  const Header* expect = out.headers.find(HeaderId::expect);
+  if (expect == nullptr) return {};
+  if (!text::iequals(expect->value, "100-continue") || out.headers.count(HeaderId::expect) > 1)
+    return fail(Code::expectation_failed, "unknown_expectation", "only Expect: 100-continue is understood");
+  out.expects_continue = out.version != Version::http10;
+  return {};
+}
+
+}  // namespace sallyport::http
