@@ -67,7 +67,7 @@ Task<> Tunnel::pump() {
 Slice Tunnel::give() noexcept {
   const Slice piece = backend_.input().readable();
   given_ = piece.size();
-  if (limits_.websocket) frames_.see(piece);
+  frames_.see(piece);
   return piece;
 }
 
@@ -75,7 +75,7 @@ Slice Tunnel::give() noexcept {
 Slice Tunnel::farewell() {
   ended_ = true;
   pump_ = Task<>::ready();  // nothing more of the client's
-  return limits_.websocket && frames_.between() ? close_1008 : Slice{};
+  return frames_.between() ? close_1008 : Slice{};
 }
 
 Task<> Tunnel::wait_for_input(Monotonic until) {

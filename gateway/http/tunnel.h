@@ -1,5 +1,5 @@
-// Tunnel: the two directions of a backend's connection that has switched protocols (RFC 9110 section 7.8):
-// bytes that nobody looks into, but for where a WebSocket's frames end.
+// Tunnel: the two directions of a backend's connection that has become a WebSocket (RFC 9110 section 7.8):
+// bytes that nobody looks into, but for where a frame ends.
 //
 // As a Body it is what the backend sends; what the client sends is pumped to the backend beside that. Owned
 // by the backend's connection; one worker's thread.
@@ -31,10 +31,8 @@ class WebSocketFrames {
 struct TunnelLimits {
   Duration idle;   // silence in both directions together
   Duration write;  // for the backend to take what is queued
-  // Asked about once a second if set: false ends the tunnel, a WebSocket with status 1008 (RFC 6455
-  // section 7.4.1).
+  // Asked about once a second if set: false ends the tunnel with status 1008 (RFC 6455 section 7.4.1).
   std::move_only_function<bool()> still_allowed;
-  bool websocket = false;
 };
 
 class Tunnel final : public Body {

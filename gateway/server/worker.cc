@@ -119,8 +119,8 @@ std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, 
 }
 
 void Worker::accepted(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket) {
-  if (connections_ + proxied_.size() >=
-      connections_max_) {  // closed at once, before a handshake costs anything
+  // Closed at once, before a handshake costs anything.
+  if (connections_ + proxied_.size() >= connections_max_) {
     listener->refused.add();
     return;
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -93,7 +94,6 @@ class Forward final : public Plugin {
   // What may be done after a connection that turned out to be closed.
   enum class Again : uint8_t { no, rewound, untouched };  // nothing; if its content can be had again; all
   Slice rewritten(Exchange& x) const;
-  bool segments_end_open() const noexcept;
   bool may_switch(Exchange& x) const;
   void open_tunnel(Exchange& x, Connection& c) const;
   void rebuild_headers(Exchange& x) const;
@@ -192,7 +192,8 @@ bool Forward::may_switch(Exchange& x) const {
 
 // The parameters' values stand in the canonical path as they are: what is made of them is canonical.
 Slice Forward::rewritten(Exchange& x) const {
-  std::vector<Slice> pieces;
+  std::array<Slice, 2 * config::PathPattern::segments_max + 1> pieces;
+  size_t count = 0;
   for (const config::Segment& segment : path_->segments) {
     Slice piece = segment.text;
     if (segment.kind != config::Segment::Kind::literal) {
@@ -200,22 +201,19 @@ Slice Forward::rewritten(Exchange& x) const {
       piece = found == x.params.end() ? Slice{} : found->value;
     }
     if (piece.empty()) continue;  // a {rest...} that is nothing
-    pieces.emplace_back("/");
-    pieces.push_back(piece);
+    pieces[count++] = "/";
+    pieces[count++] = piece;
   }
-  const bool had_slash = segments_end_open() && x.request.path.ends_with('/');
-  const bool has_slash = !pieces.empty() && pieces.back().ends_with('/');
-  if (pieces.empty() || ((path_->trailing_slash || had_slash) && !has_slash)) pieces.emplace_back("/");
-  return x.arena.concat(pieces);
-}
-
-bool Forward::segments_end_open() const noexcept {
-  return !path_->segments.empty() && path_->segments.back().kind == config::Segment::Kind::rest;
+  const bool open_end =
+      !path_->segments.empty() && path_->segments.back().kind == config::Segment::Kind::rest;
+  const bool wants_slash = path_->trailing_slash || (open_end && x.request.path.ends_with('/'));
+  if (count == 0 || (wants_slash && !pieces[count - 1].ends_with('/'))) pieces[count++] = "/";
+  return x.arena.concat(std::span<const Slice>(pieces).first(count));
 }
 
 void Forward::open_tunnel(Exchange& x, Connection& c) const {
   x.response.headers.add(HeaderId::upgrade, x.request.upgrade);
-  http::TunnelLimits limits{idle_timeout_, timeouts_.body, {}, true};
+  http::TunnelLimits limits{idle_timeout_, timeouts_.body, {}};
   if (!x.rechecks.empty()) limits.still_allowed = [&x] { return x.still_allowed(); };
   x.response.body = &c.http.tunnel(x.responder().open_tunnel(), std::move(limits));
   x.response.length = {http::BodyLength::Kind::until_close, 0};

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstring>
 
 #include "gateway/base/cidr.h"
 #include "gateway/base/text.h"
