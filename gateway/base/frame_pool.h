@@ -1,4 +1,5 @@
-// FramePool: the free list that coroutine frames come from, one for each thread.
+// FramePool: the free list that coroutine frames come from, one for each thread; and nghttp2's memory
+// (http/h2_memory.h).
 //
 // A promise's operator new has no way to reach its worker, so the list is thread_local: it holds raw memory
 // only, no state that anything depends on. A frame must be freed on the thread that made it, which holds

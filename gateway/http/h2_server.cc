@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "gateway/http/h2_fields.h"
+#include "gateway/http/h2_memory.h"
 
 namespace sallyport::http::h2 {
 namespace {
@@ -175,7 +176,8 @@ ServerSession::ServerSession(net::Stream& stream, const ServerLimits& limits, Ow
       out_(stream.loop().blocks()),
       quiet_since_(stream.loop().now()),
       fields_(std::make_unique<FieldList>()) {
-  nghttp2_session_server_new2(&session_, Callbacks::all(), this, Callbacks::options());
+  nghttp2_mem memory = pooled_memory();
+  nghttp2_session_server_new3(&session_, Callbacks::all(), this, Callbacks::options(), &memory);
   const std::array<nghttp2_settings_entry, 3> settings = {
       {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams},
        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window},
