@@ -303,7 +303,7 @@ routes:
 
 
 def many_keys(count):
-    """A key file of that size. Their hashes belong to nobody: what counts is how many there are."""
+    """The big config's key file. The hashes belong to nobody: what counts is how many there are."""
     digest = "ab" * 32
     with open(os.path.join(WORK, "many.yaml"), "w") as f:
         f.write("version: 1\nkeys:\n")
