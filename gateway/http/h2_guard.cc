@@ -71,7 +71,7 @@ Offence FrameGuard::frame(Monotonic now) noexcept {
       block_bytes_ = payload_left_;
       continuations_ = 0;
       if (block_bytes_ > block_bytes_max_) return flood("header_block_too_large");
-      return work_.spend(now) ? Offence{} : flood("header_flood");  // one that begins a request earns it back
+      return work_.spend(now) ? Offence{} : flood("header_flood");  // earned back by a request
     case continuation:
       in_block_ = in_block_ && (flags & end_headers) == 0;
       block_bytes_ += payload_left_;

@@ -1,10 +1,10 @@
 // FrameGuard: looks at a client's HTTP/2 frames before the session does, and says when they are an attack.
 //
 // A frame that makes us work without a request moving on (resets, pings, settings, priorities, empty DATA,
-// window updates, HEADERS that begin nothing, CONTINUATION without end) is paid for from a budget that
-// refills with time and with what the connection really does. The known holes are CVE-2019-9511 to 9518,
-// CVE-2023-44487 (rapid reset), CVE-2024-27316 (CONTINUATION flood) and CVE-2025-8671 (MadeYouReset). Owned
-// by the session; one thread.
+// window updates, HEADERS that neither begin nor end anything, CONTINUATION without end) is paid for from a
+// budget that refills with time and with what the connection really does. The known holes are CVE-2019-9511
+// to 9518, CVE-2023-44487 (rapid reset), CVE-2024-27316 (CONTINUATION flood) and CVE-2025-8671
+// (MadeYouReset). Owned by the session; one thread.
 #pragma once
 
 #include <array>
@@ -50,8 +50,8 @@ class FrameGuard {
   Offence reset_sent(Monotonic now) noexcept;
   // Content has left: the client may send as many window updates as it wants for it.
   void data_sent() noexcept { work_.earn(3); }
-  // A request has begun.
-  void request_begun() noexcept { work_.earn(1); }
+  // HEADERS have begun a request, or ended one as its trailers.
+  void request_moved_on() noexcept { work_.earn(1); }
 
   // The preface, or a frame that is no DATA, or a header block has begun and not ended; and when it did.
   bool in_head() const noexcept {

@@ -51,7 +51,7 @@ struct ServerSession::Callbacks {
     ServerStream& made = me.owner_.begin(frame->hd.stream_id);
     nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, &made);
     ++me.streams_;
-    me.guard_.request_begun();
+    me.guard_.request_moved_on();
     return 0;
   }
   static int header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
@@ -74,7 +74,11 @@ struct ServerSession::Callbacks {
     if (!head && frame->hd.type != NGHTTP2_DATA) return 0;
     const bool ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     // Read here and now: what else has come with it says nothing of the head.
-    if (head && frame->headers.cat == NGHTTP2_HCAT_REQUEST) s->head_read_ = s->head_.finish(ended);
+    if (head && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+      s->head_read_ = s->head_.finish(ended);
+    } else if (head && ended) {
+      of(user).guard_.request_moved_on();
+    }
     if (ended) s->request_ended();
     of(user).note(*s);
     return 0;

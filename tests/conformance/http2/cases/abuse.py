@@ -1,5 +1,6 @@
 """Clients that make work without asking for anything: each is told ENHANCE_YOUR_CALM within a bounded count, and the next connection is served."""
 from support import blocks, wire
+from support.backend import replies
 from support.client import request
 from support.registry import case, check, equal
 
@@ -136,6 +137,20 @@ def use_stream_five(client):
 # nghttp2 decodes the block and drops it: no stream begins, and no callback tells of it.
 flood_of("RFC9113-10.5", "HEADERS of a stream below one that was used", 5000,
          lambda n: wire.frame(wire.HEADERS, WHOLE, 3, blocks.get(b"/three")), begin=use_stream_five)
+
+
+@case("RFC9113-10.5", "a client that ends two thousand requests with trailers is no attacker")
+def many_trailers(lab):
+    lab.backend.on("/no-content", replies(204, body=b""))  # without DATA that would pay for them
+    client = lab.connect()
+    for _ in range(40):
+        streams = [client.new_stream() for _ in range(50)]
+        for stream in streams:
+            client.send_headers(stream, request("/no-content", method="POST"), wire.END_HEADERS)
+            client.send(wire.frame(wire.HEADERS, WHOLE, stream, TRAILER))
+        for stream in streams:
+            client.answer(stream, 204)
+    client.expect_alive()
 
 
 @case("RFC9113-10.5", "a client that sends a hundred of each control frame is no attacker")
