@@ -117,6 +117,15 @@ def memory_kib(pid):
     return total
 
 
+def settled_memory_kib(pid):
+    """The same once it has not changed for a second: the workers take the config behind the listener."""
+    before = None
+    while (now := memory_kib(pid)) != before:
+        before = now
+        time.sleep(1)
+    return now
+
+
 def certificate():
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
                     "/CN=localhost", "-keyout", f"{WORK}/tls.key", "-out", f"{WORK}/tls.crt"], check=True, stderr=subprocess.DEVNULL)
