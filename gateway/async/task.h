@@ -14,7 +14,7 @@
 #include <optional>
 #include <utility>
 
-#include "gateway/base/frame_pool.h"
+#include "gateway/base/small_pool.h"
 
 namespace sallyport {
 
@@ -40,8 +40,8 @@ struct PromiseBase {
   Final final_suspend() const noexcept { return {}; }
   [[noreturn]] void unhandled_exception() const noexcept { std::terminate(); }
 
-  static void* operator new(size_t bytes) { return frame_pool::allocate(bytes); }
-  static void operator delete(void* frame, size_t bytes) noexcept { frame_pool::release(frame, bytes); }
+  static void* operator new(size_t bytes) { return small_pool::allocate(bytes); }
+  static void operator delete(void* frame, size_t bytes) noexcept { small_pool::release(frame, bytes); }
 };
 
 template <class T>

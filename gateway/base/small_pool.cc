@@ -1,26 +1,25 @@
-#include "gateway/base/frame_pool.h"
+#include "gateway/base/small_pool.h"
 
 #include <array>
-#include <cstdint>
 #include <new>
 #include <utility>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define SALLYPORT_PLAIN_FRAMES 1  // so that the sanitizer sees each use of a freed frame
+#define SALLYPORT_PLAIN_PIECES 1  // so that the sanitizer sees each use of a freed piece
 #endif
 #endif
 
-namespace sallyport::frame_pool {
-#if SALLYPORT_PLAIN_FRAMES
+namespace sallyport::small_pool {
+#if SALLYPORT_PLAIN_PIECES
 void* allocate(size_t bytes) { return ::operator new(bytes); }
-void release(void* frame, size_t) noexcept { ::operator delete(frame); }
+void release(void* piece, size_t) noexcept { ::operator delete(piece); }
 #else
 namespace {
 
 constexpr size_t step_bytes = 64;
-constexpr size_t classes = 32;       // frames up to 2 KiB; larger ones go to the heap
-constexpr uint32_t kept_max = 1024;  // of each class
+constexpr size_t classes = 48;                 // pieces up to 3 KiB; larger ones go to the heap
+constexpr size_t kept_bytes_max = 256 * 1024;  // of each class
 
 struct Free {
   Free* next;
@@ -28,7 +27,7 @@ struct Free {
 
 struct Lists {
   std::array<Free*, classes> head{};
-  std::array<uint32_t, classes> kept{};
+  std::array<size_t, classes> kept{};
   ~Lists() {
     for (Free* free : head) {
       while (free != nullptr) ::operator delete(std::exchange(free, free->next));
@@ -37,6 +36,12 @@ struct Lists {
 };
 
 thread_local Lists lists;
+
+constexpr auto kept_max = [] {
+  std::array<size_t, classes> most{};
+  for (size_t c = 0; c < classes; ++c) most[c] = kept_bytes_max / ((c + 1) * step_bytes);
+  return most;
+}();
 
 constexpr size_t class_of(size_t bytes) { return (bytes + step_bytes - 1) / step_bytes - 1; }
 
@@ -53,15 +58,15 @@ void* allocate(size_t bytes) {
   return ::operator new((c + 1) * step_bytes);
 }
 
-void release(void* frame, size_t bytes) noexcept {
+void release(void* piece, size_t bytes) noexcept {
   const size_t c = class_of(bytes);
-  if (c >= classes || lists.kept[c] >= kept_max) {
-    ::operator delete(frame);
+  if (c >= classes || lists.kept[c] >= kept_max[c]) {
+    ::operator delete(piece);
     return;
   }
-  lists.head[c] = new (frame) Free{lists.head[c]};
+  lists.head[c] = new (piece) Free{lists.head[c]};
   ++lists.kept[c];
 }
 #endif
 
-}  // namespace sallyport::frame_pool
+}  // namespace sallyport::small_pool

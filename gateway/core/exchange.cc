@@ -12,7 +12,8 @@
 namespace sallyport {
 namespace {
 
-http::EmptyBody no_content;   // has no state
+http::EmptyBody no_content;  // has no state
+constexpr size_t usual_headers = 16;
 constexpr int hops_max = 32;  // proxies that a request may have come by
 
 std::unexpected<Error> too_large() {
@@ -23,7 +24,10 @@ std::unexpected<Error> too_large() {
 }  // namespace
 
 Exchange::Exchange(Loop& on, const ConnectionInfo& from, http::Responder& responder)
-    : loop(on), connection(from), arena(on.blocks()), responder_(responder), body_buffer_(on.blocks()) {}
+    : loop(on), connection(from), arena(on.blocks()), responder_(responder), body_buffer_(on.blocks()) {
+  request.headers.reserve(usual_headers);
+  response.headers.reserve(usual_headers);
+}
 
 Exchange::~Exchange() { release_held(); }
 

@@ -16,6 +16,7 @@
 #include "gateway/async/task.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/error.h"
+#include "gateway/base/small_pool.h"
 #include "gateway/core/principal.h"
 #include "gateway/core/router.h"
 #include "gateway/http/body.h"
@@ -71,7 +72,7 @@ class Exchange {
   bool bearer = false;
   // The header names that carry credentials on this route (names with the life of the snapshot); forward
   // removes them.
-  std::vector<Slice> credential_headers;
+  small_pool::Vector<Slice> credential_headers;
   void note_credential_header(Slice name) { credential_headers.push_back(name); }
 
   // Who is at the other end: the connection's address, or what the trusted proxies in front say of it; and
@@ -166,7 +167,7 @@ class Exchange {
   Buffer body_buffer_;
   Slice body_;  // what read_body gave
   bool body_read_ = false;
-  std::vector<std::pair<Slice, Slice>> answer_headers_;
+  small_pool::Vector<std::pair<Slice, Slice>> answer_headers_;
   Held* held_ = nullptr;
   Result<void> sent_;
 };

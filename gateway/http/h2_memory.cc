@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "gateway/base/frame_pool.h"
+#include "gateway/base/small_pool.h"
 
 namespace sallyport::http::h2 {
 namespace {
@@ -17,7 +17,7 @@ struct alignas(std::max_align_t) Piece {
 
 void* take(size_t bytes, void*) {
   if (bytes > SIZE_MAX - sizeof(Piece)) return nullptr;
-  auto* piece = static_cast<Piece*>(frame_pool::allocate(sizeof(Piece) + bytes));
+  auto* piece = static_cast<Piece*>(small_pool::allocate(sizeof(Piece) + bytes));
   piece->bytes = bytes;
   return piece + 1;
 }
@@ -25,7 +25,7 @@ void* take(size_t bytes, void*) {
 void give_back(void* memory, void*) {
   if (memory == nullptr) return;
   Piece* piece = static_cast<Piece*>(memory) - 1;
-  frame_pool::release(piece, sizeof(Piece) + piece->bytes);
+  small_pool::release(piece, sizeof(Piece) + piece->bytes);
 }
 
 void* take_zeroed(size_t count, size_t bytes, void*) {

@@ -1,4 +1,4 @@
-// Where nghttp2 takes its memory from: the thread's free lists (base/frame_pool.h), because it asks for the
+// Where nghttp2 takes its memory from: the thread's free lists (base/small_pool.h), because it asks for the
 // same few sizes with each stream. For h2_*.cc only; a session is made, used and ended on one thread.
 #pragma once
 

@@ -7,9 +7,9 @@
 
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "gateway/base/bytes.h"
+#include "gateway/base/small_pool.h"
 
 namespace sallyport::http {
 
@@ -81,6 +81,8 @@ class Headers {
   auto begin() const noexcept { return fields_.begin(); }
   auto end() const noexcept { return fields_.end(); }
 
+  // Room for so many, made at once instead of step by step.
+  void reserve(size_t count) { fields_.reserve(count); }
   void add(Slice name, Slice value) { fields_.push_back({name, value, header_id(name)}); }
   void add(HeaderId id, Slice value) { fields_.push_back({header_name(id), value, id}); }
   // Replaces all of that name by one.
@@ -103,7 +105,7 @@ class Headers {
   size_t count(HeaderId id) const noexcept;
 
  private:
-  std::vector<Header> fields_;
+  small_pool::Vector<Header> fields_;
 };
 
 // True if a comma-separated list (RFC 9110 section 5.6.1) has the token, ignoring case.

@@ -37,8 +37,6 @@ class Http2Connection final : private http::h2::ServerSession::Owner, private Tu
   http::h2::ServerSession session_;
   List<Call> calls_;
   List<Call> done_;  // end with the turn: a task cannot destroy itself
-  List<Call> spare_;
-  size_t spares_ = 0;
 };
 
 }  // namespace sallyport::server
