@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gateway/http/h2_server.h"
+#include "gateway/http/linger.h"
 
 namespace sallyport::http::h2 {
 namespace {
@@ -43,7 +44,27 @@ void ServerStream::read_into(Arena& arena, Request& request) noexcept {
   head_.read_into(arena, request);
 }
 
-void ServerStream::finish() {
+Task<> ServerStream::finish() {
+  if (request_ended_ || !end_sent_) {
+    reset_unless_ended();
+    return Task<>::ready();
+  }
+  return read_off();
+}
+
+Task<> ServerStream::read_off() {
+  const Monotonic deadline = session_.stream_.loop().now() + linger_time;
+  uint64_t dropped = 0;
+  for (bool told = true; told && dropped < linger_bytes_max && !request_ended_;) {
+    dropped += arrived_.size();
+    session_.consumed(*this, arrived_.size());
+    arrived_.release();
+    told = co_await wait(reader_, deadline);
+  }
+  reset_unless_ended();
+}
+
+void ServerStream::reset_unless_ended() {
   if (closed_ || request_ended_) return;
   session_.reset(*this, end_sent_ ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR);
 }

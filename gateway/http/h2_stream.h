@@ -39,8 +39,10 @@ class ServerStream final : public Responder, public Body {
   Task<Result<Slice>> pull() override;
   std::optional<uint64_t> remaining() const noexcept override;
 
-  // The work is over. A client that still sends is told that nobody listens (RFC 9113 section 8.1).
-  void finish();
+  // The work is over. What the client still sends behind a whole answer is read off for a while (linger.h),
+  // because there are clients that take a reset for a failure; then it is told that nobody listens (RFC 9113
+  // section 8.1).
+  Task<> finish();
   void* owner() const noexcept { return owner_; }
 
  private:
@@ -65,6 +67,8 @@ class ServerStream final : public Responder, public Body {
   Task<bool> wait(WaitUntil*& slot, Monotonic deadline);
   Result<void> too_slow();
   Slice give_arrived() noexcept;
+  Task<> read_off();
+  void reset_unless_ended();
 
   ServerSession& session_;
   const int32_t id_;

@@ -1,20 +1,14 @@
 #include "gateway/http/linger.h"
 
 namespace sallyport::http {
-namespace {
-
-constexpr uint64_t bytes_max = 1 << 20;
-constexpr Duration patience = seconds(2);
-
-}  // namespace
 
 Task<> linger(net::Stream& stream) {
   if (stream.broken()) co_return;
-  const Monotonic deadline = stream.loop().now() + patience;
+  const Monotonic deadline = stream.loop().now() + linger_time;
   stream.close_output();
   Buffer& input = stream.input();
   uint64_t dropped = 0;
-  while (dropped < bytes_max) {
+  while (dropped < linger_bytes_max) {
     dropped += input.size();
     input.consume(input.size());
     Result<bool> more = co_await stream.more(deadline);

@@ -57,7 +57,7 @@ Task<> Http2Connection::answer(Call& call, Result<void> head) {
   x.request.body = &call.stream;
   if (!head) co_await x.fail(std::move(head.error()));
   co_await sallyport::serve(x);
-  call.stream.finish();
+  co_await call.stream.finish();
   done_.push_back(call);
   worker_.loop().before_wait(*this);
 }

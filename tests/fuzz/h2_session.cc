@@ -77,7 +77,7 @@ class Echo final : public http::h2::ServerSession::Owner {
     }
     Result<void> sent = co_await call.stream.respond(call.request, call.response);
     static_cast<void>(sent);
-    call.stream.finish();
+    co_await call.stream.finish();
     call.over = true;
   }
 

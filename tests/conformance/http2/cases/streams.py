@@ -200,6 +200,17 @@ def upper_case_in_trailers(lab):
     client.expect_reset(1, wire.PROTOCOL_ERROR)
 
 
+@case("RFC9113-8.1", "content that was on its way when the answer left is read off: no RST_STREAM breaks the answer")
+def content_behind_answer(lab):
+    client = lab.connect()
+    stream = client.begin(request("/small", ("content-length", "11"), method="POST"), end=False)
+    client.answer(stream, 413)
+    client.send_data(stream, b"hello", end=False)
+    client.send_data(stream, b" world", end=True)
+    client.expect_alive()
+    check(client.streams[stream].reset is None, f"expected no RST_STREAM; came: {client.told()}")
+
+
 @case("RFC9113-8.1", "an answer that is whole before the request is ended by RST_STREAM(NO_ERROR)")
 def early_answer(lab):
     client = lab.connect()
