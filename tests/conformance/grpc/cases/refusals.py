@@ -149,17 +149,6 @@ subtype("application/grpc+proto")
 subtype("application/grpc; charset=utf-8")
 
 
-def not_grpc(content_type):
-    @case("refusal", f"{content_type} is not gRPC")
-    def run(lab):
-        expect_problem(ask(lab, "/test.Keyed/Form", content_type=content_type), 401)
-
-
-not_grpc("application/grpcx")
-not_grpc("application/grpc-web")
-not_grpc("text/plain")
-
-
 @case("refusal", "over HTTP/1.1, a request that says it is gRPC gets a problem document")
 def over_http1(lab):
     client = lab.old_client()

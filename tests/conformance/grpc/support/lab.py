@@ -14,7 +14,7 @@ from support.method import Method
 from support.patience import PATIENCE
 from support.peer import Peer
 from support.process import Gateway
-from support.registry import Failure, check, equal
+from support.registry import check, equal
 from support.server import Server
 
 CHANNEL = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), ("grpc.max_metadata_size", 1 << 20),
@@ -155,11 +155,3 @@ class Lab:
 
 def expect_event(event, what):
     check(event.wait(PATIENCE), f"expected {what}, it did not come")
-
-
-def expect_raises(kind, do, what):
-    try:
-        do()
-    except kind as raised:
-        return raised
-    raise Failure(f"expected {what}, nothing was raised")

@@ -18,24 +18,32 @@ def replies(status=200, headers=(), body=b"hello", trailers=None):
     return do
 
 
+def grpc_replies(message, status=0):
+    """What to do with a call of gRPC: read it and answer this message."""
+    fields = [("content-type", "application/grpc")]
+    return replies(200, fields, b"\0" + len(message).to_bytes(4, "big") + message, [("grpc-status", str(status))])
+
+
 def quietly(_):
     """What to do with a request: nothing."""
 
 
 class Peer:
-    def __init__(self, folder, secure=False, protocols=("h2",), receive_buffer=None, **manners):
+    def __init__(self, folder, secure=False, protocols=("h2",), listening=True, **manners):
         """protocols: chosen from by ALPN, if secure. manners: of each connection; see Link."""
         self.secure, self.manners = secure, manners
         self.lock = threading.Condition()
         self.links, self.calls, self.what_to_do = [], [], {}
-        self.greetings = {}  # by number of the connection: what is done as soon as it is there
         self.context = self._context(folder, protocols) if secure else None
         self.listener = socket.socket()
-        if receive_buffer:
-            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.listener.bind(("127.0.0.1", 0))
-        self.listener.listen(256)
         self.port = self.listener.getsockname()[1]
+        if listening:
+            self.listen()
+
+    def listen(self):
+        """Until now, whoever connected was told that nobody is here."""
+        self.listener.listen(256)
         threading.Thread(target=self._accept, daemon=True).start()
 
     @staticmethod
