@@ -6,21 +6,25 @@ import hpack
 
 from support import wire
 from support.call import Call
+from support.patience import PATIENCE
+from support.registry import Failure
 
 PIECE = 65536
 
 
 class Link:
-    def __init__(self, connection, begin, settings=(), give_back=True, acknowledge=True, greet=True, table_size=None):
-        """begin: is given each request. give_back: return the windows as DATA comes. table_size: of HPACK, what we let the gateway use."""
+    def __init__(self, connection, begin, settings=(), give_back=True, acknowledge=True, greet=True, hello=b"", table_size=None):
+        """begin: is given each request. give_back: return the windows as DATA comes. greet: with SETTINGS; else with hello; None: close at once.
+        table_size: of HPACK, what we let the gateway use."""
         self.socket, self.begin = connection, begin
         self.settings = list(settings) + ([(wire.HEADER_TABLE_SIZE, table_size)] if table_size is not None else [])
         self.give_back, self.acknowledge, self.greet = give_back, acknowledge, greet
+        self.hello = hello
         self.lock = threading.RLock()  # of what is sent, and of the encoder
         self.changed = threading.Condition(self.lock)
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
-        if table_size is not None:
-            self.decoder.max_allowed_table_size = table_size
+        self.decoder.max_header_list_size = 1 << 24
+        self.unacknowledged = collections.deque()  # settings that the gateway may not know yet
         self.streams, self.frames, self.goaways, self.wrongs = {}, [], [], []
         self.their_settings = {}
         self.windows = collections.defaultdict(lambda: self.their_settings.get(wire.INITIAL_WINDOW_SIZE, wire.WINDOW))
@@ -41,6 +45,18 @@ class Link:
             except OSError:
                 return False
 
+    def set(self, *pairs):
+        """SETTINGS, as from their acknowledgement on they are held against the gateway."""
+        with self.lock:
+            self.unacknowledged.append(dict(pairs))
+            self.send(wire.settings(*pairs))
+
+    def change(self, *pairs):
+        """SETTINGS that the gateway has acknowledged."""
+        self.set(*pairs)
+        if not self.wait(lambda: not self.unacknowledged, PATIENCE):
+            raise Failure("expected the acknowledgement of SETTINGS, it did not come")
+
     def goaway(self, last_stream, code=wire.NO_ERROR):
         self.send(wire.goaway(last_stream, code))
 
@@ -48,8 +64,13 @@ class Link:
 
     def serve(self):
         """Until the gateway closes the connection, or sends what is no HTTP/2."""
+        if self.hello is None:
+            self._end()
+            return
         if self.greet:
-            self.send(wire.settings(*self.settings))
+            self.set(*self.settings)
+        else:
+            self.send(self.hello)
         try:
             octets = self._exactly(len(wire.PREFACE))
             if octets != wire.PREFACE:
@@ -65,6 +86,8 @@ class Link:
                     self.changed.notify_all()
         except (EOFError, OSError):
             pass
+        except hpack.HPACKError as error:
+            self.wrongs.append(f"a header block that cannot be read: {error}")
         finally:
             self._end()
 
@@ -105,6 +128,9 @@ class Link:
     def _take_settings(self, frame):
         if frame.has(wire.ACK):
             self.settled = True
+            size = self.unacknowledged.popleft().get(wire.HEADER_TABLE_SIZE) if self.unacknowledged else None
+            if size is not None:  # RFC 9113 section 4.3.1: the next block must be made by it
+                self.decoder.max_allowed_table_size = size
             return
         before = self.their_settings.get(wire.INITIAL_WINDOW_SIZE, wire.WINDOW)
         for at in range(0, len(frame.payload), 6):
