@@ -47,8 +47,9 @@ def request(path="/", *more, method="GET", scheme="https", authority="api.test")
 
 
 class Client:
-    def __init__(self, connection, greet=True, settings=(), acknowledge=True, give_back=False):
+    def __init__(self, connection, greet=True, settings=(), acknowledge=True, give_back=False, patience=PATIENCE):
         """connection: connected, TLS or not. give_back: return the windows as DATA comes."""
+        self.patience = patience
         self.socket = connection
         self.socket.setblocking(False)
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
@@ -71,7 +72,7 @@ class Client:
 
     def send(self, octets):
         """True if all of it went out; what the gateway sends meanwhile is read, so that neither waits for the other."""
-        left, until = memoryview(octets), time.monotonic() + PATIENCE
+        left, until = memoryview(octets), time.monotonic() + self.patience
         while left:
             try:
                 left = left[self.socket.send(left):]
@@ -202,7 +203,7 @@ class Client:
 
     def until(self, happened, what):
         """Reads frames until it has happened."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + self.patience
         while True:
             self.read_what_is_there()
             if happened():
@@ -256,7 +257,7 @@ class Client:
         check(code in codes, f"expected {what}; came: {self.told()}")
 
     def expect_closed(self):
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + self.patience
         while not self.closed and time.monotonic() < until:
             self.read_what_is_there()
             if not self.closed:

@@ -1,4 +1,5 @@
 """The gateway as its operator starts it: a config, a certificate, a process of its own, a clock that the test moves."""
+import functools
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ def binary():
     return os.environ.get("SALLYPORT_BINARY", os.path.join(TOP, "build/asan/sallyport"))
 
 
+@functools.cache
 def has_test_clock():
     with open(binary(), "rb") as file:
         return b"SALLYPORT_TEST_CLOCK" in file.read()

@@ -28,18 +28,15 @@ def run_case(lab, case):
     return "\n".join(filter(None, [why, finding])) or "the gateway has ended"
 
 
-def reason_to_skip(lab, case, clock):
-    if case.needs_clock and not clock:
-        return "this build has no test clock"
-    return lab.reason_to_skip(case)
+def reason_to_skip(lab, case):
+    reason = lab.reason_to_skip(case)
+    return reason or ("this build has no test clock" if case.needs_clock and not has_test_clock() else None)
 
 
 def run_cases(lab, chosen):
-    failed = 0
-    clock = has_test_clock()
-    passed = 0
+    passed = failed = 0
     for case in chosen:
-        reason = reason_to_skip(lab, case, clock)
+        reason = reason_to_skip(lab, case)
         if reason:
             print(f"skipped {case}: {reason}", flush=True)
             continue

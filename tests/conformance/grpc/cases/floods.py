@@ -5,6 +5,7 @@ from support.registry import case, check
 
 MOST = 400000  # frames of which none may be taken for ever
 BATCH = 100
+INTERIM_MOST = 20000
 STATUS_103 = blocks.literal(b":status", b"103")
 
 
@@ -43,13 +44,14 @@ flood("CVE-2024-27316", "empty CONTINUATION", lambda call: wire.frame(wire.CONTI
       begin=lambda call: call.link.send(wire.frame(wire.HEADERS, 0, call.stream, b"\x88")))
 
 
-@case("RFC9110-15.2", "interim answers without end are an error, or end the connection")
+@case("RFC9110-15.2", "a great many interim answers are passed on or an error, and the gateway lives")
 def interim_flood(lab):
     def do(call):
         octets = wire.frame(wire.HEADERS, wire.END_HEADERS, call.stream, STATUS_103)
-        for _ in range(MOST // BATCH):
+        for _ in range(INTERIM_MOST // BATCH):
             if call.gone.is_set() or not call.link.send(octets * BATCH):
                 return
+        call.answer()
 
     peer = lab.peer()
     peer.on("/asked", do)
@@ -58,7 +60,7 @@ def interim_flood(lab):
     stream = client.begin(request("/asked", method="POST"))
     came = client.streams[stream]
     client.until(lambda: came.over, "an end of the stream")
-    check(came.reset is not None or came.status in (502, 503), f"expected an error; came: {client.told()}, status {came.status}")
+    check(came.reset is not None or came.status in (200, 502, 503), f"expected an end; came: {client.told()}, status {came.status}")
     lab.client(gateway).get("/next")
 
 

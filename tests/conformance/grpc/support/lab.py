@@ -129,12 +129,12 @@ class Lab:
         """HTTP/2 over TLS, frame by frame, to this gateway."""
         secure = connect_tls((gateway or self.gateway).port("edge"))
         equal(secure.selected_alpn_protocol(), "h2", "the protocol agreed on")
-        return self.keep(Client(secure, **options))
+        return self.keep(Client(secure, patience=PATIENCE, **options))
 
     def between(self, peer, upstream="", **options):
         """A client of HTTP/2 with this backend behind it, through a gateway or not."""
         if self.direct:
-            return self.keep(Client(connect_tcp(peer.port), **options))
+            return self.keep(Client(connect_tcp(peer.port), patience=PATIENCE, **options))
         return self.client(self.front(peer, upstream=upstream), **options)
 
     def old_client(self, gateway=None):

@@ -1,5 +1,6 @@
 """A gRPC server whose methods the cases make; messages are octets, so that nothing needs to be compiled."""
 import concurrent.futures
+import logging
 import threading
 
 import grpc
@@ -13,6 +14,7 @@ KINDS = {
     "stream_unary": grpc.stream_unary_rpc_method_handler,
     "stream_stream": grpc.stream_stream_rpc_method_handler,
 }
+logging.getLogger("grpc").addHandler(logging.NullHandler())  # some methods fail on purpose
 THREADS = 160  # of handlers: more than the calls that any case has under way at once
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), ("grpc.max_metadata_size", 1 << 20),
            ("grpc.so_reuseport", 0)]
