@@ -31,6 +31,13 @@ def ends_with_head(lab):
     equal(bytes(ask(lab, replies(body=b"")).body), b"", "the content")
 
 
+@direct_case("RFC9113-8.1", "a trailers-only answer of gRPC stays one: what ends with its HEADERS does so at the client, too")
+def trailers_only_grpc(lab):
+    came = ask(lab, replies(headers=[("content-type", "application/grpc"), ("grpc-status", "5"), ("grpc-message", "no")], body=b""))
+    equal((came.value(b"grpc-status"), came.value(b"grpc-message")), (b"5", b"no"), "the status of gRPC")
+    equal((came.data_sizes, came.trailers), ([], None), "DATA and trailers behind it")
+
+
 @direct_case("RFC9113-8.1", "an answer that ends with an empty DATA is empty")
 def ends_with_empty_data(lab):
     equal(bytes(ask(lab, lambda call: (call.head(), call.data(end=True))).body), b"", "the content")

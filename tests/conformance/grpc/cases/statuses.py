@@ -42,7 +42,7 @@ message("percent signs", "100% of %41 and %")
 message("other alphabets", "schön, 日本語, 🙂")
 message("lines and quotes", "one\ntwo\r\n\"three\"\t;, four")
 message("none", "")
-message("a long one", "long " * 800)
+message("a long one", "long" + " long" * 800)
 
 
 @direct_case("a status without an answer before it passes (trailers-only), for a stream as well")
