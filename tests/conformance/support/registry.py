@@ -8,21 +8,22 @@ class Failure(Exception):
 
 
 class Case:
-    def __init__(self, section, name, run, needs_clock):
+    def __init__(self, section, name, run, needs_clock, direct):
         self.section = section
         self.name = name
         self.run = run
         self.needs_clock = needs_clock
+        self.direct = direct
 
     def __str__(self):
         return f"{self.section} {self.name}"
 
 
-def case(section, name, needs_clock=False):
-    """Registers a function of the lab. section: such as RFC9113-6.7, RFC7541-5.2, CVE-2023-44487."""
+def case(section, name, needs_clock=False, direct=False):
+    """Registers a function of the lab. section: such as RFC9113-6.7, RFC7541-5.2, CVE-2023-44487. direct: holds without a gateway, too."""
 
     def register(run):
-        one = Case(section, name, run, needs_clock)
+        one = Case(section, name, run, needs_clock, direct)
         if any(str(one) == str(other) for other in CASES):
             raise ValueError(f"two cases are called {one}")
         CASES.append(one)

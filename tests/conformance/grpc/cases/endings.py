@@ -1,0 +1,172 @@
+"""Calls that are given up: by the client, by the time, by a server that is gone."""
+import grpc
+
+from support.lab import expect_event
+from support.method import expect_status
+from support.patience import PATIENCE
+from support.peer import grpc_replies
+from support.registry import case, check, equal
+
+
+def holds(gate):
+    def do(_, __):
+        gate.wait(PATIENCE)
+        return b"too late"
+
+    return do
+
+
+def direct_case(name):
+    return case("cancellation", name, direct=True)
+
+
+@direct_case("a call that the client cancels ends at the server")
+def cancel_unary(lab):
+    method = lab.method("unary_unary", holds(lab.gate()))
+    call = method.start()
+    visit = method.visit()
+    check(visit.context.is_active(), "expected that the call is under way, it is not")
+    call.cancel()
+    visit.expect_gone()
+    check(not visit.context.is_active(), "expected that the call is over at the server, it goes on")
+
+
+@direct_case("a stream of the server that the client cancels ends at the server")
+def cancel_server_stream(lab):
+    gate = lab.gate()
+
+    def do(_, __):
+        yield b"first"
+        gate.wait(PATIENCE)
+
+    method = lab.method("unary_stream", do)
+    call = method()
+    equal(next(call), b"first", "the first message")
+    call.cancel()
+    method.visit().expect_gone()
+    expect_status(lambda: list(call), grpc.StatusCode.CANCELLED)
+
+
+@direct_case("a stream both ways that the client cancels ends at the server")
+def cancel_both(lab):
+    gate = lab.gate()
+
+    def requests():
+        yield b"first"
+        gate.wait(PATIENCE)
+
+    method = lab.method("stream_stream", lambda came, _: came)
+    call = method(requests())
+    equal(next(call), b"first", "the echo")
+    call.cancel()
+    method.visit().expect_gone()
+
+
+@direct_case("cancelling one call leaves the others of the channel alone")
+def cancel_one(lab):
+    gate = lab.gate()
+    method = lab.method("unary_unary", lambda request, _: (gate.wait(PATIENCE), request)[1])
+    doomed, kept = method.start(b"doomed"), method.start(b"kept")
+    method.expect_visits(2)
+    doomed.cancel()
+    gate.set()
+    equal(kept.result(), b"kept", "the answer to the other call")
+
+
+@direct_case("a channel that closes ends its calls at the server")
+def close_channel(lab):
+    channel = lab.channel()
+    method = lab.method("unary_unary", holds(lab.gate()), channel=channel)
+    call = method.start()
+    visit = method.visit()
+    channel.close()
+    visit.expect_gone()
+    check(call.done() or call.cancelled() or not call.running(), "expected that the call is over at the client, it goes on")
+
+
+@case("deadline", "the client's deadline reaches the server", direct=True)
+def deadline_told(lab):
+    told = []
+
+    def do(request, context):
+        told.append(context.time_remaining())
+        return request
+
+    lab.method("unary_unary", do)(timeout=1000)
+    check(told[0] is not None and 0 < told[0] <= 1000, f"expected a deadline of up to 1000 s at the server, came {told[0]}")
+
+
+@case("deadline", "without one, the server is told none", direct=True)
+def no_deadline(lab):
+    told = []
+
+    def do(request, context):
+        told.append(context.time_remaining())
+        return request
+
+    lab.method("unary_unary", do).start(timeout=None).result(PATIENCE)
+    check(told[0] is None or told[0] > 1e6, f"expected no deadline at the server, came {told[0]}")
+
+
+@case("deadline", "one that passes is DEADLINE_EXCEEDED, and the call ends at the server", direct=True)
+def deadline_passes(lab):
+    method = lab.method("unary_unary", holds(lab.gate()))
+    expect_status(lambda: method(timeout=2), grpc.StatusCode.DEADLINE_EXCEEDED)
+    method.visit().expect_gone()
+
+
+@case("deadline", "one that passes within a stream is DEADLINE_EXCEEDED, behind the messages that came", direct=True)
+def deadline_in_stream(lab):
+    gate = lab.gate()
+
+    def do(_, __):
+        yield b"first"
+        gate.wait(PATIENCE)
+
+    method = lab.method("unary_stream", do)
+    call = method(timeout=3)
+    equal(next(call), b"first", "the first message")
+    expect_status(lambda: list(call), grpc.StatusCode.DEADLINE_EXCEEDED)
+    method.visit().expect_gone()
+
+
+@case("deadline", "a server slower than response_timeout is DEADLINE_EXCEEDED, and its call ends", needs_clock=True)
+def response_timeout(lab):
+    method = lab.method("unary_unary", holds(lab.gate()))
+    call = method.start()
+    visit = method.visit()
+    lab.late(lab.gateway, 15)
+    expect_status(call.result, grpc.StatusCode.DEADLINE_EXCEEDED)
+    visit.expect_gone()
+
+
+@case("unavailable", "a port where nobody listens is UNAVAILABLE")
+def nobody(lab):
+    method = lab.method("unary_unary", lambda request, _: request, service="Nobody")
+    expect_status(method, grpc.StatusCode.UNAVAILABLE)
+
+
+@case("unavailable", "a port where nobody listens is UNAVAILABLE for a stream of the client, too")
+def nobody_for_stream(lab):
+    method = lab.method("stream_unary", lambda requests, _: b"".join(requests), service="Nobody")
+    expect_status(lambda: method(iter([b"1", b"2"])), grpc.StatusCode.UNAVAILABLE)
+
+
+@case("unavailable", "a server that comes up is found", needs_clock=True)
+def comes_up(lab):
+    peer = lab.peer(listening=False)
+    peer.on("/test.Peer/Call", grpc_replies(b"ok"))
+    gateway = lab.front(peer)
+    stub = lab.channel(gateway).unary_unary("/test.Peer/Call")
+    expect_status(lambda: stub(b"", timeout=PATIENCE), grpc.StatusCode.UNAVAILABLE)
+    peer.listen()
+    lab.late(gateway, 60)
+    equal(stub(b"", timeout=PATIENCE), b"ok", "the answer")
+
+
+@direct_case("a call that ends well has ended at the server, too")
+def ends_well(lab):
+    ended = lab.gate()
+    method = lab.method("unary_unary", lambda request, context: (context.add_callback(ended.set), request)[1])
+    equal(method(b"well"), b"well", "the answer")
+    expect_event(ended, "the end of the call at the server")
