@@ -149,6 +149,7 @@ class Exchange {
     void lower(uint64_t left) noexcept { left_ = left < left_ ? left : left_; }
     Task<Result<Slice>> pull() override;
     std::optional<uint64_t> remaining() const noexcept override { return inner_->remaining(); }
+    const http::Headers* trailers() const noexcept override { return inner_->trailers(); }
 
    private:
     Result<Slice> count(Result<Slice> piece);

@@ -15,6 +15,8 @@
 
 namespace sallyport::http {
 
+class Headers;
+
 class Body {
  public:
   virtual ~Body() = default;
@@ -23,8 +25,13 @@ class Body {
   // an error or the end, the same is given again.
   virtual Task<Result<Slice>> pull() = 0;
 
-  // The number of bytes still to come, if that is known before they are read.
+  // The number of bytes still to come, if that is known before they are read; 0 only once it is certain that
+  // nothing follows, trailers included.
   virtual std::optional<uint64_t> remaining() const noexcept = 0;
+
+  // After the end: the fields that came behind the content (RFC 9110 section 6.5), for the next hop; they live
+  // as long as the body. Null: there are none, or they are not kept.
+  virtual const Headers* trailers() const noexcept { return nullptr; }
 };
 
 // Whether a client sends its content too slowly: only the time counts in which somebody waits for it.

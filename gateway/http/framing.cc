@@ -191,13 +191,19 @@ Result<BodyLength> request_length(const Request& request, bool ended) {
   return length;
 }
 
-Result<BodyLength> response_length(const Response& response, Method method) {
+Result<BodyLength> response_length(const Response& response, Method method, bool ended) {
+  using Kind = BodyLength::Kind;
   const Lengths l = lengths_of(response.headers);
+  const bool http2 = response.version == Version::http2;
   const bool content = may_have_content(method, response.status);
+  if (http2 && l.transfer_encodings > 0)
+    return bad_response("encoding_in_http2", "Transfer-Encoding in HTTP/2");
   if (l.content_lengths == 0 && l.transfer_encodings == 0)
-    return BodyLength{content ? BodyLength::Kind::until_close : BodyLength::Kind::none, 0};
+    return BodyLength{!content || ended ? Kind::none : http2 ? Kind::chunked : Kind::until_close, 0};
   Result<BodyLength> length = decide(l, response.version, bad_response);
   if (length && !content) return BodyLength{};
+  if (http2 && ended && length && length->bytes > 0)
+    return bad_response("bad_length", "a Content-Length without content");
   return length;
 }
 

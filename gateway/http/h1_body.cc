@@ -102,7 +102,7 @@ Task<Result<Slice>> ReceivedBody::wait() {
 }
 
 Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head, Slice piece, bool last,
-                           bool close) {
+                           bool close, Slice end) {
   const auto write = [&](std::span<const Slice> pieces) {
     return close ? to.write_last(pieces) : to.write(pieces);
   };
@@ -110,11 +110,11 @@ Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head
   std::array<char, 20> line;
   Slice size;
   if (!piece.empty()) {
-    char* end = fmt::format_to(line.data(), "{:x}\r\n", piece.size());
-    size = {line.data(), static_cast<size_t>(end - line.data())};
+    char* behind = fmt::format_to(line.data(), "{:x}\r\n", piece.size());
+    size = {line.data(), static_cast<size_t>(behind - line.data())};
   }
   const std::array<Slice, 5> pieces = {head, size, piece, piece.empty() ? "" : "\r\n",
-                                       last ? "0\r\n\r\n" : ""};
+                                       last ? end : Slice{}};
   return write(pieces);
 }
 

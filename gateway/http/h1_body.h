@@ -61,8 +61,10 @@ class ReceivedBody final : public Body {
 };
 
 // Writes a piece of content, in chunked coding if that is its framing, behind a head that may be empty; all
-// in one write. `last` ends the content, and `close` our sending as well.
+// in one write. `last` ends the content, and `close` our sending as well. end: the last chunk, with what
+// trailers follow it.
+constexpr Slice last_chunk = "0\r\n\r\n";
 Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head, Slice piece, bool last,
-                           bool close = false);
+                           bool close = false, Slice end = last_chunk);
 
 }  // namespace sallyport::http::h1

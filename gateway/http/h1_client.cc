@@ -1,5 +1,6 @@
 #include "gateway/http/h1_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/base/text.h"
@@ -30,7 +31,9 @@ bool ClientConnection::reusable() const noexcept {
   return request_whole_ && keep_alive_ && body_.finished() && alive();
 }
 
-Task<Result<void>> ClientConnection::send(const Request& request, Slice host, const Timeouts& timeouts) {
+Task<Result<void>> ClientConnection::send(const Request& request, Slice host, const Timeouts& timeouts,
+                                          Arena&) {
+  timeouts_ = timeouts;
   request_whole_ = keep_alive_ = answered_ = false;
   content_untouched_ = request.length.kind == BodyLength::Kind::chunked || request.length.bytes > 0;
   pumped_ = {};
@@ -45,7 +48,7 @@ Task<Result<void>> ClientConnection::send(const Request& request, Slice host, co
     head.release();
     // Pulled again by the pump: to give up a pull loses nothing.
     pending = Task<Result<Slice>>::ready(Slice{});
-    co_return co_await send_content(request, timeouts);
+    co_return co_await send_content(request);
   }
   Result<Slice> piece = co_await pending;
   if (!piece) co_return std::unexpected(std::move(piece.error()));
@@ -54,14 +57,14 @@ Task<Result<void>> ClientConnection::send(const Request& request, Slice host, co
   Result<void> written = write_content(*stream_, request.length.kind, head.readable(), *piece, last);
   head.release();
   if (!written) co_return send_failure(std::move(written.error()));
-  if (!last) co_return co_await send_content(request, timeouts);
+  if (!last) co_return co_await send_content(request);
   request_whole_ = true;
   co_return Result<void>{};
 }
 
 // The rest of the content; ends before it if the answer begins.
-Task<Result<void>> ClientConnection::send_content(const Request& request, const Timeouts& timeouts) {
-  pump_ = pump(request, timeouts);
+Task<Result<void>> ClientConnection::send_content(const Request& request) {
+  pump_ = pump(request);
   if (!pump_.done()) {
     Task<> answer = answer_begins();
     co_await FirstOf(pump_, answer);
@@ -80,13 +83,13 @@ Task<> ClientConnection::answer_begins() {
   static_cast<void>(more);  // the end, too, is for whoever reads the answer
 }
 
-Task<> ClientConnection::pump(const Request& request, const Timeouts& timeouts) {
-  pumped_ = co_await pump_all(request, timeouts);
+Task<> ClientConnection::pump(const Request& request) {
+  pumped_ = co_await pump_all(request);
 }
 
-Task<Result<void>> ClientConnection::pump_all(const Request& request, const Timeouts& timeouts) {
+Task<Result<void>> ClientConnection::pump_all(const Request& request) {
   for (bool last = false; !last;) {
-    Result<void> taken = co_await stream_->drained(stream_->loop().now() + timeouts.body);
+    Result<void> taken = co_await stream_->drained(stream_->loop().now() + timeouts_.body);
     if (!taken) co_return send_failure(std::move(taken.error()));
     Result<Slice> piece = co_await request.body->pull();
     if (!piece) co_return std::unexpected(std::move(piece.error()));
@@ -119,14 +122,14 @@ Task<Result<size_t>> ClientConnection::find_head(Monotonic deadline) {
   }
 }
 
-Task<Result<void>> ClientConnection::read_response(const Request& request, const Timeouts& timeouts,
-                                                   Arena& arena, Response& response) {
+Task<Result<void>> ClientConnection::read_response(const Request& request, Arena& arena,
+                                                   Response& response) {
   if (!pump_.done()) {  // behind an interim response the request may go on for long
     Task<> answer = answer_begins();
     co_await FirstOf(pump_, answer);
   }
   if (!pumped_ && side_of(pumped_.error().code) == Side::client) co_return pumped_;
-  Result<size_t> size = co_await find_head(stream_->loop().now() + timeouts.response);
+  Result<size_t> size = co_await find_head(std::min(stream_->loop().now() + timeouts_.response, timeouts_.deadline));
   if (!size) co_return std::unexpected(std::move(size.error()));
   answered_ = true;
   const Slice head = arena.copy(stream_->input().readable().substr(0, *size));
@@ -146,7 +149,7 @@ Task<Result<void>> ClientConnection::read_response(const Request& request, const
                    "the upstream sent too many interim responses");
   }
   const bool events = response.headers.get(HeaderId::content_type).starts_with("text/event-stream");
-  body_.begin(response.length, events ? timeouts.events : timeouts.body);
+  body_.begin(response.length, events ? timeouts_.events : timeouts_.body);
   response.body = &body_;
   keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;
   co_return Result<void>{};

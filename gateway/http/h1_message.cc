@@ -219,6 +219,7 @@ Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& aren
   out.length = *length;
   out.keep_alive = wants_keep_alive(out.headers, out.version);
   out.upgrade = wanted_upgrade(out);
+  read_te(out);
   return read_expect(out);
 }
 
@@ -288,6 +289,13 @@ void write_response_head(const Response& response, Method method, Version client
     head.put("Connection: keep-alive\r\n");
   }
   head.put("\r\n");
+}
+
+void write_last_chunk(const Headers& trailers, Buffer& out) {
+  HeadWriter end(out, trailers, 0);
+  end.put("0\r\n");
+  for (const Header& h : trailers) end.field(h);
+  end.put("\r\n");
 }
 
 void remove_hop_by_hop(Headers& headers) {

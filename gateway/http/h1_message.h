@@ -30,6 +30,9 @@ void write_request_head(const Request& request, Slice host, Buffer& out);
 void write_response_head(const Response& response, Method method, Version client, bool keep_alive,
                          Buffer& out);
 
+// Appends the last chunk with the trailers behind it (RFC 9112 section 7.1.2).
+void write_last_chunk(const Headers& trailers, Buffer& out);
+
 // Takes out what is meant for one hop only: Connection and all it names, Keep-Alive, Proxy-*, TE, Trailer,
 // Transfer-Encoding, Upgrade (RFC 9110 section 7.6.1), and Content-Length (framing is written anew).
 void remove_hop_by_hop(Headers& headers);

@@ -15,7 +15,7 @@ constexpr ReceivedBody::Faults faults = {Code::request_timeout, Code::client_gon
 }  // namespace
 
 ServerConnection::ServerConnection(net::Stream& stream, const ServerLimits& limits) noexcept
-    : stream_(stream), limits_(limits), body_(stream, faults), head_(stream.loop().blocks()) {}
+    : stream_(stream), limits_(limits), body_(stream, faults), head_(stream.loop().blocks()), end_(stream.loop().blocks()) {}
 
 Task<bool> ServerConnection::wait_for_request() {
   const Duration patience = first_ ? limits_.header_timeout : limits_.idle_timeout;
@@ -82,10 +82,21 @@ Result<void> ServerConnection::write_piece(const Response& response, Slice piece
   const Slice head = head_sent_ ? Slice{} : head_.readable();
   head_sent_ = true;
   Result<void> written =
-      write_content(stream_, response.length.kind, head, piece, last, last && !keep_alive_);
+      write_content(stream_, response.length.kind, head, piece, last, last && !keep_alive_,
+                    last ? last_chunk_of(response) : last_chunk);
   if (!head_.empty()) head_.release();
+  if (!end_.empty()) end_.release();
   if (!written) return fail(Code::client_gone, written.error().reason);
   return {};
+}
+
+// Trailers are for those who have said that they take them (RFC 9110 section 6.5.1).
+Slice ServerConnection::last_chunk_of(const Response& response) {
+  if (!takes_trailers_ || response.length.kind != BodyLength::Kind::chunked) return last_chunk;
+  const Headers* trailers = response.body->trailers();
+  if (trailers == nullptr || trailers->size() == 0) return last_chunk;
+  write_last_chunk(*trailers, end_);
+  return end_.readable();
 }
 
 Task<Result<void>> ServerConnection::respond(const Request& request, Response& response) {
@@ -100,6 +111,7 @@ Task<Result<void>> ServerConnection::respond(const Request& request, Response& r
   // One that wanted to switch and was not let may have sent what is no HTTP: nothing more is read.
   keep_alive_ = may_go_on(request) && request.upgrade.empty() &&
                 !(content && response.length.kind == Kind::until_close);
+  takes_trailers_ = request.takes_trailers;
   head_.release();
   write_response_head(response, request.method, request.version, keep_alive_, head_);
   if (!content || response.body == nullptr) {
@@ -145,7 +157,7 @@ Task<Result<void>> ServerConnection::send_content(Response& response) {
     if (counted) {
       if (piece->size() > left || (done && left > 0)) co_return fail(Code::internal, "wrong_length");
       left -= piece->size();
-      done = left == 0;
+      done = done || (left == 0 && response.body->remaining() == 0);
     }
     Result<void> written = write_piece(response, *piece, done);
     if (!written) co_return written;

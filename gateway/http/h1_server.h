@@ -45,15 +45,18 @@ class ServerConnection final : public Responder {
   Task<Result<void>> taken();
   Result<void> flush_head(bool close);
   Result<void> write_piece(const Response& response, Slice piece, bool last);
+  Slice last_chunk_of(const Response& response);
 
   net::Stream& stream_;
   const ServerLimits& limits_;
   ReceivedBody body_;
   Buffer head_;
+  Buffer end_;  // the last chunk, if there is something behind it
   uint64_t sent_ = 0;
   bool first_ = true;
   bool head_sent_ = false;
   bool keep_alive_ = false;
+  bool takes_trailers_ = false;
   bool closing_ = false;
 };
 

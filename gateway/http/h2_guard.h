@@ -1,4 +1,4 @@
-// FrameGuard: looks at a client's HTTP/2 frames before the session does, and says when they are an attack.
+// FrameGuard: looks at a peer's HTTP/2 frames before the session does, and says when they are an attack.
 //
 // A frame that makes us work without a request moving on (resets, pings, settings, priorities, empty DATA,
 // window updates, HEADERS that neither begin nor end anything, CONTINUATION without end) is paid for from a
@@ -32,7 +32,9 @@ class Budget {
   Monotonic filled_{};
 };
 
-// What a client did that ends its connection; an empty reason: nothing.
+constexpr size_t preface_bytes = 24;  // RFC 9113 section 3.4
+
+// What a peer did that ends its connection; an empty reason: nothing.
 struct Offence {
   std::string_view reason;  // a slug
   uint32_t code = 0;        // RFC 9113 section 7
@@ -40,9 +42,10 @@ struct Offence {
 
 class FrameGuard {
  public:
-  // block_bytes_max: of one header block as it is sent, CONTINUATION included.
-  FrameGuard(size_t block_bytes_max, Monotonic now) noexcept
-      : block_bytes_max_(block_bytes_max), head_began_(now) {}
+  // preface: the peer is a client, which sends one. block_bytes_max: of one header block as it is sent,
+  // CONTINUATION included.
+  FrameGuard(bool preface, size_t block_bytes_max, Monotonic now) noexcept
+      : block_bytes_max_(block_bytes_max), preface_left_(preface ? preface_bytes : 0), head_began_(now) {}
 
   // Looks at the next bytes of the connection; each once, in order, from the preface on.
   Offence see(Slice bytes, Monotonic now) noexcept;
@@ -52,6 +55,11 @@ class FrameGuard {
   void data_sent() noexcept { work_.earn(3); }
   // HEADERS have begun a request, or ended one as its trailers.
   void request_moved_on() noexcept { work_.earn(1); }
+  // A request has been sent to a backend: its answer may be a reset, and some frames beside it.
+  void request_sent() noexcept {
+    resets_.earn(1);
+    work_.earn(4);
+  }
 
   // The preface, or a frame that is no DATA, or a header block has begun and not ended; and when it did.
   bool in_head() const noexcept {
@@ -66,7 +74,7 @@ class FrameGuard {
   size_t block_bytes_max_;
   Budget resets_{200, 50};
   Budget work_{1000, 100};
-  size_t preface_left_ = 24;  // RFC 9113 section 3.4
+  size_t preface_left_;
   std::array<uint8_t, header_bytes> header_{};
   size_t have_ = 0;          // bytes of header_
   size_t payload_left_ = 0;  // of the frame behind it

@@ -1,6 +1,7 @@
 #include "gateway/http/h2_message.h"
 
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "gateway/base/text.h"
@@ -68,6 +69,7 @@ Result<void> RequestHead::finish(bool ended) {
   if (!length) return std::unexpected(std::move(length.error()));
   request_->length = *length;
   join_cookies();
+  read_te(*request_);
   return read_expect(*request_);
 }
 
@@ -96,6 +98,52 @@ void RequestHead::join_cookies() {
   request_->headers.set(HeaderId::cookie, arena_->concat(crumbs));
 }
 
+// --- a backend's answer
+
+void ResponseHead::field(Slice name, Slice value, Arena& arena) {
+  bytes_ += name.size() + value.size() + field_overhead;
+  if (bytes_ > response_limits.header_bytes || response_.headers.size() > response_limits.headers) return;
+  if (name == ":status") {
+    status_ = arena.copy(value);
+  } else if (!name.starts_with(':')) {
+    const HeaderId id = header_id(name);
+    response_.headers.add(id == HeaderId::other ? arena.copy(name) : header_name(id), arena.copy(value));
+  }
+}
+
+Result<Response> ResponseHead::finish(Method method, bool ended) {
+  const ResponseHead all = std::exchange(*this, ResponseHead{});
+  const auto bad = [](std::string_view reason, std::string detail) {
+    return fail(Code::upstream_bad_answer, reason, std::move(detail));
+  };
+  Response out = all.response_;
+  if (all.bytes_ > response_limits.header_bytes || out.headers.size() > response_limits.headers)
+    return bad("upstream_head_too_large", "the response's header block is too large");
+  const auto status = text::parse_decimal(all.status_);
+  if (all.status_.size() != 3 || !status || *status < 100 || *status > 599 || *status == 101)
+    return bad("bad_status", "the response has a status that was not to be expected");
+  for (const Header& h : out.headers) {
+    if (!is_token(h.name) || !is_field_value(h.value))
+      return bad("bad_response_head", "the response's head is not well-formed");
+  }
+  out.status = static_cast<int>(*status);
+  out.version = Version::http2;
+  if (ended && out.status < 200) return bad("bad_response_head", "an interim response ends the stream");
+  Result<BodyLength> length = response_length(out, method, ended);
+  if (!length) return std::unexpected(std::move(length.error()));
+  out.length = *length;
+  return out;
+}
+
+void Trailers::field(Slice name, Slice value, Arena& arena, const HeadLimits& limits) {
+  bytes_ += name.size() + value.size() + field_overhead;
+  too_large_ = too_large_ || bytes_ > limits.header_bytes || fields_.size() >= limits.headers;
+  if (too_large_ || !is_token(name) || !is_field_value(value) || !may_be_trailer(name)) return;
+  fields_.add(arena.copy(name), arena.copy(value));
+}
+
+// --- to nghttp2
+
 void write_response_fields(const Response& response, Arena& arena, FieldList& out) {
   out.fields.clear();
   const auto status = static_cast<unsigned>(response.status);
@@ -111,6 +159,28 @@ void write_response_fields(const Response& response, Arena& arena, FieldList& ou
   if (!content || response.length.kind != BodyLength::Kind::counted) return;
   text::Digits length;
   out.add("content-length", arena.copy(text::decimal(response.length.bytes, length)));
+}
+
+void write_request_fields(const Request& request, Slice scheme, Slice host, Arena& arena, FieldList& out) {
+  out.fields.clear();
+  const Slice path = request.sent_path.empty() ? request.path : request.sent_path;
+  out.add(":method", request.method_text);
+  out.add(":scheme", scheme);
+  out.add(":authority", host);
+  out.add(":path", request.query.empty() ? path : arena.concat({path, "?", request.query}));
+  for (const Header& h : request.headers) {
+    if (!is_of_one_hop(h.id) && h.id != HeaderId::host) out.add(h.name, text::trim(h.value));
+  }
+  if (request.takes_trailers) out.add("te", "trailers");
+  if (request.length.kind != BodyLength::Kind::counted) return;
+  text::Digits length;
+  out.add("content-length", arena.copy(text::decimal(request.length.bytes, length)));
+}
+
+bool write_trailer_fields(const Headers& trailers, FieldList& out) {
+  out.fields.clear();
+  for (const Header& h : trailers) out.add(h.name, text::trim(h.value));
+  return !out.fields.empty();
 }
 
 }  // namespace sallyport::http::h2

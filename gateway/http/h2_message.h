@@ -1,5 +1,4 @@
-// HTTP/2 heads: header fields to a Request, and a Response to header fields (RFC 9113 section 8). Pure; any
-// thread.
+// HTTP/2 heads and trailers: header fields to messages and back (RFC 9113 section 8). Pure; any thread.
 //
 // nghttp2 has refused what section 8 calls malformed (connection headers, upper case, controls in a value, a
 // pseudo header in the wrong place, content-length against DATA). What two servers could understand in two
@@ -48,8 +47,45 @@ class RequestHead {
   size_t fields_ = 0;
 };
 
+// The same of a response, for the request's side; interim ones, too.
+class ResponseHead {
+ public:
+  void field(Slice name, Slice value, Arena& arena);
+  // All fields are there. Gives the response and is ready for the next. Errors: upstream_bad_answer.
+  Result<Response> finish(Method method, bool ended);
+
+ private:
+  Response response_;
+  Slice status_;
+  size_t bytes_ = 0;
+};
+
+// What comes behind the content.
+class Trailers {
+ public:
+  // Names and values are copied to the arena; what cannot be a trailer is left out.
+  void field(Slice name, Slice value, Arena& arena, const HeadLimits& limits);
+  // More than the limits allow has come: what is here is not all.
+  bool too_large() const noexcept { return too_large_; }
+  const Headers& fields() const noexcept { return fields_; }
+
+ private:
+  Headers fields_;
+  size_t bytes_ = 0;
+  bool too_large_ = false;
+};
+
+// What a backend's response is held to.
+constexpr HeadLimits response_limits = {64 * 1024 - 1, 0, 200};
+
 // The fields of a response's head: ":status", then response.headers without what HTTP/2 does not have, then
 // content-length if response.length has one. Everything in `out` lives as long as the arena and the response.
 void write_response_fields(const Response& response, Arena& arena, FieldList& out);
+
+// The fields of a request's head to a backend, as h1_message.h's write_request_head has them.
+void write_request_fields(const Request& request, Slice scheme, Slice host, Arena& arena, FieldList& out);
+
+// False if there is none to be sent.
+bool write_trailer_fields(const Headers& trailers, FieldList& out);
 
 }  // namespace sallyport::http::h2

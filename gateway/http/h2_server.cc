@@ -1,11 +1,8 @@
 #include "gateway/http/h2_server.h"
 
-#include <algorithm>
-#include <array>
-#include <utility>
+#include <nghttp2/nghttp2.h>
 
-#include "gateway/http/h2_fields.h"
-#include "gateway/http/h2_memory.h"
+#include <utility>
 
 namespace sallyport::http::h2 {
 namespace {
@@ -15,183 +12,17 @@ static_assert(preface.size() == preface_bytes);
 
 constexpr int32_t stream_window = 256 * 1024;       // content of one request that may be under way to us
 constexpr int32_t connection_window = 1024 * 1024;  // and of all of them
-constexpr size_t gathered_max = 64 * 1024;          // of one write
-constexpr int writes_max = 16;                      // in one turn of the loop
-constexpr size_t bomb_factor = 4;                   // so many times the limit of a header list is no accident
-constexpr size_t block_factor = 2;  // a header block as sent may be so much larger than as counted
-
-struct Freed {
-  void operator()(nghttp2_session_callbacks* c) const { nghttp2_session_callbacks_del(c); }
-  void operator()(nghttp2_option* o) const { nghttp2_option_del(o); }
-};
-
-Slice slice_of(const uint8_t* bytes, size_t length) noexcept {
-  return {reinterpret_cast<const char*>(bytes), length};
-}
-
-// The client has done something that makes us reset a stream (as opposed to: we had enough of it).
-bool is_clients_fault(uint32_t code) noexcept {
-  return code != NGHTTP2_NO_ERROR && code != NGHTTP2_INTERNAL_ERROR && code != NGHTTP2_CANCEL;
-}
 
 }  // namespace
 
 bool is_preface(Slice bytes) noexcept { return preface.starts_with(bytes.substr(0, preface.size())); }
 
-struct ServerSession::Callbacks {
-  static ServerSession& of(void* user) noexcept { return *static_cast<ServerSession*>(user); }
-  static ServerStream* stream(nghttp2_session* session, int32_t id) noexcept {
-    return static_cast<ServerStream*>(nghttp2_session_get_stream_user_data(session, id));
-  }
-
-  static int begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-    ServerSession& me = of(user);
-    me.block_bytes_ = 0;
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    ServerStream& made = me.owner_.begin(frame->hd.stream_id);
-    nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, &made);
-    ++me.streams_;
-    me.guard_.request_moved_on();
-    return 0;
-  }
-  static int header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
-                    size_t name_size, const uint8_t* value, size_t value_size, uint8_t, void* user) {
-    ServerSession& me = of(user);
-    me.block_bytes_ += name_size + value_size + field_overhead;
-    if (me.block_bytes_ > me.limits_.head.header_bytes * bomb_factor) {  // of trailers and the nobody's, too
-      me.end("header_bomb", NGHTTP2_ENHANCE_YOUR_CALM);
-      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    ServerStream* s = stream(session, frame->hd.stream_id);
-    if (s == nullptr || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;  // trailers end here
-    s->head_.field(slice_of(name, name_size), slice_of(value, value_size));
-    return 0;
-  }
-  static int frame_received(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-    ServerStream* s = stream(session, frame->hd.stream_id);
-    if (s == nullptr) return 0;
-    const bool head = frame->hd.type == NGHTTP2_HEADERS;
-    if (!head && frame->hd.type != NGHTTP2_DATA) return 0;
-    const bool ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    // Read here and now: what else has come with it says nothing of the head.
-    if (head && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      s->head_read_ = s->head_.finish(ended);
-    } else if (head && ended) {
-      of(user).guard_.request_moved_on();
-    }
-    if (ended) s->request_ended();
-    of(user).note(*s);
-    return 0;
-  }
-  static int data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* bytes, size_t length,
-                  void* user) {
-    if (ServerStream* s = stream(session, id)) {
-      s->arrived(slice_of(bytes, length));
-      of(user).note(*s);
-    } else {  // nobody reads it any more, but the others need the connection's window
-      nghttp2_session_consume_connection(session, length);
-    }
-    return 0;
-  }
-  static int stream_closed(nghttp2_session* session, int32_t id, uint32_t, void* user) {
-    ServerSession& me = of(user);
-    if (me.streams_ > 0) --me.streams_;
-    me.quiet_since_ = me.stream_.loop().now();
-    if (ServerStream* s = stream(session, id)) {
-      s->closed_ = true;
-      me.note(*s);
-    }
-    return 0;
-  }
-  static int frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-    ServerSession& me = of(user);
-    const nghttp2_frame_hd& hd = frame->hd;
-    if (hd.type == NGHTTP2_RST_STREAM && is_clients_fault(frame->rst_stream.error_code)) {
-      const Offence offence = me.guard_.reset_sent(me.stream_.loop().now());
-      if (!offence.reason.empty()) me.end(offence.reason, offence.code);
-    }
-    const bool last =
-        (hd.type == NGHTTP2_HEADERS || hd.type == NGHTTP2_DATA) && (hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (!last) return 0;
-    if (ServerStream* s = stream(session, hd.stream_id)) {
-      s->end_sent_ = true;
-      me.note(*s);
-    }
-    return 0;
-  }
-  static int frame_not_sent(nghttp2_session* session, const nghttp2_frame* frame, int, void*) {
-    if (frame->hd.type == NGHTTP2_HEADERS)  // such as a head that no client takes
-      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_INTERNAL_ERROR);
-    return 0;
-  }
-  // How much of an answer goes into the next DATA frame; send_data then puts it there.
-  static ssize_t read(nghttp2_session* session, int32_t id, uint8_t*, size_t most, uint32_t* flags,
-                      nghttp2_data_source*, void*) {
-    const ServerStream* s = stream(session, id);
-    if (s == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // its work was given up
-    if (s->piece_.empty() && !s->last_) return NGHTTP2_ERR_DEFERRED;
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (s->last_ && s->piece_.size() <= most) *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return static_cast<ssize_t>(std::min(most, s->piece_.size()));
-  }
-  static int send_data(nghttp2_session* session, nghttp2_frame* frame, const uint8_t* header, size_t length,
-                       nghttp2_data_source*, void* user) {
-    ServerSession& me = of(user);
-    ServerStream& s = *stream(session, frame->hd.stream_id);  // read() was just asked
-    me.out_.append(slice_of(header, 9));
-    me.out_.append(s.take(length));
-    me.guard_.data_sent();
-    if (s.piece_.empty()) me.note(s);
-    return 0;
-  }
-
-  static const nghttp2_session_callbacks* all() {
-    static const auto made = [] {
-      nghttp2_session_callbacks* c = nullptr;
-      nghttp2_session_callbacks_new(&c);
-      nghttp2_session_callbacks_set_on_begin_headers_callback(c, &begin_headers);
-      nghttp2_session_callbacks_set_on_header_callback(c, &header);
-      nghttp2_session_callbacks_set_on_frame_recv_callback(c, &frame_received);
-      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, &data);
-      nghttp2_session_callbacks_set_on_stream_close_callback(c, &stream_closed);
-      nghttp2_session_callbacks_set_on_frame_send_callback(c, &frame_sent);
-      nghttp2_session_callbacks_set_on_frame_not_send_callback(c, &frame_not_sent);
-      nghttp2_session_callbacks_set_send_data_callback(c, &send_data);
-      return std::unique_ptr<nghttp2_session_callbacks, Freed>(c);
-    }();
-    return made.get();
-  }
-  static const nghttp2_option* options() {
-    static const auto made = [] {
-      nghttp2_option* o = nullptr;
-      nghttp2_option_new(&o);
-      nghttp2_option_set_no_auto_window_update(o, 1);
-      return std::unique_ptr<nghttp2_option, Freed>(o);
-    }();
-    return made.get();
-  }
-};
-
 ServerSession::ServerSession(net::Stream& stream, const ServerLimits& limits, Owner& owner)
-    : stream_(stream),
+    : Session(
+          stream, Role::server,
+          {limits.head.header_bytes, limits.streams, stream_window, connection_window, limits.write_timeout}),
       limits_(limits),
-      owner_(owner),
-      guard_(limits.head.header_bytes * block_factor, stream.loop().now()),
-      out_(stream.loop().blocks()),
-      quiet_since_(stream.loop().now()),
-      fields_(std::make_unique<FieldList>()) {
-  nghttp2_mem memory = pooled_memory();
-  nghttp2_session_server_new3(&session_, Callbacks::all(), this, Callbacks::options(), &memory);
-  const std::array<nghttp2_settings_entry, 3> settings = {
-      {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams},
-       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window},
-       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits.head.header_bytes)}}};
-  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, connection_window);
-  schedule();
-}
-
-ServerSession::~ServerSession() { nghttp2_session_del(session_); }
+      owner_(owner) {}
 
 Task<> ServerSession::run() {
   Task<> reading = read();
@@ -200,20 +31,6 @@ Task<> ServerSession::run() {
 }
 
 Task<> ServerSession::wait_for_close() { co_await close_.wait(); }
-
-Task<> ServerSession::read() {
-  for (;;) {
-    feed();
-    wake_streams();
-    if (streams_ == 0 && stream_.input().empty()) stream_.rest();
-    Result<bool> more = co_await stream_.more(look_again());
-    if (!more && more.error().code == Code::timed_out) {
-      if (is_silent_too_long()) end("", NGHTTP2_NO_ERROR);
-    } else if (!more || !*more) {
-      co_return;
-    }
-  }
-}
 
 // When a connection that has said nothing until then is looked at.
 Monotonic ServerSession::look_again() const noexcept {
@@ -228,91 +45,16 @@ bool ServerSession::is_silent_too_long() noexcept {
   return streams_ == 0 && now >= quiet_since_ + limits_.idle_timeout;
 }
 
-bool ServerSession::is_done() const noexcept {
-  return nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0;
+void ServerSession::tell(Stream& stream) {
+  auto& s = static_cast<ServerStream&>(stream);
+  if (s.head_read_ && !s.closed_) owner_.serve(s, *std::exchange(s.head_read_, std::nullopt));
+  s.wake();
+  if (s.closed_) owner_.closed(s);
 }
 
-// Gives nghttp2 what has arrived.
-void ServerSession::feed() {
-  Buffer& input = stream_.input();
-  if (input.empty() || ended_) {
-    input.consume(input.size());
-    return;
-  }
-  const Monotonic now = stream_.loop().now();
-  quiet_since_ = now;
-  if (const Offence offence = guard_.see(input.readable(), now); !offence.reason.empty()) {
-    input.consume(input.size());
-    end(offence.reason, offence.code);
-    return;
-  }
-  const Slice bytes = input.readable();
-  const ssize_t taken =
-      nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  input.consume(bytes.size());
-  if (taken < 0) end("protocol_error", NGHTTP2_PROTOCOL_ERROR);
-  schedule();
-}
-
-// What has happened to streams is told to those who wait for it.
-void ServerSession::wake_streams() {
-  while (ServerStream::Noted* noted = noted_.pop_front()) {
-    ServerStream& s = noted->stream;
-    if (s.head_read_ && !s.closed_) owner_.serve(s, *std::exchange(s.head_read_, std::nullopt));
-    s.wake();
-    if (s.closed_) owner_.closed(s);
-  }
-}
-
-void ServerSession::at_turn_end() {
-  flush();
-  wake_streams();
+void ServerSession::turn_ended() {
   const bool done = ended_ || is_done() || (draining_ && streams_ == 0);
-  if (unsendable_ || (done && !congested_)) close_.set();  // last: run() ends in it
-}
-
-// Fills out_ with frames; false if there are none.
-bool ServerSession::gather() {
-  const uint8_t* bytes = nullptr;
-  while (out_.size() < gathered_max) {
-    const ssize_t count = nghttp2_session_mem_send(session_, &bytes);
-    if (count < 0) end("send_failed", NGHTTP2_INTERNAL_ERROR);
-    if (count > 0) out_.append(slice_of(bytes, static_cast<size_t>(count)));
-    if (count <= 0) break;
-  }
-  return !out_.empty();
-}
-
-void ServerSession::flush() {
-  if (congested_ || unsendable_) return;
-  int writes = 0;
-  for (; writes < writes_max && gather(); ++writes) {
-    Result<void> written = stream_.write(out_.readable());
-    out_.release();
-    if (!written) {
-      unsendable_ = true;
-      return;
-    }
-    if (stream_.queued() == 0) continue;
-    congested_ = true;
-    room_ = wait_for_room();
-    return;
-  }
-  if (writes == writes_max) schedule();  // the rest is for the next turn
-}
-
-Task<> ServerSession::wait_for_room() {
-  Result<void> out = co_await stream_.drained(stream_.loop().now() + limits_.write_timeout);
-  congested_ = false;
-  unsendable_ = !out;
-  schedule();
-}
-
-void ServerSession::end(std::string_view why, uint32_t code) {
-  if (std::exchange(ended_, true)) return;
-  ended_by_ = why;
-  nghttp2_session_terminate_session(session_, code);
-  schedule();
+  if (!is_sendable() || (done && !is_congested())) close_.set();  // last: run() ends in it
 }
 
 void ServerSession::drain() {
@@ -320,51 +62,6 @@ void ServerSession::drain() {
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
                         NGHTTP2_NO_ERROR, nullptr, 0);
   schedule();
-}
-
-// --- for the streams
-
-void ServerSession::resume(const ServerStream& stream) {
-  nghttp2_session_resume_data(session_, stream.id_);
-  if (!congested_) gather();
-  schedule();
-}
-
-void ServerSession::submit(ServerStream& stream, const Response& response, bool content) {
-  write_response_fields(response, *stream.arena_, *fields_);
-  nghttp2_data_provider provider{{.ptr = &stream}, &Callbacks::read};
-  const int submitted = nghttp2_submit_response(session_, stream.id_, fields_->fields.data(),
-                                                fields_->fields.size(), content ? &provider : nullptr);
-  if (submitted != 0) reset(stream, NGHTTP2_INTERNAL_ERROR);
-  schedule();
-}
-
-void ServerSession::submit_interim(const ServerStream& stream, const Response& response) {
-  write_response_fields(response, *stream.arena_, *fields_);
-  nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id_, nullptr, fields_->fields.data(),
-                         fields_->fields.size(), nullptr);
-  schedule();
-}
-
-void ServerSession::reset(const ServerStream& stream, uint32_t code) {
-  if (stream.closed_) return;
-  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id_, code);
-  schedule();
-}
-
-void ServerSession::consumed(const ServerStream& stream, size_t bytes) {
-  if (bytes == 0) return;
-  if (stream.closed_) {
-    nghttp2_session_consume_connection(session_, bytes);
-  } else {
-    nghttp2_session_consume(session_, stream.id_, bytes);
-  }
-  schedule();
-}
-
-// The stream's object dies.
-void ServerSession::forget(ServerStream& stream) noexcept {
-  if (!stream.closed_) nghttp2_session_set_stream_user_data(session_, stream.id_, nullptr);
 }
 
 }  // namespace sallyport::http::h2

@@ -1,5 +1,7 @@
 #include "gateway/http/head_rules.h"
 
+#include <algorithm>
+
 #include "gateway/base/text.h"
 #include "gateway/http/uri.h"
 
@@ -32,6 +34,17 @@ Result<void> read_expect(Request& out) {
     return fail(Code::expectation_failed, "unknown_expectation", "only Expect: 100-continue is understood");
   out.expects_continue = out.version != Version::http10;
   return {};
+}
+
+void read_te(Request& out) noexcept {
+  out.takes_trailers = std::ranges::any_of(out.headers, [](const Header& h) {
+    return h.id == HeaderId::te && list_has_token(h.value, "trailers");
+  });
+}
+
+bool may_be_trailer(Slice name) noexcept {
+  const HeaderId id = header_id(name);
+  return id == HeaderId::other || id == HeaderId::date;
 }
 
 }  // namespace sallyport::http

@@ -19,4 +19,11 @@ Result<void> read_authority(Request& out, Slice authority, Arena& arena);
 // Expect: 100-continue and nothing else (RFC 9110 section 10.1.1); ignored from HTTP/1.0.
 Result<void> read_expect(Request& out);
 
+// out.takes_trailers, before what is meant for this hop is removed.
+void read_te(Request& out) noexcept;
+
+// False for what the gateway itself reads in a header: framing, routing, credentials, what it says of a
+// caller. None of it is a trailer (RFC 9110 section 6.5.1).
+bool may_be_trailer(Slice name) noexcept;
+
 }  // namespace sallyport::http

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "gateway/base/bytes.h"
@@ -48,7 +49,11 @@ struct Request {
   // The one protocol that the client wants to switch to (RFC 9110 section 7.8), as sent; forward empties it
   // where that is not allowed.
   Slice upgrade;
-  bool keep_alive = true;  // the client wants to go on with this connection
+  bool keep_alive = true;      // the client wants to go on with this connection
+  bool takes_trailers = false;  // the client has said so (TE: trailers, RFC 9110 section 10.1.4)
+  // How long the client may be silent in its content, at whatever rate it comes; nothing: what its listener
+  // says. forward sets it where content is a stream of messages.
+  std::optional<Duration> silence;
 
   void clear() noexcept {
     Headers kept = std::move(headers);

@@ -15,9 +15,11 @@ Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, SocketAddress to, TlsO
   if (!connected) co_return std::unexpected(std::move(connected.error()));
   if (tls.context == nullptr) co_return std::make_unique<TcpStream>(loop, std::move(socket));
   std::unique_ptr<TlsStream> stream =
-      TlsStream::client(loop, std::move(socket), *tls.context, tls.server_name);
+      TlsStream::client(loop, std::move(socket), *tls.context, tls.server_name, tls.http2);
   Result<void> shaken = co_await stream->handshake(deadline);
   if (!shaken) co_return std::unexpected(std::move(shaken.error()));
+  if (tls.http2 && stream->protocol() != "h2")
+    co_return fail(Code::tls_failed, "no_http2", "the other side did not choose HTTP/2 (ALPN h2)");
   co_return stream;
 }
 

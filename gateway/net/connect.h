@@ -29,6 +29,7 @@ Task<Result<std::vector<SocketAddress>>> resolve(Loop& loop, std::string host, u
 struct TlsOptions {
   std::shared_ptr<const TlsClientContext> context;  // null: plain TCP
   std::string server_name;                          // SNI and the name that the certificate must have
+  bool http2 = false;                               // h2 is offered, and must be chosen (ALPN)
 };
 
 // Connects, and shakes hands if TLS is asked for, all before the deadline. TCP_NODELAY is on.

@@ -14,6 +14,8 @@
 namespace sallyport::net {
 namespace {
 
+constexpr uint8_t alpn_h2[] = {2, 'h', '2'};
+
 constexpr size_t record_max = 16 * 1024;  // of plaintext (RFC 8446 section 5.1)
 constexpr size_t out_max = 96 * 1024;
 constexpr size_t read_min = 2048;  // less room than this is made larger, as far as the limit allows
@@ -87,9 +89,10 @@ std::unique_ptr<TlsStream> TlsStream::server(Loop& loop, AcceptedSocket socket,
 
 std::unique_ptr<TlsStream> TlsStream::client(Loop& loop, std::unique_ptr<Socket> socket,
                                              const TlsClientContext& context,
-                                             const std::string& server_name) {
+                                             const std::string& server_name, bool http2) {
   SSL* ssl = SSL_new(context.raw());
   SSL_set_connect_state(ssl);
+  if (http2) SSL_set_alpn_protos(ssl, alpn_h2, sizeof alpn_h2);
   X509_VERIFY_PARAM* expected = SSL_get0_param(ssl);
   // Only names of the SAN count, not the subject's common name (RFC 9525 section 2).
   X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);

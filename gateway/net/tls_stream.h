@@ -24,9 +24,11 @@ class TlsStream final : public Stream, private SocketOwner {
   // Keeps the context: a newer one may take its place while this connection lives.
   static std::unique_ptr<TlsStream> server(Loop& loop, AcceptedSocket socket,
                                            std::shared_ptr<TlsServerContext> context);
-  // server_name: SNI, and what the certificate must be for (a name or a numeric address).
+  // server_name: SNI, and what the certificate must be for (a name or a numeric address). http2: h2 is
+  // offered instead of http/1.1.
   static std::unique_ptr<TlsStream> client(Loop& loop, std::unique_ptr<Socket> socket,
-                                           const TlsClientContext& context, const std::string& server_name);
+                                           const TlsClientContext& context, const std::string& server_name,
+                                           bool http2 = false);
   ~TlsStream() override;
 
   // Before anything else. Errors: tls_failed, timed_out, connection_reset; the reason is a slug for the

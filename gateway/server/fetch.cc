@@ -82,10 +82,10 @@ Task<Result<std::string>> fetch_document(Loop& loop, const Background::Fetch& wh
   request.headers.add(http::HeaderId::user_agent, "sallyport");
   request.headers.add(http::HeaderId::connection, "close");
   const http::h1::ClientConnection::Timeouts timeouts = {what.timeout, what.timeout};
-  Result<void> done = co_await connection.send(request, url->target.authority, timeouts);
+  Result<void> done = co_await connection.send(request, url->target.authority, timeouts, arena);
   http::Response response;
   while (done && response.status < 200)
-    done = co_await connection.read_response(request, timeouts, arena, response);
+    done = co_await connection.read_response(request, arena, response);
   if (!done) co_return std::unexpected(std::move(done.error()));
   if (response.status != 200) {
     co_return fail(Code::upstream_bad_answer, "unexpected_status",

@@ -10,28 +10,10 @@
 namespace sallyport::upstream {
 namespace {
 
-constexpr Duration sweep_every = seconds(1);
 constexpr Duration skip_first = seconds(1);  // after one failure; doubled with each more
 constexpr Duration skip_most = seconds(30);
 
-struct OpenSlot {  // counts a connection that is being opened, also if the task is cancelled
-  explicit OpenSlot(size_t& open) noexcept : open_(&open) { ++open; }
-  OpenSlot(const OpenSlot&) = delete;
-  ~OpenSlot() {
-    if (open_ != nullptr) --*open_;
-  }
-  void keep() noexcept { open_ = nullptr; }
-
- private:
-  size_t* open_;
-};
-
 }  // namespace
-
-void Connection::exchange_over() noexcept {
-  http.over();
-  cluster_.give_back(*this);
-}
 
 Cluster::Cluster(Loop& loop, observe::Metrics& metrics, ClusterOptions options)
     : loop_(loop),
@@ -54,6 +36,13 @@ Cluster::~Cluster() {
   while (Connection* idle = idle_.front()) {
     idle_gauge_.add(-1);
     close(*idle);
+  }
+  while (StreamLease* lease = over_.pop_front()) delete lease;
+  while (SharedConnection* shared = shared_.pop_front()) {
+    idle_gauge_.add(-1);
+    shared->orphan();
+    // Its last request may have ended just now, told by the session itself.
+    loop_.post([kept = std::unique_ptr<SharedConnection>(shared)] {});
   }
 }
 
@@ -84,38 +73,53 @@ Connection* Cluster::idle_connection(Endpoint& endpoint) {
   return nullptr;
 }
 
-Task<Result<Connection*>> Cluster::acquire(bool fresh) {
+Task<Result<Lease*>> Cluster::acquire(bool fresh) {
   Endpoint& endpoint = choose();
+  if (endpoint.target.http2) {
+    if (SharedConnection* shared = with_room(endpoint)) return Task<Result<Lease*>>::ready(lease(*shared, true));
+    return open_stream(endpoint);
+  }
   if (!fresh) {
-    if (Connection* idle = idle_connection(endpoint)) return Task<Result<Connection*>>::ready(idle);
+    if (Connection* idle = idle_connection(endpoint)) return Task<Result<Lease*>>::ready(idle);
   }
   return open(endpoint);
 }
 
-Task<Result<Connection*>> Cluster::open(Endpoint& endpoint) {
+// Closes one that nobody uses; false if there is no room yet.
+bool Cluster::make_room() noexcept {
+  if (Connection* other = idle_.front()) {
+    other->unlink();
+    idle_gauge_.add(-1);
+    close(*other);
+    return true;
+  }
+  for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
+    if (c->leases > 0 || !c->session().has_room()) continue;
+    c->session().goodbye();
+    break;
+  }
+  return false;
+}
+
+Task<Result<Lease*>> Cluster::open(Endpoint& endpoint) {
   const Monotonic deadline = loop_.now() + options_.connect_timeout;
   while (open_ >= options_.connections_max) {
     if (Connection* idle = idle_connection(endpoint)) co_return idle;
-    if (Connection* other = idle_.front()) {  // makes room for this endpoint
-      other->unlink();
-      idle_gauge_.add(-1);
-      close(*other);
-      continue;
-    }
-    Result<void> room = co_await wait_for_room(deadline);
+    if (make_room()) continue;
+    Result<void> room = co_await wait_for_room(waiting_, deadline);
     if (!room) co_return std::unexpected(std::move(room.error()));
   }
-  Result<Connection*> opened = co_await open_in(endpoint, deadline);
+  Result<Lease*> opened = co_await open_in(endpoint, deadline);
   if (!opened) {
     failed(endpoint, opened.error());
-    room_again();
+    look_around();
   }
   co_return opened;
 }
 
-Task<Result<void>> Cluster::wait_for_room(Monotonic deadline) {
+Task<Result<void>> Cluster::wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline) {
   WaitsForRoom here(loop_, deadline);
-  waiting_.push_back(here);
+  queue.push_back(here);
   const bool room = co_await here.room;
   if (room) co_return Result<void>{};
   co_return fail(
@@ -123,8 +127,16 @@ Task<Result<void>> Cluster::wait_for_room(Monotonic deadline) {
       fmt::format("all {} connections to upstream {} are in use", options_.connections_max, options_.name));
 }
 
-Task<Result<Connection*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
+Task<Result<Lease*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
   OpenSlot slot(open_);
+  Result<std::unique_ptr<net::Stream>> stream = co_await connect(endpoint, deadline);
+  if (!stream) co_return std::unexpected(std::move(stream.error()));
+  slot.keep();
+  active_gauge_.add(1);
+  co_return new Connection(*this, endpoint, std::move(*stream));
+}
+
+Task<Result<std::unique_ptr<net::Stream>>> Cluster::connect(Endpoint& endpoint, Monotonic deadline) {
   Result<void> resolved = co_await have_addresses(endpoint, deadline);
   if (!resolved) co_return std::unexpected(std::move(resolved.error()));
   const net::SocketAddress address = endpoint.addresses[endpoint.next_address++ % endpoint.addresses.size()];
@@ -132,6 +144,7 @@ Task<Result<Connection*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadlin
   if (endpoint.target.tls) {
     tls.context = options_.tls;
     tls.server_name = options_.server_name.empty() ? endpoint.target.host : options_.server_name;
+    tls.http2 = endpoint.target.http2;
   }
   Result<std::unique_ptr<net::Stream>> stream =
       co_await net::connect(loop_, address, std::move(tls), deadline);
@@ -144,9 +157,7 @@ Task<Result<Connection*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadlin
         Code::upstream_unreachable, reason,
         fmt::format("{} ({}): {} {}", endpoint.target.authority, address.host, e.reason, e.detail));
   }
-  slot.keep();
-  active_gauge_.add(1);
-  co_return new Connection(*this, endpoint, std::move(*stream));
+  co_return stream;
 }
 
 Task<Result<void>> Cluster::have_addresses(Endpoint& endpoint, Monotonic deadline) {
@@ -203,7 +214,7 @@ void Cluster::give_back(Connection& connection) noexcept {
   active_gauge_.add(-1);
   if (!connection.http.reusable()) {
     close(connection);
-    room_again();
+    look_around();
     return;
   }
   connection.idle_since = loop_.now();
@@ -211,7 +222,7 @@ void Cluster::give_back(Connection& connection) noexcept {
   idle_gauge_.add(1);
   connection.http.stream().rest();
   if (!sweeper_.armed()) sweeper_.arm_after(sweep_every);
-  room_again();
+  if (!waiting_.empty()) look_around();
 }
 
 void Cluster::close(Connection& connection) noexcept {
@@ -219,12 +230,10 @@ void Cluster::close(Connection& connection) noexcept {
   delete &connection;
 }
 
-// Whoever waits goes on at the end of the turn, not inside the end of another exchange.
-void Cluster::room_again() noexcept {
-  if (!waiting_.empty()) loop_.before_wait(*this);
-}
-
+// Whoever waits goes on here, not inside the end of another exchange.
 void Cluster::at_turn_end() {
+  clear_away();
+  for (const auto& endpoint : endpoints_) tell_waiting(*endpoint);
   while (open_ < options_.connections_max || !idle_.empty()) {
     WaitsForRoom* next = waiting_.pop_front();
     if (next == nullptr) return;
@@ -244,7 +253,13 @@ void Cluster::sweep(void* self) {
     }
     c = next;
   }
-  if (!cluster.idle_.empty()) cluster.sweeper_.arm_after(sweep_every);
+  bool more = !cluster.idle_.empty();
+  for (SharedConnection* c = cluster.shared_.front(); c != nullptr; c = cluster.shared_.after(*c)) {
+    if (c->leases > 0) continue;
+    if (c->idle_since <= too_old) c->session().goodbye();  // and once that is out, it has ended
+    more = true;
+  }
+  if (more) cluster.sweeper_.arm_after(sweep_every);
 }
 
 }  // namespace sallyport::upstream

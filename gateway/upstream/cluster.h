@@ -13,11 +13,8 @@
 #include "gateway/async/signal.h"
 #include "gateway/async/task.h"
 #include "gateway/base/list.h"
-#include "gateway/core/exchange.h"
-#include "gateway/http/h1_client.h"
-#include "gateway/net/connect.h"
 #include "gateway/observe/metrics.h"
-#include "gateway/upstream/target.h"
+#include "gateway/upstream/connection.h"
 
 namespace sallyport::upstream {
 
@@ -30,37 +27,8 @@ struct ClusterOptions {
   Duration idle_timeout = seconds(60);
   Duration resolve_every = seconds(30);
   size_t connections_max = 256;                      // open ones, of this worker
-  std::shared_ptr<const net::TlsClientContext> tls;  // for https targets
+  std::shared_ptr<const net::TlsClientContext> tls;  // for https and h2 targets
   std::string server_name;                           // for TLS; empty: the target's host
-};
-
-class Cluster;
-
-// One target, its addresses and how it fares.
-struct Endpoint {
-  Target target;
-  std::vector<net::SocketAddress> addresses;
-  Monotonic resolved_at = Monotonic::min();
-  bool resolving = false;
-  size_t next_address = 0;
-  uint32_t failures = 0;                    // in a row
-  Monotonic skip_until = Monotonic::min();  // after failures: others are asked first
-};
-
-// A connection that belongs to a cluster: leased to one exchange, or idle.
-class Connection final : public Held, public ListNode {
- public:
-  Connection(Cluster& owner, Endpoint& to, std::unique_ptr<net::Stream> stream) noexcept
-      : http(std::move(stream)), endpoint(to), cluster_(owner) {}
-  void exchange_over() noexcept override;  // back to the cluster, or closed
-
-  http::h1::ClientConnection http;
-  Endpoint& endpoint;
-  bool reused = false;
-  Monotonic idle_since{};
-
- private:
-  Cluster& cluster_;
 };
 
 class Cluster final : private TurnEnd {
@@ -70,9 +38,9 @@ class Cluster final : private TurnEnd {
 
   const ClusterOptions& options() const noexcept { return options_; }
   // A connection to the endpoint whose turn it is: an idle one, else a new one; waits for room if
-  // connections_max are open. The caller holds it (Exchange::hold). fresh: not an idle one. Errors:
-  // upstream_unreachable, overloaded.
-  Task<Result<Connection*>> acquire(bool fresh);
+  // connections_max are open. With HTTP/2, a stream of one that has room. The caller holds it
+  // (Exchange::hold). fresh: not an idle one. Errors: upstream_unreachable, overloaded.
+  Task<Result<Lease*>> acquire(bool fresh);
 
   // What came of a request, for the choice of endpoints and for the counters.
   void succeeded(Endpoint& endpoint, Duration took) noexcept;
@@ -80,21 +48,48 @@ class Cluster final : private TurnEnd {
 
  private:
   friend class Connection;
-  struct WaitsForRoom : ListNode {
-    WaitsForRoom(Loop& loop, Monotonic deadline) noexcept : room(loop, deadline) {}
-    WaitUntil room;
+  friend class SharedConnection;
+  friend class StreamLease;
+
+  static constexpr Duration sweep_every = seconds(1);
+  // Counts a connection that is being opened, also if the task is cancelled.
+  struct OpenSlot {
+    explicit OpenSlot(size_t& open) noexcept : open_(&open) { ++open; }
+    OpenSlot(const OpenSlot&) = delete;
+    ~OpenSlot() {
+      if (open_ != nullptr) --*open_;
+    }
+    void keep() noexcept { open_ = nullptr; }
+
+   private:
+    size_t* open_;
   };
 
   Endpoint& choose();
-  Connection* idle_connection(Endpoint& endpoint);
-  Task<Result<Connection*>> open(Endpoint& endpoint);
-  Task<Result<Connection*>> open_in(Endpoint& endpoint, Monotonic deadline);
-  Task<Result<void>> wait_for_room(Monotonic deadline);
+  Task<Result<void>> wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline);
+  Task<Result<std::unique_ptr<net::Stream>>> connect(Endpoint& endpoint, Monotonic deadline);
   Task<Result<void>> have_addresses(Endpoint& endpoint, Monotonic deadline);
   Task<> resolve_again(Endpoint& endpoint);
+  bool make_room() noexcept;
+
+  // HTTP/1.1
+  Connection* idle_connection(Endpoint& endpoint);
+  Task<Result<Lease*>> open(Endpoint& endpoint);
+  Task<Result<Lease*>> open_in(Endpoint& endpoint, Monotonic deadline);
   void give_back(Connection& connection) noexcept;
   void close(Connection& connection) noexcept;
-  void room_again() noexcept;
+
+  // HTTP/2
+  SharedConnection* with_room(const Endpoint& endpoint) noexcept;
+  Lease* lease(SharedConnection& connection, bool reused);
+  Task<Result<Lease*>> open_stream(Endpoint& endpoint);
+  Task<Result<SharedConnection*>> open_shared(Endpoint& endpoint, Monotonic deadline);
+  void give_back(StreamLease& lease) noexcept;
+  void close(SharedConnection& connection) noexcept;
+  void clear_away() noexcept;
+  void tell_waiting(Endpoint& endpoint);
+
+  void look_around() noexcept { loop_.before_wait(*this); }
   void at_turn_end() override;
   static void sweep(void* self);
 
@@ -105,6 +100,8 @@ class Cluster final : private TurnEnd {
   size_t open_ = 0;        // leased, idle and being opened
   List<Connection> idle_;  // the longest idle first
   List<WaitsForRoom> waiting_;
+  List<SharedConnection> shared_;
+  List<StreamLease> over_;  // end with the turn
   Timer sweeper_;
   Nursery resolving_;
   observe::Gauge& idle_gauge_;

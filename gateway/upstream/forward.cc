@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "gateway/base/text.h"
 #include "gateway/core/request_id.h"
 #include "gateway/core/setup.h"
+#include "gateway/http/grpc.h"
 #include "gateway/http/h1_message.h"
 #include "gateway/upstream/cluster.h"
 #include "gateway/upstream/clusters.h"
@@ -86,6 +88,7 @@ class Forward final : public Plugin {
     timeouts_.response = options.timeout.value_or(cluster_->options().response_timeout);
     timeouts_.body = cluster_->options().body_timeout;
     timeouts_.events = options.idle_timeout;
+    call_timeout_ = options.timeout;
   }
 
   Task<> handle(Exchange& x, Next) override;
@@ -95,13 +98,15 @@ class Forward final : public Plugin {
   enum class Again : uint8_t { no, rewound, untouched };  // nothing; if its content can be had again; all
   Slice rewritten(Exchange& x) const;
   bool may_switch(Exchange& x) const;
-  void open_tunnel(Exchange& x, Connection& c) const;
+  void open_tunnel(Exchange& x, Lease& c) const;
+  http::Requester::Timeouts timeouts_for(Exchange& x, const Endpoint& endpoint) const;
   void rebuild_headers(Exchange& x) const;
-  Task<Result<void>> read_answer(Exchange& x, Connection& c);
-  Task<Result<void>> send_and_receive(Exchange& x, Connection& c, Monotonic began, Again& again);
+  Task<Result<void>> read_answer(Exchange& x, Lease& c);
+  Task<Result<void>> send_and_receive(Exchange& x, Lease& c, Monotonic began, Again& again);
 
   std::shared_ptr<Cluster> cluster_;
-  http::h1::ClientConnection::Timeouts timeouts_;
+  http::Requester::Timeouts timeouts_;
+  std::optional<Duration> call_timeout_;  // of a gRPC call, to the response's head
   bool keep_credentials_;
   bool websocket_;
   Duration idle_timeout_;
@@ -127,7 +132,7 @@ Task<> Forward::handle(Exchange& x, Next) {
   bool fresh = false;
   for (size_t attempt = 1;; ++attempt) {
     const Monotonic began = MonotonicClock::now();
-    Result<Connection*> connection = co_await cluster_->acquire(fresh);
+    Result<Lease*> connection = co_await cluster_->acquire(fresh);
     if (!connection) {
       // Nothing of the request has been touched: any method may be tried elsewhere.
       if (connection.error().code == Code::upstream_unreachable && attempt < attempts) continue;
@@ -148,24 +153,26 @@ Task<> Forward::handle(Exchange& x, Next) {
   }
 }
 
-Task<Result<void>> Forward::send_and_receive(Exchange& x, Connection& c, Monotonic began, Again& again) {
+Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic began, Again& again) {
   Endpoint& endpoint = c.endpoint;
-  Result<void> done = co_await c.http.send(x.request, endpoint.target.authority, timeouts_);
+  Result<void> done =
+      co_await c.requester.send(x.request, endpoint.target.authority, timeouts_for(x, endpoint), x.arena);
   if (done) done = co_await read_answer(x, c);
   const Duration took = MonotonicClock::now() - began;
   x.notes.upstream_us =
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
   if (!done) {
     if (side_of(done.error().code) == Side::client) co_return done;
+    const http::Requester& r = c.requester;
     // A kept connection that its owner closed just as we sent: not the endpoint's failure (RFC 9112
     // section 9.3.1).
-    const bool stale = c.reused && c.http.answered_nothing() && done.error().code != Code::upstream_timeout;
-    if (stale && c.http.content_untouched()) {
+    const bool stale = c.reused && r.answered_nothing() && done.error().code != Code::upstream_timeout;
+    if ((stale || r.not_processed()) && r.content_untouched()) {
       again = Again::untouched;
-    } else if (stale && is_idempotent(x.request.method)) {
+    } else if (r.not_processed() || (stale && is_idempotent(x.request.method))) {
       again = Again::rewound;
     }
-    if (!stale) cluster_->failed(endpoint, done.error());
+    if (!stale && !r.not_processed()) cluster_->failed(endpoint, done.error());
     co_return done;
   }
   cluster_->succeeded(endpoint, took);
@@ -211,18 +218,30 @@ Slice Forward::rewritten(Exchange& x) const {
   return x.arena.concat(std::span<const Slice>(pieces).first(count));
 }
 
-void Forward::open_tunnel(Exchange& x, Connection& c) const {
+// A gRPC call may be a stream of messages with long pauses in both directions; the client says how long all of
+// it may take.
+http::Requester::Timeouts Forward::timeouts_for(Exchange& x, const Endpoint& endpoint) const {
+  http::Requester::Timeouts timeouts = timeouts_;
+  if (!endpoint.target.http2 || !http::grpc::is_call(x.request)) return timeouts;
+  timeouts.response = call_timeout_.value_or(idle_timeout_);
+  timeouts.body = idle_timeout_;
+  x.request.silence = idle_timeout_;
+  if (const auto within = http::grpc::timeout(x.request)) timeouts.deadline = x.loop.now() + *within;
+  return timeouts;
+}
+
+void Forward::open_tunnel(Exchange& x, Lease& c) const {
   x.response.headers.add(HeaderId::upgrade, x.request.upgrade);
   http::TunnelLimits limits{idle_timeout_, timeouts_.body, {}};
   if (!x.rechecks.empty()) limits.still_allowed = [&x] { return x.still_allowed(); };
-  x.response.body = &c.http.tunnel(x.responder().open_tunnel(), std::move(limits));
+  x.response.body = &c.requester.tunnel(x.responder().open_tunnel(), std::move(limits));
   x.response.length = {http::BodyLength::Kind::until_close, 0};
 }
 
 // The final head; interim ones pass on their way, but for 100: whoever asked for that has had it from us.
-Task<Result<void>> Forward::read_answer(Exchange& x, Connection& c) {
+Task<Result<void>> Forward::read_answer(Exchange& x, Lease& c) {
   for (;;) {
-    Result<void> read = co_await c.http.read_response(x.request, timeouts_, x.arena, x.response);
+    Result<void> read = co_await c.requester.read_response(x.request, x.arena, x.response);
     if (!read || x.response.status >= 200 || x.response.status == 101) co_return read;
     http::h1::remove_hop_by_hop(x.response.headers);
     if (x.response.status != 100) x.responder().interim(x.request, x.response);
@@ -270,11 +289,25 @@ void check_path(const ForwardOptions& options, config::Reader& reader, const Set
   }
 }
 
+// HTTP/2 has no Upgrade (RFC 9113 section 8.6).
+void check_upgrade(const ForwardOptions& options, config::Reader& reader, const Setup& setup) {
+  const config::Upstream* upstream = setup.model.upstream(options.to);
+  if (options.upgrade.empty() || upstream == nullptr) return;
+  for (const std::string& url : upstream->targets) {
+    const Result<Target> target = parse_target(url);
+    if (target && target->http2)
+      reader.error_at("upgrade", fmt::format("upstream {} has the HTTP/2 target {}, which cannot become a "
+                                             "WebSocket: give the route an upstream of http:// targets",
+                                             options.to, text::printable(url)));
+  }
+}
+
 std::unique_ptr<Plugin> make_forward(config::Reader& reader, Setup& setup) {
   ForwardOptions options;
   reader.value(options);
   if (options.to.empty()) return nullptr;
   check_path(options, reader, setup);
+  check_upgrade(options, reader, setup);
   std::shared_ptr<Cluster> cluster = find_cluster(options.to, reader, setup);
   if (cluster == nullptr) return nullptr;
   return std::make_unique<Forward>(std::move(cluster), options);

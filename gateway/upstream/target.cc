@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <optional>
 
 #include "gateway/base/arena.h"
@@ -9,20 +11,32 @@
 #include "gateway/http/uri.h"
 
 namespace sallyport::upstream {
+namespace {
+
+struct Scheme {
+  std::string_view prefix;
+  bool tls, http2;
+};
+constexpr std::array<Scheme, 4> schemes = {{{"http://", false, false},
+                                            {"https://", true, false},
+                                            {"h2://", true, true},
+                                            {"h2c://", false, true}}};
+
+}  // namespace
 
 Result<Target> parse_target(std::string_view url) {
   Target target;
   std::string_view rest = url;
-  if (rest.starts_with("https://")) {
-    target.tls = true;
-    rest.remove_prefix(8);
-  } else if (rest.starts_with("http://")) {
-    rest.remove_prefix(7);
-  } else {
+  const auto* scheme = std::ranges::find_if(schemes, [&](const Scheme& s) { return url.starts_with(s.prefix); });
+  if (scheme == schemes.end()) {
     return fail(Code::invalid_data, "bad_target",
-                fmt::format("\"{}\" is not a target: write http://host:port or https://host:port",
+                fmt::format("\"{}\" is not a target: write http://host:port or https://host:port, or for "
+                            "HTTP/2 h2://host:port (TLS) or h2c://host:port",
                             text::printable(url)));
   }
+  target.tls = scheme->tls;
+  target.http2 = scheme->http2;
+  rest.remove_prefix(scheme->prefix.size());
   if (rest.ends_with('/')) rest.remove_suffix(1);
   BlockPool pool;
   Arena arena(pool);

@@ -1,4 +1,5 @@
-// Target: where an upstream's requests go, as the config writes it: "http://orders:9000", "https://10.0.0.7".
+// Target: where an upstream's requests go, as the config writes it: "http://orders:9000", "https://10.0.0.7",
+// "h2c://greeter:50051".
 #pragma once
 
 #include <cstdint>
@@ -11,13 +12,14 @@ namespace sallyport::upstream {
 
 struct Target {
   bool tls = false;
+  bool http2 = false;
   std::string host;       // without brackets
-  uint16_t port = 0;      // 80 or 443 if the URL names none
+  uint16_t port = 0;      // 80, with TLS 443, if the URL names none
   std::string authority;  // host[:port] as the Host header has it
 };
 
-// scheme://host[:port] and nothing behind it but an optional "/"; http or https. The error's detail says what
-// is wrong.
+// scheme://host[:port] and nothing behind it but an optional "/". The schemes: http, https; h2 for HTTP/2 over
+// TLS, h2c for HTTP/2 without (RFC 9113 section 3.3, prior knowledge). The error's detail says what is wrong.
 Result<Target> parse_target(std::string_view url);
 
 }  // namespace sallyport::upstream

@@ -72,7 +72,7 @@ Task<> read_all(Loop& loop, MemoryStream& stream, const http::ServerLimits& limi
       MemoryStream& backend = *owned;
       http::h1::ClientConnection client(std::move(owned));
       const http::h1::ClientConnection::Timeouts timeouts = {seconds(5), seconds(5)};
-      done = co_await client.send(request, "backend", timeouts);
+      done = co_await client.send(request, "backend", timeouts, arena);
       client.over();
       *forwarded += backend.take_written();
     } else {

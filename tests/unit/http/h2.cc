@@ -23,7 +23,7 @@ std::string frame(uint8_t type, uint8_t flags, size_t payload = 0) {
 }
 
 h2::FrameGuard begun() {
-  h2::FrameGuard guard(64 * 1024, start);
+  h2::FrameGuard guard(true, 64 * 1024, start);
   CHECK(guard.in_head());
   CHECK(guard.see("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", start).reason.empty());
   CHECK_FALSE(guard.in_head());

@@ -1,0 +1,98 @@
+#include "gateway/http/h2_client.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace sallyport::http::h2 {
+namespace {
+
+constexpr int32_t stream_window = 128 * 1024;
+// A client that does not read must not stop the others: there is room for all of them.
+constexpr int32_t connection_window = stream_window * static_cast<int32_t>(ClientSession::streams_most);
+constexpr Duration frame_timeout = seconds(10);  // from the first byte of a header block to its last
+
+}  // namespace
+
+ClientSession::ClientSession(net::Stream& stream, Duration write_timeout, Owner& owner)
+    : Session(stream, Role::client,
+              {response_limits.header_bytes, 0, stream_window, connection_window, write_timeout}),
+      owner_(owner) {}
+
+Task<> ClientSession::run() {
+  Task<> reading = read();
+  Task<> closing = wait_for_close();
+  co_await FirstOf(reading, closing);
+  over_ = true;
+  if (waits_ != nullptr) waits_->notify();
+  for (ClientStream* s = open_.front(); s != nullptr; s = open_.after(*s)) {
+    if (s->closed_) continue;
+    s->cut_off();
+    note(*s);
+  }
+  wake_streams();
+  owner_.session_changed();
+}
+
+Task<> ClientSession::wait_for_close() { co_await close_.wait(); }
+
+Task<Result<void>> ClientSession::ready(Monotonic deadline) {
+  struct Place {
+    WaitUntil*& slot;
+    ~Place() { slot = nullptr; }
+  };
+  WaitUntil until(stream_.loop(), deadline);
+  waits_ = &until;
+  const Place place{waits_};
+  if (!ready_ && !over_) co_await until;
+  if (ready_ && !over_) co_return Result<void>{};
+  if (over_) co_return fail(Code::end_of_stream, "no_http2", "the backend closed before it spoke HTTP/2");
+  co_return fail(Code::timed_out, "no_http2", "no SETTINGS came: does the backend speak HTTP/2?");
+}
+
+uint32_t ClientSession::room() const noexcept {
+  if (!ready_ || retired_ || leaving_ || ended() || nghttp2_session_check_request_allowed(session_) == 0)
+    return 0;
+  const uint32_t most = std::min(
+      nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS), streams_most);
+  return streams_ < most ? most - static_cast<uint32_t>(streams_) : 0;
+}
+
+void ClientSession::goodbye() {
+  retired_ = true;
+  end("", NGHTTP2_NO_ERROR);
+}
+
+// A push, which our SETTINGS forbid: nghttp2 has ended the connection before this.
+Stream& ClientSession::begin(int32_t) { std::unreachable(); }
+
+void ClientSession::settings_arrived() {
+  ready_ = true;
+  schedule();
+}
+
+void ClientSession::tell(Stream& stream) {
+  auto& s = static_cast<ClientStream&>(stream);
+  const bool closed = s.closed_;
+  s.wake();
+  if (closed) owner_.session_changed();
+}
+
+void ClientSession::turn_ended() {
+  if (ready_ && waits_ != nullptr) waits_->notify();
+  owner_.session_changed();
+  const bool done = ended_ || is_done() || ((leaving_ || retired_) && streams_ == 0);
+  if (!is_sendable() || (done && !is_congested())) close_.set();  // last: run() ends in it
+}
+
+// What the backend owes is known by those who wait for it; only half a frame is nobody's.
+Monotonic ClientSession::look_again() const noexcept {
+  return guard_.in_head() ? guard_.head_began() + frame_timeout : Monotonic::max();
+}
+
+bool ClientSession::is_silent_too_long() noexcept {
+  return guard_.in_head() && stream_.loop().now() >= guard_.head_began() + frame_timeout;
+}
+
+}  // namespace sallyport::http::h2

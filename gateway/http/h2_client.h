@@ -1,0 +1,68 @@
+// ClientSession: HTTP/2 towards a backend (RFC 9113), over a stream that is up: many requests at once.
+//
+// Owned by the cluster's connection; one worker's thread. A backend is no more trusted with its frames than a
+// client is.
+#pragma once
+
+#include <cstdint>
+
+#include "gateway/http/h2_client_stream.h"
+#include "gateway/http/h2_session.h"
+
+namespace sallyport::http::h2 {
+
+class ClientSession final : public Session {
+ public:
+  static constexpr uint32_t streams_most = 100;  // over one connection, also if the backend takes more
+
+  class Owner {
+   public:
+    // There is room for another request again, or the session has ended. Called on the loop; the session must
+    // not be destroyed in it.
+    virtual void session_changed() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // write_timeout: for the backend to take what is queued.
+  ClientSession(net::Stream& stream, Duration write_timeout, Owner& owner);
+
+  // Until the connection is of no more use; every stream has been told.
+  Task<> run();
+  // Waits for the backend's SETTINGS: only one that speaks HTTP/2 sends them (RFC 9113 section 3.4). Errors:
+  // timed_out, end_of_stream.
+  Task<Result<void>> ready(Monotonic deadline);
+
+  // True if a request may be sent now that the backend will not queue.
+  bool has_room() const noexcept { return room() > 0; }
+  uint32_t room() const noexcept;
+  // Nothing moves any more; every stream has been told.
+  bool over() const noexcept { return over_; }
+  bool ended() const noexcept { return over_ || ended_ || !is_sendable(); }
+  // No new requests: what is under way goes on.
+  void retire() noexcept { retired_ = true; }
+  // Says goodbye to a connection without requests.
+  void goodbye();
+
+ private:
+  friend class ClientStream;
+
+  Stream& begin(int32_t id) override;
+  void settings_arrived() override;
+  void tell(Stream& stream) override;
+  void turn_ended() override;
+  Monotonic look_again() const noexcept override;
+  bool is_silent_too_long() noexcept override;
+  Task<> wait_for_close();
+
+  Owner& owner_;
+  List<ClientStream> open_;  // all of them
+  bool ready_ = false;
+  bool retired_ = false;
+  bool over_ = false;  // run() has ended
+  WaitUntil* waits_ = nullptr;  // for ready_
+  Event close_;
+};
+
+}  // namespace sallyport::http::h2

@@ -1,0 +1,209 @@
+#include "gateway/http/h2_client_stream.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/http/h2_client.h"
+
+namespace sallyport::http::h2 {
+namespace {
+
+constexpr size_t interim_max = 8;
+
+bool has_content(const Request& request) noexcept {
+  using Kind = BodyLength::Kind;
+  return request.length.kind == Kind::chunked ||
+         (request.length.kind == Kind::counted && request.length.bytes > 0);
+}
+
+}  // namespace
+
+ClientStream::ClientStream(ClientSession& session, Slice scheme) noexcept
+    : Stream(session, 0, Code::upstream_bad_answer), client_(session), scheme_(scheme) {
+  ++client_.streams_;
+  client_.open_.push_back(*this);
+}
+
+ClientStream::~ClientStream() { over(); }
+
+void ClientStream::over() noexcept {
+  if (!linked()) return;
+  pump_ = Task<>::ready();
+  unlink();
+  give_up_room();
+  if (closed_ || (end_sent_ && input_ended_)) return;
+  client_.reset(*this, NGHTTP2_CANCEL);
+  client_.forget(*this);
+}
+
+// --- the request
+
+Task<Result<void>> ClientStream::send(const Request& request, Slice host, const Timeouts& timeouts,
+                                      Arena& arena) {
+  arena_ = &arena;
+  method_ = request.method;
+  timeouts_ = timeouts;
+  const bool content = has_content(request);
+  content_untouched_ = content;
+  if (client_.ended()) {
+    cut_off();
+    return Task<Result<void>>::ready(broken());
+  }
+  write_request_fields(request, scheme_, host, arena, *client_.fields_);
+  client_.request(*this, content);
+  client_.guard_.request_sent();
+  if (id_ <= 0) {  // nghttp2 has no id left, or no memory
+    id_ = 0;
+    client_.retire();
+    cut_off();
+    return Task<Result<void>>::ready(broken());
+  }
+  if (!content) return Task<Result<void>>::ready({});
+  return send_content(request);
+}
+
+// Ends before the content if the answer begins.
+Task<Result<void>> ClientStream::send_content(const Request& request) {
+  pump_ = pump(request);
+  if (!pump_.done()) {
+    Task<> answer = answer_begins();
+    co_await FirstOf(pump_, answer);
+  }
+  if (!pump_.done()) co_return Result<void>{};
+  if (!pumped_ && answer_is_here() && side_of(pumped_.error().code) != Side::client)
+    co_return Result<void>{};  // its answer is here, whatever it made of the request
+  co_return pumped_;
+}
+
+Task<> ClientStream::answer_begins() {
+  // No time limit here: the pump has one for each step.
+  while (!answer_is_here()) co_await wait(reader_, Monotonic::max());
+}
+
+Task<> ClientStream::pump(const Request& request) {
+  pumped_ = co_await pump_all(request);
+  if (!pumped_) client_.reset(*this, NGHTTP2_CANCEL);  // half a request is none
+}
+
+Task<Result<void>> ClientStream::pump_all(const Request& request) {
+  for (bool last = false; !last;) {
+    Result<Slice> piece = co_await request.body->pull();
+    if (!piece) co_return std::unexpected(std::move(piece.error()));
+    content_untouched_ = false;
+    if (closed_) co_return broken();
+    last = piece->empty() || request.body->remaining() == 0;
+    offer(*piece, last, last ? request.body->trailers() : nullptr);
+    if (piece_.empty()) continue;
+    if (!co_await taken(timeouts_.body))
+      co_return late("upstream_write_timeout", "the upstream does not take the request");
+  }
+  co_return Result<void>{};
+}
+
+// --- the answer
+
+void ClientStream::field(Slice name, Slice value) {
+  if (head_final_) {
+    trailers_.field(name, value, *arena_, response_limits);
+  } else {
+    head_.field(name, value, *arena_);
+  }
+}
+
+void ClientStream::fields_end(bool ended) {
+  answered_ = true;
+  if (head_final_ || fault_) return;
+  Result<Response> head = head_.finish(method_, ended);
+  if (head && head->status < 200 && heads_.size() == interim_max)
+    head = fail(Code::upstream_bad_answer, "too_many_interim",
+                "the upstream sent too many interim responses");
+  if (!head) {
+    fault_ = std::move(head.error());
+    client_.reset(*this, NGHTTP2_PROTOCOL_ERROR);
+    return;
+  }
+  head_final_ = head->status >= 200;
+  length_ = head->length;
+  heads_.push_back(std::move(*head));
+}
+
+Task<Result<void>> ClientStream::read_response(const Request&, Arena&, Response& response) {
+  if (!pump_.done()) {  // behind an interim response the request may go on for long
+    Task<> answer = answer_begins();
+    co_await FirstOf(pump_, answer);
+  }
+  if (!pumped_ && side_of(pumped_.error().code) == Side::client) co_return pumped_;
+  const Monotonic latest = until(timeouts_.response);
+  while (!answer_is_here()) {
+    const bool told = co_await wait(reader_, latest);
+    if (!told && !answer_is_here())
+      co_return late("upstream_timeout", "the upstream did not answer in time");
+  }
+  if (read_ == heads_.size()) co_return fault_ ? fail(fault_->code, fault_->reason, fault_->detail) : broken();
+  response = std::move(heads_[read_++]);
+  if (response.status < 200) co_return Result<void>{};
+  const bool events = response.headers.get(HeaderId::content_type).starts_with("text/event-stream");
+  if (events) timeouts_.body = timeouts_.events;
+  response.body = this;
+  co_return Result<void>{};
+}
+
+Task<Result<Slice>> ClientStream::wait_for_content() {
+  const Monotonic latest = until(timeouts_.body);
+  while (arrived_.empty() && !input_ended_) {
+    if (closed_) co_return broken();
+    const bool told = co_await wait(reader_, latest);
+    if (!told && arrived_.empty() && !input_ended_ && !closed_)
+      co_return late("body_timeout", "no content came for too long");
+  }
+  if (arrived_.empty()) co_return end_of_content();
+  co_return give_arrived();
+}
+
+// forward asks nobody who speaks HTTP/2 for it.
+Body& ClientStream::tunnel(Body&, TunnelLimits) { std::unreachable(); }
+
+// --- how it ends
+
+// The session's connection-wide refusal (GOAWAY) closes streams with the same code.
+bool ClientStream::not_processed() const noexcept {
+  return !answered_ && (id_ <= 0 || (closed_ && close_code_ == NGHTTP2_REFUSED_STREAM));
+}
+
+void ClientStream::cut_off() noexcept {
+  closed_ = cut_off_ = true;
+  give_up_room();
+}
+
+// nghttp2 counts those that it has ever had an id for.
+void ClientStream::give_up_room() noexcept {
+  if (std::exchange(id_, id_ == 0 ? -1 : id_) == 0) --client_.streams_;
+}
+
+std::unexpected<Error> ClientStream::broken() const {
+  const Code code = answered_ ? Code::upstream_bad_answer : Code::upstream_unreachable;
+  if (close_code_ == NGHTTP2_REFUSED_STREAM)
+    return fail(code, "upstream_refused_stream", "the upstream refused the stream");
+  if (cut_off_) return fail(code, "upstream_closed", "the upstream's connection has ended");
+  return fail(Code::upstream_bad_answer, "upstream_reset", "the upstream reset the stream, or we its answer");
+}
+
+// One that says nothing at all may be dead without a word: its other requests are not added to.
+std::unexpected<Error> ClientStream::late(std::string_view reason, std::string detail) {
+  if (!answered_) client_.retire();
+  return fail(Code::upstream_timeout, reason, std::move(detail));
+}
+
+Monotonic ClientStream::until(Duration silence) const noexcept {
+  return std::min(loop().now() + silence, timeouts_.deadline);
+}
+
+void ClientStream::wake() {
+  const bool more = !arrived_.empty() || input_ended_ || answer_is_here();
+  if (reader_ != nullptr && more) reader_->notify();
+  if (writer_ != nullptr && (piece_.empty() || end_sent_ || closed_)) writer_->notify();
+}
+
+}  // namespace sallyport::http::h2

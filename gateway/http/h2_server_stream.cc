@@ -1,0 +1,156 @@
+#include "gateway/http/h2_server_stream.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include <utility>
+
+#include "gateway/http/h2_server.h"
+#include "gateway/http/linger.h"
+
+namespace sallyport::http::h2 {
+namespace {
+
+bool has_content(const Request& request, const Response& response) noexcept {
+  const bool none = response.length.kind == BodyLength::Kind::counted && response.length.bytes == 0;
+  return may_have_content(request.method, response.status) && !none && response.body != nullptr;
+}
+
+std::unexpected<Error> gone(std::string_view reason) { return fail(Code::client_gone, reason); }
+
+}  // namespace
+
+ServerStream::ServerStream(ServerSession& session, int32_t id, void* owner) noexcept
+    : Stream(session, id, Code::headers_too_large),
+      server_(session),
+      owner_(owner),
+      head_(session.limits_.head),
+      pace_(session.limits_.body_rate) {}
+
+void ServerStream::read_into(Arena& arena, Request& request) noexcept {
+  arena_ = &arena;
+  request_ = &request;
+  head_.read_into(arena, request);
+}
+
+void ServerStream::field(Slice name, Slice value) {
+  if (!head_whole_) return head_.field(name, value);
+  // A name with '_' is another one to a CGI-like backend.
+  if (name.find('_') == Slice::npos) trailers_.field(name, value, *arena_, server_.limits_.head);
+}
+
+void ServerStream::fields_end(bool ended) {
+  if (std::exchange(head_whole_, true)) return;
+  head_read_ = head_.finish(ended);
+  length_ = request_->length;
+}
+
+Task<> ServerStream::finish() {
+  if (input_ended_ || !end_sent_) {
+    reset_unless_ended();
+    return Task<>::ready();
+  }
+  return read_off();
+}
+
+Task<> ServerStream::read_off() {
+  const Monotonic deadline = loop().now() + linger_time;
+  uint64_t dropped = 0;
+  for (bool told = true; told && dropped < linger_bytes_max && !input_ended_;) {
+    dropped += arrived_.size();
+    drop_arrived();
+    told = co_await wait(reader_, deadline);
+  }
+  reset_unless_ended();
+}
+
+void ServerStream::reset_unless_ended() {
+  if (closed_ || input_ended_) return;
+  server_.reset(*this, end_sent_ ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR);
+}
+
+// --- the request's content
+
+Task<Result<Slice>> ServerStream::wait_for_content() {
+  if (request_->expects_continue && received_ == 0 && !std::exchange(invited_, true)) {
+    Response go_on;
+    go_on.status = 100;
+    interim(*request_, go_on);
+  }
+  const Monotonic since = loop().now();
+  const Duration silence = request_->silence.value_or(server_.limits_.body_timeout);
+  const bool came = co_await wait(reader_, since + silence);
+  pace_.waited(loop().now() - since);
+  if (!came) co_return fail(Code::request_timeout, "body_timeout", "the content did not arrive in time");
+  if (!request_->silence && !input_ended_ && pace_.too_slow(received_))
+    co_return fail(Code::request_timeout, "body_too_slow", "the content came too slowly");
+  if (arrived_.empty()) co_return end_of_content();
+  co_return give_arrived();
+}
+
+// --- the answer
+
+void ServerStream::submit(const Response& response, bool content) {
+  if (std::exchange(head_sent_, true)) return;
+  write_response_fields(response, *arena_, *server_.fields_);
+  server_.respond(*this, content);
+}
+
+Task<Result<void>> ServerStream::respond(const Request& request, Response& response) {
+  if (response.status == 0) co_return gone("client_gone");
+  if (!has_content(request, response)) {
+    submit(response, false);
+  } else {
+    Result<void> streamed = co_await send_content(response);
+    if (!streamed) {
+      if (head_sent_) server_.reset(*this, NGHTTP2_INTERNAL_ERROR);
+      co_return streamed;
+    }
+  }
+  co_return co_await wait_until_ended();
+}
+
+void ServerStream::interim(const Request&, const Response& response) {
+  write_response_fields(response, *arena_, *server_.fields_);
+  server_.interim(*this);
+}
+
+Task<Result<void>> ServerStream::send_content(Response& response) {
+  const bool counted = response.length.kind == BodyLength::Kind::counted;
+  uint64_t left = response.length.bytes;
+  for (bool done = false; !done;) {
+    Task<Result<Slice>> pending = response.body->pull();
+    if (!pending.done())
+      submit(response, true);  // the head does not wait for content that may be long in coming
+    Result<Slice> piece = co_await pending;
+    if (!piece) co_return std::unexpected(std::move(piece.error()));
+    done = piece->empty();
+    if (counted) {
+      if (piece->size() > left || (done && left > 0)) co_return fail(Code::internal, "wrong_length");
+      left -= piece->size();
+      done = done || (left == 0 && response.body->remaining() == 0);  // else trailers may follow
+    }
+    submit(response, true);
+    offer(*piece, done, done ? response.body->trailers() : nullptr);
+    if (done || piece_.empty()) continue;
+    if (!co_await taken(server_.limits_.write_timeout)) co_return too_slow();
+  }
+  co_return Result<void>{};
+}
+
+Task<Result<void>> ServerStream::wait_until_ended() {
+  const bool all_taken = co_await taken(server_.limits_.write_timeout);
+  if (!all_taken) co_return too_slow();
+  const Monotonic deadline = loop().now() + server_.limits_.write_timeout;
+  while (!end_sent_) {
+    const bool told = co_await wait(writer_, deadline);
+    if (!told && !end_sent_) co_return too_slow();
+  }
+  co_return Result<void>{};
+}
+
+Result<void> ServerStream::too_slow() {
+  server_.reset(*this, NGHTTP2_CANCEL);
+  return gone("slow_reader");
+}
+
+}  // namespace sallyport::http::h2

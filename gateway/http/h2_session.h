@@ -1,0 +1,109 @@
+// Session: what either end of an HTTP/2 connection does (RFC 9113, nghttp2): frames in and out, and a Stream
+// for each request.
+//
+// Owned by the connection, as long as its net::Stream; one worker's thread. What is to be sent is gathered
+// and leaves in one write at the end of the loop's turn; while the peer does not take it, nothing more is
+// made. Nobody is resumed while nghttp2 is at work: what happens to a stream is noted, and told behind that.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "gateway/async/loop.h"
+#include "gateway/async/signal.h"
+#include "gateway/async/task.h"
+#include "gateway/base/list.h"
+#include "gateway/http/h2_guard.h"
+#include "gateway/http/h2_stream.h"
+#include "gateway/net/stream.h"
+
+struct nghttp2_session;
+
+namespace sallyport::http::h2 {
+
+class Session : private TurnEnd {
+ public:
+  Session(const Session&) = delete;
+
+  // Why the connection was ended, a slug: empty for a peer that left in order.
+  std::string_view ended_by() const noexcept { return ended_by_; }
+
+ protected:
+  enum class Role : uint8_t { server, client };
+  struct Limits {
+    size_t header_bytes;    // of a header list
+    uint32_t streams;       // that the peer may have open
+    int32_t window;         // content of one stream that may be under way to us
+    int32_t window_of_all;  // and of all of them
+    Duration write_timeout;
+  };
+  Session(net::Stream& stream, Role role, const Limits& limits);
+  ~Session();  // after all its streams
+
+  // From the frames, while nghttp2 is at work:
+  // a request begins, of a server's: makes its stream, which lives until closed, or its work is over.
+  virtual Stream& begin(int32_t id) = 0;
+  virtual void settings_arrived() {}
+  // Behind that: something has happened to the stream.
+  virtual void tell(Stream& stream) = 0;
+  // The last thing of a turn that something was sent or came in.
+  virtual void turn_ended() = 0;
+
+  // Takes what arrives until the peer leaves; silence is judged by the two below.
+  Task<> read();
+  virtual Monotonic look_again() const noexcept = 0;
+  virtual bool is_silent_too_long() noexcept = 0;
+
+  bool is_done() const noexcept;  // nothing is to be read or sent any more
+  bool is_sendable() const noexcept { return !unsendable_; }
+  bool is_congested() const noexcept { return congested_; }
+  void end(std::string_view why, uint32_t code);
+  void schedule() { stream_.loop().before_wait(*this); }
+  void wake_streams();
+  void note(Stream& stream) noexcept {
+    if (!stream.noted_.linked()) noted_.push_back(stream.noted_);
+  }
+
+  net::Stream& stream_;
+  nghttp2_session* session_ = nullptr;
+  FrameGuard guard_;
+  size_t streams_ = 0;     // that are open
+  Monotonic quiet_since_;  // nothing has come and no stream has ended
+  std::string_view ended_by_;
+  bool ended_ = false;
+  bool leaving_ = false;               // the peer has sent GOAWAY
+  std::unique_ptr<FieldList> fields_;  // kept for its memory
+
+ private:
+  friend class Stream;
+  friend class ServerStream;
+  friend class ClientStream;
+  struct Callbacks;  // what nghttp2 calls
+
+  // --- for the streams
+  void resume(const Stream& stream);  // takes of the stream's piece what fits now
+  void respond(Stream& stream, bool content);
+  void request(Stream& stream, bool content);
+  void interim(const Stream& stream);
+  void reset(const Stream& stream, uint32_t code);
+  void consumed(const Stream& stream, size_t bytes);
+  void forget(Stream& stream) noexcept;
+
+  void at_turn_end() override;
+  void feed();
+  bool gather();
+  void flush();
+  Task<> wait_for_room();
+
+  const size_t list_bytes_max_;  // of any header list, however little of it is kept
+  const Duration write_timeout_;
+  List<Stream::Noted> noted_;
+  Buffer out_;
+  size_t list_bytes_ = 0;  // of the one that is being read
+  bool congested_ = false;
+  bool unsendable_ = false;        // a write has failed
+  Task<> room_ = Task<>::ready();  // last: destroyed first
+};
+
+}  // namespace sallyport::http::h2

@@ -1,0 +1,122 @@
+// The HTTP/2 connections of a cluster: few of them, each with many streams.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/upstream/cluster.h"
+
+namespace sallyport::upstream {
+namespace {
+
+// One connection to an endpoint is being opened, also if the task is cancelled.
+struct Opening {
+  explicit Opening(bool& flag) noexcept : opening(flag) { opening = true; }
+  Opening(const Opening&) = delete;
+  ~Opening() { opening = false; }
+  bool& opening;
+};
+
+}  // namespace
+
+SharedConnection* Cluster::with_room(const Endpoint& endpoint) noexcept {
+  for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
+    if (&c->endpoint == &endpoint && c->session().has_room()) return c;
+  }
+  return nullptr;
+}
+
+Lease* Cluster::lease(SharedConnection& connection, bool reused) {
+  if (connection.leases++ == 0) {
+    idle_gauge_.add(-1);
+    active_gauge_.add(1);
+  }
+  auto* made = new StreamLease(*this, connection);
+  made->reused = reused;
+  return made;
+}
+
+Task<Result<Lease*>> Cluster::open_stream(Endpoint& endpoint) {
+  const Monotonic deadline = loop_.now() + options_.connect_timeout;
+  for (;;) {
+    if (SharedConnection* shared = with_room(endpoint)) co_return lease(*shared, true);
+    const bool may_open = !endpoint.opening && (open_ < options_.connections_max || make_room());
+    if (!may_open) {
+      Result<void> room = co_await wait_for_room(endpoint.waiting, deadline);
+      if (!room && endpoint.opening)
+        co_return fail(Code::upstream_unreachable, "connect_timeout", endpoint.target.authority);
+      if (!room) co_return std::unexpected(std::move(room.error()));
+      continue;
+    }
+    Result<SharedConnection*> opened = co_await open_shared(endpoint, deadline);
+    look_around();
+    if (opened) co_return lease(**opened, false);
+    failed(endpoint, opened.error());
+    co_return std::unexpected(std::move(opened.error()));
+  }
+}
+
+Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monotonic deadline) {
+  const Opening opening(endpoint.opening);
+  OpenSlot slot(open_);
+  Result<std::unique_ptr<net::Stream>> stream = co_await connect(endpoint, deadline);
+  if (!stream) co_return std::unexpected(std::move(stream.error()));
+  slot.keep();
+  auto* made = new SharedConnection(*this, endpoint, std::move(*stream), options_.body_timeout);
+  made->idle_since = loop_.now();
+  shared_.push_back(*made);
+  idle_gauge_.add(1);
+  if (!sweeper_.armed()) sweeper_.arm_after(sweep_every);
+  Result<void> ready = co_await made->session().ready(deadline);
+  if (ready && made->session().has_room()) co_return made;
+  made->session().goodbye();
+  if (ready)
+    co_return fail(Code::upstream_unreachable, "no_streams",
+                   fmt::format("{} takes no streams", endpoint.target.authority));
+  co_return fail(Code::upstream_unreachable, ready.error().reason,
+                 fmt::format("{}: {}", endpoint.target.authority, ready.error().detail));
+}
+
+void Cluster::give_back(StreamLease& lease) noexcept {
+  SharedConnection& connection = lease.connection;
+  if (--connection.leases == 0) {
+    idle_gauge_.add(1);
+    active_gauge_.add(-1);
+    connection.idle_since = loop_.now();
+    if (!sweeper_.armed()) sweeper_.arm_after(sweep_every);
+  }
+  over_.push_back(lease);
+  look_around();
+}
+
+void Cluster::close(SharedConnection& connection) noexcept {
+  --open_;
+  idle_gauge_.add(-1);
+  delete &connection;
+}
+
+// What is over, and connections that are of no more use.
+void Cluster::clear_away() noexcept {
+  while (StreamLease* lease = over_.pop_front()) delete lease;
+  for (SharedConnection* c = shared_.front(); c != nullptr;) {
+    SharedConnection* next = shared_.after(*c);
+    if (c->leases == 0 && c->session().over()) close(*c);
+    c = next;
+  }
+}
+
+// As many as there is room for.
+void Cluster::tell_waiting(Endpoint& endpoint) {
+  if (endpoint.waiting.empty()) return;
+  size_t room = endpoint.opening || open_ >= options_.connections_max ? 0 : 1;
+  for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
+    if (&c->endpoint == &endpoint) room += c->session().room();
+  }
+  for (; room > 0; --room) {
+    WaitsForRoom* next = endpoint.waiting.pop_front();
+    if (next == nullptr) return;
+    next->room.notify();
+  }
+}
+
+}  // namespace sallyport::upstream

@@ -1,0 +1,108 @@
+// What an exchange holds of an upstream: a connection of its own (HTTP/1.1), or one stream of a connection
+// that others use as well (HTTP/2).
+//
+// All of it belongs to the cluster; one worker's thread.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "gateway/async/signal.h"
+#include "gateway/base/list.h"
+#include "gateway/base/small_pool.h"
+#include "gateway/core/exchange.h"
+#include "gateway/http/h1_client.h"
+#include "gateway/http/h2_client.h"
+#include "gateway/net/connect.h"
+#include "gateway/upstream/target.h"
+
+namespace sallyport::upstream {
+
+class Cluster;
+
+struct WaitsForRoom : ListNode {
+  WaitsForRoom(Loop& loop, Monotonic deadline) noexcept : room(loop, deadline) {}
+  WaitUntil room;
+};
+
+// One target, its addresses and how it fares.
+struct Endpoint {
+  Target target;
+  std::vector<net::SocketAddress> addresses;
+  Monotonic resolved_at = Monotonic::min();
+  bool resolving = false;
+  size_t next_address = 0;
+  uint32_t failures = 0;                    // in a row
+  Monotonic skip_until = Monotonic::min();  // after failures: others are asked first
+  bool opening = false;                     // an HTTP/2 connection: one at a time, the others wait for it
+  List<WaitsForRoom> waiting;               // for a stream
+};
+
+class Lease : public Held {
+ public:
+  http::Requester& requester;
+  Endpoint& endpoint;
+  bool reused = false;  // the connection has been used before
+
+ protected:
+  Lease(http::Requester& asks, Endpoint& to) noexcept : requester(asks), endpoint(to) {}
+  ~Lease() = default;
+};
+
+// HTTP/1.1: leased to one exchange, or idle.
+class Connection final : public Lease, public ListNode {
+ public:
+  Connection(Cluster& owner, Endpoint& to, std::unique_ptr<net::Stream> stream) noexcept
+      : Lease(http, to), http(std::move(stream)), cluster_(owner) {}
+  void exchange_over() noexcept override;  // back to the cluster, or closed
+
+  http::h1::ClientConnection http;
+  Monotonic idle_since{};
+
+ private:
+  Cluster& cluster_;
+};
+
+// HTTP/2: leased stream by stream.
+class SharedConnection final : public ListNode, private http::h2::ClientSession::Owner {
+ public:
+  SharedConnection(Cluster& owner, Endpoint& to, std::unique_ptr<net::Stream> stream, Duration write_timeout)
+      : endpoint(to), stream_(std::move(stream)), session_(*stream_, write_timeout, *this), cluster_(&owner) {
+    running_ = session_.run();
+  }
+  http::h2::ClientSession& session() noexcept { return session_; }
+  // The cluster is going.
+  void orphan() noexcept { cluster_ = nullptr; }
+
+  Endpoint& endpoint;
+  size_t leases = 0;
+  Monotonic idle_since{};
+
+ private:
+  void session_changed() override;
+
+  std::unique_ptr<net::Stream> stream_;
+  http::h2::ClientSession session_;
+  Cluster* cluster_;
+  Task<> running_ = Task<>::ready();  // last: destroyed first
+};
+
+class StreamLease final : public Lease, public ListNode {
+ public:
+  explicit StreamLease(Cluster& owner, SharedConnection& of) noexcept
+      : Lease(stream, of.endpoint),
+        connection(of),
+        stream(of.session(), of.endpoint.target.tls ? "https" : "http"),
+        cluster_(owner) {}
+  static void* operator new(size_t bytes) { return small_pool::allocate(bytes); }
+  static void operator delete(void* lease, size_t bytes) noexcept { small_pool::release(lease, bytes); }
+  void exchange_over() noexcept override;
+
+  SharedConnection& connection;
+  http::h2::ClientStream stream;
+
+ private:
+  Cluster& cluster_;
+};
+
+}  // namespace sallyport::upstream
