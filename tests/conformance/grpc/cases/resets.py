@@ -1,4 +1,7 @@
 """Streams and connections that end before their time, at either end (RFC 9113 sections 5.4, 8.1)."""
+import socket
+import struct
+
 import grpc
 
 from support import wire
@@ -159,7 +162,10 @@ def old_client_gone(lab):
     gateway = lab.front(peer)
     client = lab.old_client(gateway)
     client.sendall(b"GET /asked HTTP/1.1\r\nHost: api.test\r\n\r\n")
-    client.recv(10)
+    came = b""
+    while b"begun" not in came:
+        came += client.recv(65536)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset; less may mean that it still listens
     client.close()
     peer.call("/asked").expect_gone()
     lab.client(gateway).get("/next")
