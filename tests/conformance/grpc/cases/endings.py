@@ -1,4 +1,6 @@
 """Calls that are given up: by the client, by the time, by a server that is gone."""
+import re
+
 import grpc
 
 from support.lab import expect_event
@@ -170,3 +172,24 @@ def ends_well(lab):
     method = lab.method("unary_unary", lambda request, context: (context.add_callback(ended.set), request)[1])
     equal(method(b"well"), b"well", "the answer")
     expect_event(ended, "the end of the call at the server")
+
+
+@case("unavailable", "a server that goes away: calls under way end, and the next are UNAVAILABLE")
+def goes_away(lab):
+    peer = lab.peer()
+    peer.on("/test.Peer/Call", lambda call: (peer.close(), call.link.close()))
+    stub = lab.channel(lab.front(peer)).unary_unary("/test.Peer/Call")
+    under_way = stub.future(b"", timeout=PATIENCE)
+    expect_status(under_way.result, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
+    for _ in range(3):
+        expect_status(lambda: stub(b"", timeout=PATIENCE), grpc.StatusCode.UNAVAILABLE)
+
+
+@case("deadline", "grpc-timeout reaches the backend as it was said")
+def deadline_header(lab):
+    peer = lab.peer()
+    peer.on("/test.Peer/Call", grpc_replies(b"ok"))
+    stub = lab.channel(lab.front(peer)).unary_unary("/test.Peer/Call")
+    equal(stub(b"", timeout=PATIENCE), b"ok", "the answer")
+    told = peer.call("/test.Peer/Call").value(b"grpc-timeout")
+    check(told is not None and re.fullmatch(rb"[0-9]{1,8}[HMSmun]", told), f"expected a time, came {told}")

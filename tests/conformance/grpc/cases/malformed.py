@@ -69,11 +69,22 @@ for status in (b"", b"20", b"2000", b"abc", b"+20", b"2 0", b"099", b"000"):
     malformed("RFC9113-8.3.2", f":status that reads \"{status.decode()}\"", head_of((b":status", status)))
 malformed("RFC9113-8.6", "101, which HTTP/2 does not have", lambda call: (call.head(101, end=False), call.answer()))
 malformed("RFC9113-8.1", "an interim answer that ends the stream", lambda call: call.head(103, end=True))
-malformed("RFC9113-8.1.1", "content shorter than its content-length", lambda call: (call.head(200, ("content-length", "10")), call.data(b"hello", end=True)),
-          may_reset=True)
-malformed("RFC9113-8.1.1", "content longer than its content-length", lambda call: (call.head(200, ("content-length", "3")), call.data(b"hello", end=True)),
-          may_reset=True)
-malformed("RFC9113-8.1.1", "no content where content-length says some", lambda call: call.head(200, ("content-length", "10"), end=True), may_reset=True)
+
+
+def counted(length, content):
+    """An answer that says one length and has another."""
+
+    def do(call):
+        call.head(200, ("content-length", str(length)), end=not content)
+        if content:
+            call.data(content, end=True)
+
+    return do
+
+
+malformed("RFC9113-8.1.1", "content shorter than its content-length", counted(10, b"hello"), may_reset=True)
+malformed("RFC9113-8.1.1", "content longer than its content-length", counted(3, b"hello"), may_reset=True)
+malformed("RFC9113-8.1.1", "no content where content-length says some", counted(10, b""), may_reset=True)
 malformed("RFC9113-8.1", "trailers with a pseudo header field", lambda call: (call.head(), call.data(b"hello"), call.headers(
     [(":status", "200")], end=True)), may_reset=True)
 malformed("RFC9113-8.1", "a second head in the middle of the content", lambda call: (call.head(), call.data(b"hello"), call.headers(

@@ -1,6 +1,7 @@
 """What is tried again, where, and what is not (RFC 9113 sections 6.8, 8.7; RFC 9110 section 9.2.2)."""
 from support import wire
 from support.client import request
+from support.patience import PATIENCE
 from support.peer import grpc_replies, replies
 from support.registry import case, check, equal
 
@@ -73,6 +74,15 @@ def refused_elsewhere(lab):
     for _ in range(6):
         equal(bytes(client.get("/asked").body), b"hello", "the content")
     check(peers[1].paths(), "expected requests at the other backend, came none")
+
+
+@case("RFC9113-8.7", "a backend where nobody listens: each call goes to the other")
+def one_is_not_there(lab):
+    peers = [lab.peer(listening=False), lab.peer()]
+    peers[1].on("/test.Peer/Call", grpc_replies(b"ok"))
+    stub = lab.channel(lab.front(*peers)).unary_unary("/test.Peer/Call")
+    for _ in range(6):
+        equal(stub(b"", timeout=PATIENCE), b"ok", "the answer")
 
 
 @case("RFC9113-8.7", "another reset is not tried again, whatever the method: a POST is sent once")

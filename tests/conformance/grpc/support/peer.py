@@ -119,6 +119,10 @@ class Peer:
             check(not link.wrongs, f"expected frames in order, came {link.wrongs[:5]}")
 
     def close(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)  # or a thread that waits for a connection would still get one
+        except OSError:  # nobody has listened
+            pass
         self.listener.close()
         for link in self.links:
             link.close()
