@@ -60,32 +60,41 @@ Answer answer_for(Code code) noexcept {
     case Code::forbidden:
       return {403, Grpc::permission_denied, "forbidden", "the caller lacks a role that this asks for"};
     case Code::insufficient_scope:
-      return {403, Grpc::permission_denied, "insufficient_scope", "the token lacks a scope that this asks for"};
+      return {403, Grpc::permission_denied, "insufficient_scope",
+              "the token lacks a scope that this asks for"};
     case Code::over_limit:
       return {429, Grpc::resource_exhausted, "over_limit", "slow down; see the Retry-After header"};
     case Code::body_too_large:
-      return {413, Grpc::resource_exhausted, "content_too_large", "the content is larger than this route takes"};
+      return {413, Grpc::resource_exhausted, "content_too_large",
+              "the content is larger than this route takes"};
     case Code::unsupported_content_type:
       return {415, Grpc::invalid_argument, "unsupported_content_type", "send another Content-Type"};
     case Code::invalid_body:
-      return {400, Grpc::invalid_argument, "invalid_content", "the content does not match what this route takes"};
+      return {400, Grpc::invalid_argument, "invalid_content",
+              "the content does not match what this route takes"};
     case Code::invalid_parameter:
-      return {400, Grpc::invalid_argument, "invalid_parameter", "a parameter does not match what this route takes"};
+      return {400, Grpc::invalid_argument, "invalid_parameter",
+              "a parameter does not match what this route takes"};
     case Code::client_gone:
     case Code::connection_reset:
       return {0, Grpc::cancelled, "client_gone", ""};
     case Code::upstream_unreachable:
-      return {503, Grpc::unavailable, "upstream_unreachable", "the service behind the gateway cannot be reached"};
+      return {503, Grpc::unavailable, "upstream_unreachable",
+              "the service behind the gateway cannot be reached"};
     case Code::upstream_bad_answer:
-      return {502, Grpc::unavailable, "upstream_bad_answer", "the service behind the gateway gave no valid answer"};
+      return {502, Grpc::unavailable, "upstream_bad_answer",
+              "the service behind the gateway gave no valid answer"};
     case Code::upstream_timeout:
-      return {504, Grpc::deadline_exceeded, "upstream_timeout", "the service behind the gateway did not answer in time"};
+      return {504, Grpc::deadline_exceeded, "upstream_timeout",
+              "the service behind the gateway did not answer in time"};
     case Code::dependency_down:
-      return {503, Grpc::unavailable, "dependency_down", "something that the gateway needs is not there; try again soon"};
+      return {503, Grpc::unavailable, "dependency_down",
+              "something that the gateway needs is not there; try again soon"};
     case Code::overloaded:
       return {503, Grpc::unavailable, "overloaded", "the gateway has too much to do; try again soon"};
     default:
-      return {500, Grpc::internal, "internal", "the gateway failed; the request id helps its operator to find out why"};
+      return {500, Grpc::internal, "internal",
+              "the gateway failed; the request id helps its operator to find out why"};
   }
 }
 
@@ -129,8 +138,7 @@ void refuse_call(Exchange& x, Grpc code, Slice detail) {
   x.response.body = nullptr;
   x.response.length = {};
   text::Digits digits;
-  x.response.headers.add("grpc-status",
-                         x.arena.copy(text::decimal(static_cast<uint64_t>(code), digits)));
+  x.response.headers.add("grpc-status", x.arena.copy(text::decimal(static_cast<uint64_t>(code), digits)));
   x.response.headers.add("grpc-message", x.arena.copy(http::grpc::message(detail)));
 }
 

@@ -29,8 +29,8 @@ class Body {
   // nothing follows, trailers included.
   virtual std::optional<uint64_t> remaining() const noexcept = 0;
 
-  // After the end: the fields that came behind the content (RFC 9110 section 6.5), for the next hop; they live
-  // as long as the body. Null: there are none, or they are not kept.
+  // After the end: the fields that came behind the content (RFC 9110 section 6.5), for the next hop; they
+  // live as long as the body. Null: there are none, or they are not kept.
   virtual const Headers* trailers() const noexcept { return nullptr; }
 };
 

@@ -35,8 +35,8 @@ Result<void> check_response_head(Slice head);
 // section 8.1.1) has no Transfer-Encoding, and content until END_STREAM, which Kind::chunked stands for here;
 // `ended`: it came with the head.
 Result<BodyLength> request_length(const Request& request, bool ended = false);
-// The same for a response to `method`: HEAD, 1xx, 204, 304 have none; without a length, until the close, or in
-// HTTP/2 until END_STREAM.
+// The same for a response to `method`: HEAD, 1xx, 204, 304 have none; without a length, until the close, or
+// in HTTP/2 until END_STREAM.
 Result<BodyLength> response_length(const Response& response, Method method, bool ended = false);
 
 // The chunked coding (RFC 9112 section 7.1), read as it comes; strict: CRLF only, no white space around a

@@ -113,8 +113,7 @@ Result<void> write_content(net::Stream& to, BodyLength::Kind framing, Slice head
     char* behind = fmt::format_to(line.data(), "{:x}\r\n", piece.size());
     size = {line.data(), static_cast<size_t>(behind - line.data())};
   }
-  const std::array<Slice, 5> pieces = {head, size, piece, piece.empty() ? "" : "\r\n",
-                                       last ? end : Slice{}};
+  const std::array<Slice, 5> pieces = {head, size, piece, piece.empty() ? "" : "\r\n", last ? end : Slice{}};
   return write(pieces);
 }
 

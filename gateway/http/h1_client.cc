@@ -83,9 +83,7 @@ Task<> ClientConnection::answer_begins() {
   static_cast<void>(more);  // the end, too, is for whoever reads the answer
 }
 
-Task<> ClientConnection::pump(const Request& request) {
-  pumped_ = co_await pump_all(request);
-}
+Task<> ClientConnection::pump(const Request& request) { pumped_ = co_await pump_all(request); }
 
 Task<Result<void>> ClientConnection::pump_all(const Request& request) {
   for (bool last = false; !last;) {
@@ -122,14 +120,14 @@ Task<Result<size_t>> ClientConnection::find_head(Monotonic deadline) {
   }
 }
 
-Task<Result<void>> ClientConnection::read_response(const Request& request, Arena& arena,
-                                                   Response& response) {
+Task<Result<void>> ClientConnection::read_response(const Request& request, Arena& arena, Response& response) {
   if (!pump_.done()) {  // behind an interim response the request may go on for long
     Task<> answer = answer_begins();
     co_await FirstOf(pump_, answer);
   }
   if (!pumped_ && side_of(pumped_.error().code) == Side::client) co_return pumped_;
-  Result<size_t> size = co_await find_head(std::min(stream_->loop().now() + timeouts_.response, timeouts_.deadline));
+  Result<size_t> size =
+      co_await find_head(std::min(stream_->loop().now() + timeouts_.response, timeouts_.deadline));
   if (!size) co_return std::unexpected(std::move(size.error()));
   answered_ = true;
   const Slice head = arena.copy(stream_->input().readable().substr(0, *size));

@@ -15,7 +15,11 @@ constexpr ReceivedBody::Faults faults = {Code::request_timeout, Code::client_gon
 }  // namespace
 
 ServerConnection::ServerConnection(net::Stream& stream, const ServerLimits& limits) noexcept
-    : stream_(stream), limits_(limits), body_(stream, faults), head_(stream.loop().blocks()), end_(stream.loop().blocks()) {}
+    : stream_(stream),
+      limits_(limits),
+      body_(stream, faults),
+      head_(stream.loop().blocks()),
+      end_(stream.loop().blocks()) {}
 
 Task<bool> ServerConnection::wait_for_request() {
   const Duration patience = first_ ? limits_.header_timeout : limits_.idle_timeout;
@@ -81,9 +85,8 @@ Result<void> ServerConnection::write_piece(const Response& response, Slice piece
   sent_ += piece.size();
   const Slice head = head_sent_ ? Slice{} : head_.readable();
   head_sent_ = true;
-  Result<void> written =
-      write_content(stream_, response.length.kind, head, piece, last, last && !keep_alive_,
-                    last ? last_chunk_of(response) : last_chunk);
+  Result<void> written = write_content(stream_, response.length.kind, head, piece, last, last && !keep_alive_,
+                                       last ? last_chunk_of(response) : last_chunk);
   if (!head_.empty()) head_.release();
   if (!end_.empty()) end_.release();
   if (!written) return fail(Code::client_gone, written.error().reason);

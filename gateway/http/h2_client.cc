@@ -51,11 +51,15 @@ Task<Result<void>> ClientSession::ready(Monotonic deadline) {
   co_return fail(Code::timed_out, "no_http2", "no SETTINGS came: does the backend speak HTTP/2?");
 }
 
+uint32_t ClientSession::streams_max() const noexcept {
+  return std::min(nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS),
+                  streams_most);
+}
+
 uint32_t ClientSession::room() const noexcept {
   if (!ready_ || retired_ || leaving_ || ended() || nghttp2_session_check_request_allowed(session_) == 0)
     return 0;
-  const uint32_t most = std::min(
-      nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS), streams_most);
+  const uint32_t most = streams_max();
   return streams_ < most ? most - static_cast<uint32_t>(streams_) : 0;
 }
 

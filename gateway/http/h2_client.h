@@ -37,6 +37,7 @@ class ClientSession final : public Session {
   // True if a request may be sent now that the backend will not queue.
   bool has_room() const noexcept { return room() > 0; }
   uint32_t room() const noexcept;
+  uint32_t streams_max() const noexcept;  // at a time, as the backend has it
   // Nothing moves any more; every stream has been told.
   bool over() const noexcept { return over_; }
   bool ended() const noexcept { return over_ || ended_ || !is_sendable(); }
@@ -60,7 +61,7 @@ class ClientSession final : public Session {
   List<ClientStream> open_;  // all of them
   bool ready_ = false;
   bool retired_ = false;
-  bool over_ = false;  // run() has ended
+  bool over_ = false;           // run() has ended
   WaitUntil* waits_ = nullptr;  // for ready_
   Event close_;
 };

@@ -117,8 +117,8 @@ void ClientStream::fields_end(bool ended) {
   if (head_final_ || fault_) return;
   Result<Response> head = head_.finish(method_, ended);
   if (head && head->status < 200 && heads_.size() == interim_max)
-    head = fail(Code::upstream_bad_answer, "too_many_interim",
-                "the upstream sent too many interim responses");
+    head =
+        fail(Code::upstream_bad_answer, "too_many_interim", "the upstream sent too many interim responses");
   if (!head) {
     fault_ = std::move(head.error());
     client_.reset(*this, NGHTTP2_PROTOCOL_ERROR);
@@ -138,10 +138,10 @@ Task<Result<void>> ClientStream::read_response(const Request&, Arena&, Response&
   const Monotonic latest = until(timeouts_.response);
   while (!answer_is_here()) {
     const bool told = co_await wait(reader_, latest);
-    if (!told && !answer_is_here())
-      co_return late("upstream_timeout", "the upstream did not answer in time");
+    if (!told && !answer_is_here()) co_return late("upstream_timeout", "the upstream did not answer in time");
   }
-  if (read_ == heads_.size()) co_return fault_ ? fail(fault_->code, fault_->reason, fault_->detail) : broken();
+  if (read_ == heads_.size())
+    co_return fault_ ? fail(fault_->code, fault_->reason, fault_->detail) : broken();
   response = std::move(heads_[read_++]);
   if (response.status < 200) co_return Result<void>{};
   const bool events = response.headers.get(HeaderId::content_type).starts_with("text/event-stream");

@@ -11,7 +11,9 @@ namespace sallyport::http::h2 {
 namespace {
 
 bool has_content(const Request& request, const Response& response) noexcept {
-  const bool none = response.length.kind == BodyLength::Kind::counted && response.length.bytes == 0;
+  using Kind = BodyLength::Kind;
+  const bool none = response.length.kind == Kind::none ||
+                    (response.length.kind == Kind::counted && response.length.bytes == 0);
   return may_have_content(request.method, response.status) && !none && response.body != nullptr;
 }
 

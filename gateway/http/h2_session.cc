@@ -117,7 +117,8 @@ struct Session::Callbacks {
     return 0;
   }
   static int frame_not_sent(nghttp2_session* session, const nghttp2_frame* frame, int, void*) {
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat != NGHTTP2_HCAT_REQUEST)  // one no client takes
+    if (frame->hd.type == NGHTTP2_HEADERS &&
+        frame->headers.cat != NGHTTP2_HCAT_REQUEST)  // one no client takes
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_INTERNAL_ERROR);
     return 0;
   }
@@ -165,14 +166,17 @@ struct Session::Callbacks {
     }();
     return made.get();
   }
-  static const nghttp2_option* options() {
-    static const auto made = [] {
+  static const nghttp2_option* options(Role role) {
+    static const auto make = [](bool lenient) {
       nghttp2_option* o = nullptr;
       nghttp2_option_new(&o);
       nghttp2_option_set_no_auto_window_update(o, 1);
+      nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(o, lenient ? 1 : 0);
       return std::unique_ptr<nghttp2_option, Freed>(o);
-    }();
-    return made.get();
+    };
+    // gRPC's servers send a grpc-message as it is; white space around a value does not go on from here.
+    static const auto of_server = make(false), of_client = make(true);
+    return role == Role::server ? of_server.get() : of_client.get();
   }
 };
 
@@ -186,13 +190,14 @@ Session::Session(net::Stream& stream, Role role, const Limits& limits)
       out_(stream.loop().blocks()) {
   nghttp2_mem memory = pooled_memory();
   const auto make = role == Role::server ? &nghttp2_session_server_new3 : &nghttp2_session_client_new3;
-  make(&session_, Callbacks::all(), this, Callbacks::options(), &memory);
+  make(&session_, Callbacks::all(), this, Callbacks::options(role), &memory);
   const std::array<nghttp2_settings_entry, 4> settings = {
       {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams},
        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<uint32_t>(limits.window)},
        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits.header_bytes)},
        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}}};
-  const size_t count = role == Role::server ? settings.size() - 1 : settings.size();  // the last is a client's
+  const size_t count =
+      role == Role::server ? settings.size() - 1 : settings.size();  // the last is a client's
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), count);
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, limits.window_of_all);
   schedule();
@@ -342,8 +347,7 @@ void Session::consumed(const Stream& stream, size_t bytes) {
 
 // The stream's object dies.
 void Session::forget(Stream& stream) noexcept {
-  if (!stream.closed_ && stream.id_ > 0)
-    nghttp2_session_set_stream_user_data(session_, stream.id_, nullptr);
+  if (!stream.closed_ && stream.id_ > 0) nghttp2_session_set_stream_user_data(session_, stream.id_, nullptr);
 }
 
 }  // namespace sallyport::http::h2

@@ -49,7 +49,7 @@ struct Request {
   // The one protocol that the client wants to switch to (RFC 9110 section 7.8), as sent; forward empties it
   // where that is not allowed.
   Slice upgrade;
-  bool keep_alive = true;      // the client wants to go on with this connection
+  bool keep_alive = true;       // the client wants to go on with this connection
   bool takes_trailers = false;  // the client has said so (TE: trailers, RFC 9110 section 10.1.4)
   // How long the client may be silent in its content, at whatever rate it comes; nothing: what its listener
   // says. forward sets it where content is a stream of messages.

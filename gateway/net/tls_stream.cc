@@ -88,8 +88,8 @@ std::unique_ptr<TlsStream> TlsStream::server(Loop& loop, AcceptedSocket socket,
 }
 
 std::unique_ptr<TlsStream> TlsStream::client(Loop& loop, std::unique_ptr<Socket> socket,
-                                             const TlsClientContext& context,
-                                             const std::string& server_name, bool http2) {
+                                             const TlsClientContext& context, const std::string& server_name,
+                                             bool http2) {
   SSL* ssl = SSL_new(context.raw());
   SSL_set_connect_state(ssl);
   if (http2) SSL_set_alpn_protos(ssl, alpn_h2, sizeof alpn_h2);

@@ -84,8 +84,7 @@ Task<Result<std::string>> fetch_document(Loop& loop, const Background::Fetch& wh
   const http::h1::ClientConnection::Timeouts timeouts = {what.timeout, what.timeout};
   Result<void> done = co_await connection.send(request, url->target.authority, timeouts, arena);
   http::Response response;
-  while (done && response.status < 200)
-    done = co_await connection.read_response(request, arena, response);
+  while (done && response.status < 200) done = co_await connection.read_response(request, arena, response);
   if (!done) co_return std::unexpected(std::move(done.error()));
   if (response.status != 200) {
     co_return fail(Code::upstream_bad_answer, "unexpected_status",

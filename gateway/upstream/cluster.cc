@@ -76,7 +76,8 @@ Connection* Cluster::idle_connection(Endpoint& endpoint) {
 Task<Result<Lease*>> Cluster::acquire(bool fresh) {
   Endpoint& endpoint = choose();
   if (endpoint.target.http2) {
-    if (SharedConnection* shared = with_room(endpoint)) return Task<Result<Lease*>>::ready(lease(*shared, true));
+    if (SharedConnection* shared = with_room(endpoint))
+      return Task<Result<Lease*>>::ready(lease(*shared, true));
     return open_stream(endpoint);
   }
   if (!fresh) {

@@ -50,7 +50,8 @@ Task<Result<Lease*>> Cluster::open_stream(Endpoint& endpoint) {
     }
     Result<SharedConnection*> opened = co_await open_shared(endpoint, deadline);
     look_around();
-    if (opened) co_return lease(**opened, false);
+    if (opened && (*opened)->session().has_room()) co_return lease(**opened, false);
+    if (opened) continue;  // others were quicker
     failed(endpoint, opened.error());
     co_return std::unexpected(std::move(opened.error()));
   }
@@ -68,7 +69,7 @@ Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monoton
   idle_gauge_.add(1);
   if (!sweeper_.armed()) sweeper_.arm_after(sweep_every);
   Result<void> ready = co_await made->session().ready(deadline);
-  if (ready && made->session().has_room()) co_return made;
+  if (ready && made->session().streams_max() > 0) co_return made;
   made->session().goodbye();
   if (ready)
     co_return fail(Code::upstream_unreachable, "no_streams",

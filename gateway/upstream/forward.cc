@@ -218,8 +218,8 @@ Slice Forward::rewritten(Exchange& x) const {
   return x.arena.concat(std::span<const Slice>(pieces).first(count));
 }
 
-// A gRPC call may be a stream of messages with long pauses in both directions; the client says how long all of
-// it may take.
+// A gRPC call may be a stream of messages with long pauses in both directions; the client says how long all
+// of it may take.
 http::Requester::Timeouts Forward::timeouts_for(Exchange& x, const Endpoint& endpoint) const {
   http::Requester::Timeouts timeouts = timeouts_;
   if (!endpoint.target.http2 || !http::grpc::is_call(x.request)) return timeouts;

@@ -17,17 +17,16 @@ struct Scheme {
   std::string_view prefix;
   bool tls, http2;
 };
-constexpr std::array<Scheme, 4> schemes = {{{"http://", false, false},
-                                            {"https://", true, false},
-                                            {"h2://", true, true},
-                                            {"h2c://", false, true}}};
+constexpr std::array<Scheme, 4> schemes = {
+    {{"http://", false, false}, {"https://", true, false}, {"h2://", true, true}, {"h2c://", false, true}}};
 
 }  // namespace
 
 Result<Target> parse_target(std::string_view url) {
   Target target;
   std::string_view rest = url;
-  const auto* scheme = std::ranges::find_if(schemes, [&](const Scheme& s) { return url.starts_with(s.prefix); });
+  const auto* scheme =
+      std::ranges::find_if(schemes, [&](const Scheme& s) { return url.starts_with(s.prefix); });
   if (scheme == schemes.end()) {
     return fail(Code::invalid_data, "bad_target",
                 fmt::format("\"{}\" is not a target: write http://host:port or https://host:port, or for "

@@ -18,8 +18,9 @@ struct Target {
   std::string authority;  // host[:port] as the Host header has it
 };
 
-// scheme://host[:port] and nothing behind it but an optional "/". The schemes: http, https; h2 for HTTP/2 over
-// TLS, h2c for HTTP/2 without (RFC 9113 section 3.3, prior knowledge). The error's detail says what is wrong.
+// scheme://host[:port] and nothing behind it but an optional "/". The schemes: http, https; h2 for HTTP/2
+// over TLS, h2c for HTTP/2 without (RFC 9113 section 3.3, prior knowledge). The error's detail says what is
+// wrong.
 Result<Target> parse_target(std::string_view url);
 
 }  // namespace sallyport::upstream

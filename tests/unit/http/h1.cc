@@ -85,8 +85,7 @@ Task<> ask(h1::ClientConnection& connection, Method method, Slice content, BodyL
   const h1::ClientConnection::Timeouts timeouts = {seconds(5), seconds(5)};
   Result<void> done = co_await connection.send(request, "backend:80", timeouts, arena);
   Response response;
-  while (done && response.status < 200)
-    done = co_await connection.read_response(request, arena, response);
+  while (done && response.status < 200) done = co_await connection.read_response(request, arena, response);
   if (done) {
     out.status = std::to_string(response.status);
     for (;;) {
