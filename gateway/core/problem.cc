@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <string>
+#include <utility>
 
 #include "gateway/base/text.h"
 #include "gateway/core/exchange.h"
@@ -35,67 +37,58 @@ struct Answer {
   Slice detail;  // said when the error's own detail is not for the client
 };
 
-Answer answer_for(Code code) noexcept {
-  switch (code) {
-    case Code::malformed_request:
-      return {400, Grpc::internal, "malformed_request", "the request is not well-formed HTTP"};
-    case Code::uri_too_long:
-      return {414, Grpc::internal, "uri_too_long", "the request target is too long"};
-    case Code::headers_too_large:
-      return {431, Grpc::resource_exhausted, "headers_too_large", "the header block is too large"};
-    case Code::request_timeout:
-      return {408, Grpc::cancelled, "request_timeout", "the request did not arrive in time"};
-    case Code::no_route:
-      return {404, Grpc::unimplemented, "not_found", "nothing is served here"};
-    case Code::method_not_allowed:
-      return {405, Grpc::unimplemented, "method_not_allowed", "see the Allow header"};
-    case Code::expectation_failed:
-      return {417, Grpc::internal, "expectation_failed", "only Expect: 100-continue is understood"};
-    case Code::no_credentials:
-      return {401, Grpc::unauthenticated, "credentials_needed", "see the WWW-Authenticate header"};
-    case Code::bad_credentials:
-      return {401, Grpc::unauthenticated, "bad_credentials", "the credentials are not good here"};
-    case Code::stronger_login_needed:
-      return {401, Grpc::unauthenticated, "stronger_login_needed", "log in again, more strongly"};
-    case Code::forbidden:
-      return {403, Grpc::permission_denied, "forbidden", "the caller lacks a role that this asks for"};
-    case Code::insufficient_scope:
-      return {403, Grpc::permission_denied, "insufficient_scope",
-              "the token lacks a scope that this asks for"};
-    case Code::over_limit:
-      return {429, Grpc::resource_exhausted, "over_limit", "slow down; see the Retry-After header"};
-    case Code::body_too_large:
-      return {413, Grpc::resource_exhausted, "content_too_large",
-              "the content is larger than this route takes"};
-    case Code::unsupported_content_type:
-      return {415, Grpc::invalid_argument, "unsupported_content_type", "send another Content-Type"};
-    case Code::invalid_body:
-      return {400, Grpc::invalid_argument, "invalid_content",
-              "the content does not match what this route takes"};
-    case Code::invalid_parameter:
-      return {400, Grpc::invalid_argument, "invalid_parameter",
-              "a parameter does not match what this route takes"};
-    case Code::client_gone:
-    case Code::connection_reset:
-      return {0, Grpc::cancelled, "client_gone", ""};
-    case Code::upstream_unreachable:
-      return {503, Grpc::unavailable, "upstream_unreachable",
-              "the service behind the gateway cannot be reached"};
-    case Code::upstream_bad_answer:
-      return {502, Grpc::unavailable, "upstream_bad_answer",
-              "the service behind the gateway gave no valid answer"};
-    case Code::upstream_timeout:
-      return {504, Grpc::deadline_exceeded, "upstream_timeout",
-              "the service behind the gateway did not answer in time"};
-    case Code::dependency_down:
-      return {503, Grpc::unavailable, "dependency_down",
-              "something that the gateway needs is not there; try again soon"};
-    case Code::overloaded:
-      return {503, Grpc::unavailable, "overloaded", "the gateway has too much to do; try again soon"};
-    default:
-      return {500, Grpc::internal, "internal",
-              "the gateway failed; the request id helps its operator to find out why"};
-  }
+constexpr std::pair<Code, Answer> answers[] = {
+    {Code::malformed_request,
+     {400, Grpc::internal, "malformed_request", "the request is not well-formed HTTP"}},
+    {Code::uri_too_long, {414, Grpc::internal, "uri_too_long", "the request target is too long"}},
+    {Code::headers_too_large,
+     {431, Grpc::resource_exhausted, "headers_too_large", "the header block is too large"}},
+    {Code::request_timeout, {408, Grpc::cancelled, "request_timeout", "the request did not arrive in time"}},
+    {Code::no_route, {404, Grpc::unimplemented, "not_found", "nothing is served here"}},
+    {Code::method_not_allowed, {405, Grpc::unimplemented, "method_not_allowed", "see the Allow header"}},
+    {Code::expectation_failed,
+     {417, Grpc::internal, "expectation_failed", "only Expect: 100-continue is understood"}},
+    {Code::no_credentials,
+     {401, Grpc::unauthenticated, "credentials_needed", "see the WWW-Authenticate header"}},
+    {Code::bad_credentials,
+     {401, Grpc::unauthenticated, "bad_credentials", "the credentials are not good here"}},
+    {Code::stronger_login_needed,
+     {401, Grpc::unauthenticated, "stronger_login_needed", "log in again, more strongly"}},
+    {Code::forbidden,
+     {403, Grpc::permission_denied, "forbidden", "the caller lacks a role that this asks for"}},
+    {Code::insufficient_scope,
+     {403, Grpc::permission_denied, "insufficient_scope", "the token lacks a scope that this asks for"}},
+    {Code::over_limit,
+     {429, Grpc::resource_exhausted, "over_limit", "slow down; see the Retry-After header"}},
+    {Code::body_too_large,
+     {413, Grpc::resource_exhausted, "content_too_large", "the content is larger than this route takes"}},
+    {Code::unsupported_content_type,
+     {415, Grpc::invalid_argument, "unsupported_content_type", "send another Content-Type"}},
+    {Code::invalid_body,
+     {400, Grpc::invalid_argument, "invalid_content", "the content does not match what this route takes"}},
+    {Code::invalid_parameter,
+     {400, Grpc::invalid_argument, "invalid_parameter", "a parameter does not match what this route takes"}},
+    {Code::client_gone, {0, Grpc::cancelled, "client_gone", ""}},
+    {Code::connection_reset, {0, Grpc::cancelled, "client_gone", ""}},
+    {Code::upstream_unreachable,
+     {503, Grpc::unavailable, "upstream_unreachable", "the service behind the gateway cannot be reached"}},
+    {Code::upstream_bad_answer,
+     {502, Grpc::unavailable, "upstream_bad_answer", "the service behind the gateway gave no valid answer"}},
+    {Code::upstream_timeout,
+     {504, Grpc::deadline_exceeded, "upstream_timeout",
+      "the service behind the gateway did not answer in time"}},
+    {Code::dependency_down,
+     {503, Grpc::unavailable, "dependency_down",
+      "something that the gateway needs is not there; try again soon"}},
+    {Code::overloaded,
+     {503, Grpc::unavailable, "overloaded", "the gateway has too much to do; try again soon"}},
+};
+
+constexpr Answer answer_for(Code code) noexcept {
+  const auto* found = std::ranges::find(answers, code, &std::pair<Code, Answer>::first);
+  if (found != std::ranges::end(answers)) return found->second;
+  return {500, Grpc::internal, "internal",
+          "the gateway failed; the request id helps its operator to find out why"};
 }
 
 // After these the connection's bytes cannot be trusted, or the client will not go on.
