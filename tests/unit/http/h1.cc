@@ -101,7 +101,7 @@ Task<> ask(h1::ClientConnection& connection, Method method, Slice content, BodyL
 }
 
 Answered answered(const std::string& bytes, size_t piece, Method method = Method::get, Slice content = {},
-                  BodyLength length = {}) {
+                  BodyLength length = {}, bool truncated = false) {
   Loop loop;
   auto owned = std::make_unique<MemoryStream>(loop);
   MemoryStream& stream = *owned;
@@ -111,7 +111,7 @@ Answered answered(const std::string& bytes, size_t piece, Method method = Method
   for (size_t at = 0; at < bytes.size() && !task.done(); at += piece)
     stream.feed(Slice(bytes).substr(at, piece));
   out.sent = stream.take_written();
-  if (!task.done()) stream.end();
+  if (!task.done()) stream.end(truncated);
   CHECK(task.done());
   return out;
 }
@@ -189,6 +189,13 @@ TEST_CASE("an answer is the same, however its bytes are cut") {
       CHECK(a.reusable == e.reusable);
     }
   }
+}
+
+TEST_CASE("content that only the end delimits is whole only at an end in order (RFC 9112 section 9.8)") {
+  const auto cut = [](const std::string& bytes) { return answered(bytes, 100, Method::get, {}, {}, true); };
+  CHECK(cut("HTTP/1.1 200 OK\r\n\r\nto the").error == "ended_in_body");
+  CHECK(cut("HTTP/1.1 200 OK\r\n\r\n").error == "ended_in_body");
+  CHECK(cut("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nto the").error.empty());
 }
 
 TEST_CASE("content goes to the backend by its length, or in chunks") {
