@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <regex>
 #include <sstream>
 #include <string>
@@ -32,9 +33,8 @@ struct Exchange {
   bool ends = false;   // nor the client's, which is closed in order
   bool cut = false;    // the same, but it is not closed in order: what came is not all
 
-  std::string request(size_t number) const {
-    return method + " /case/" + std::to_string(number) + " " + version + "\r\nHost: api.test\r\n" + fields +
-           "\r\n" + content;
+  std::string request(const std::string& path) const {
+    return method + " " + path + " " + version + "\r\nHost: api.test\r\n" + fields + "\r\n" + content;
   }
 };
 
@@ -115,26 +115,47 @@ std::string masked(const std::string& message) {
   return std::regex_replace(message, id, "X-Request-Id: ID\r\n");
 }
 
-// The backend's connection that the last request with that path came over; 0: none did.
-int connection_of(const Origin& origin, const std::string& path) {
-  int last = 0;
-  for (const OriginRequest& r : origin.requests()) {
-    if (r.head.find(" " + path + " ") != std::string::npos) last = r.connection;
+// Answers /case/N as that case has it, and anything else with "next".
+class Backend {
+ public:
+  explicit Backend(const std::vector<Exchange>& exchanges)
+      : exchanges_(exchanges), origin_([this](const OriginRequest& r) { return answer(r); }) {}
+  std::string target() const { return origin_.target(); }
+  // The connection that the last request with that path came over; 0: none did.
+  int connection_of(const std::string& path) {
+    std::lock_guard lock(mutex_);
+    return connections_[path];
   }
-  return last;
-}
+  void send_unasked(int connection, const std::string& bytes) { origin_.send_unasked(connection, bytes); }
 
-// A problem document for the client, and the reason for the operator.
-struct Refused {
-  std::string name, id, reason;
+ private:
+  std::string answer(const OriginRequest& r) {
+    const size_t begin = r.head.find(' ') + 1;
+    const std::string path = r.head.substr(begin, r.head.find(' ', begin) - begin);
+    std::lock_guard lock(mutex_);
+    connections_[path] = r.connection;
+    if (!path.starts_with("/case/")) return "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext";
+    return exchanges_[std::stoul(path.substr(6))].answer;
+  }
+
+  const std::vector<Exchange>& exchanges_;
+  std::mutex mutex_;
+  std::map<std::string, int> connections_;
+  Origin origin_;  // last: its threads use the rest
 };
-Refused check_refused(const std::string& name, const Response& r, const Step& step, bool head) {
+
+// A problem document for the client; the reason is for the operator.
+struct Refused {
+  std::string id, reason;
+};
+Refused check_refused(const Response& r, const Step& step, bool head) {
   CHECK(r.header("content-type") == "application/problem+json");
   if (!head) CHECK(r.body.find("urn:sallyport:problem:upstream_bad_answer") != std::string::npos);
-  return {name, r.header("x-request-id"), step.reason};
+  return {r.header("x-request-id"), step.reason};
 }
 
-void check_reasons(const Gateway& gateway, const std::vector<Refused>& all) {
+// The reasons stand in the access log.
+void check_reasons(const Gateway& gateway, const std::vector<Case>& cases, const std::vector<Refused>& all) {
   REQUIRE_FALSE(gateway.log_line("/next/last").empty());
   std::map<std::string, std::string> lines;
   std::istringstream log(gateway.dir().read("access.log"));
@@ -145,21 +166,42 @@ void check_reasons(const Gateway& gateway, const std::vector<Refused>& all) {
   }
   for (const Refused& r : all) {
     const std::string line = lines[r.id];
-    CAPTURE(r.name);
+    const size_t path = line.find("/case/");
+    REQUIRE(path != std::string::npos);
+    CAPTURE(cases[std::stoul(line.substr(path + 6))].name);
     CAPTURE(line);
     CHECK(line.find("\"reason\":\"" + r.reason + '"') != std::string::npos);
   }
 }
 
-void check_next(const Gateway& gateway, Origin& origin, Client& same, const Exchange& e, size_t number) {
-  const std::string path = "/next/" + std::to_string(number);
-  const int before = connection_of(origin, "/case/" + std::to_string(number));
-  if (!e.unasked.empty()) origin.send_unasked(before, e.unasked);
-  const std::string request = get(path);
-  const Response r = e.ends ? gateway.ask(request) : same.ask(request);
-  CHECK(shown(masked(r.raw)) ==
+// The client's side of a case. pipelined: the next request is there before the first is answered.
+void check_answer(const Gateway& gateway, Backend& backend, const Exchange& e, size_t number, bool pipelined,
+                  std::vector<Refused>& refused) {
+  const std::string path = "/case/" + std::to_string(number), next = "/next/" + std::to_string(number);
+  const bool head = e.method == "HEAD";
+  auto client = gateway.connect();
+  client->send(e.request(path) + (pipelined ? get(next) : ""));
+  for (const Step& step : e.steps) {
+    const Response r = client->read(head);
+    CHECK(r.status == step.status);
+    if (step.reason.empty()) {
+      CHECK(shown(masked(r.raw)) == shown(whole(step)));
+      CHECK((masked(r.raw) == whole(step)));  // what is shown is not all
+    } else {
+      refused.push_back(check_refused(r, step, head));
+    }
+  }
+  const int before = backend.connection_of(path);
+  if (!e.unasked.empty()) backend.send_unasked(before, e.unasked);
+  if (e.ends) {
+    CHECK(client->at_end());
+    CHECK(client->ended_in_order() != e.cut);
+    client = gateway.connect();
+  }
+  if (e.ends || !pipelined) client->send(get(next));
+  CHECK(shown(masked(client->read().raw)) ==
         shown("HTTP/1.1 200 OK\r\nX-Request-Id: ID\r\nContent-Length: 4\r\n\r\nnext"));
-  CHECK((connection_of(origin, path) != before) == e.fresh);
+  CHECK((backend.connection_of(next) != before) == e.fresh);
 }
 
 }  // namespace
@@ -171,40 +213,25 @@ TEST_CASE("responses: forwarded in one form, refused, or cut off") {
     CAPTURE(c.name);
     exchanges.push_back(read_exchange(c));
   }
-  Origin origin([&](const OriginRequest& r) {
-    const size_t at = r.head.find(" /case/");
-    if (at == std::string::npos) return std::string("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext");
-    return exchanges[std::stoul(r.head.substr(at + 7))].answer;
-  });
-  Gateway gateway("upstreams:\n  web: { targets: [\"" + origin.target() + R"("] }
+  Backend backend(exchanges);
+  Gateway gateway("upstreams:\n  web: { targets: [\"" + backend.target() + R"("] }
 routes:
   - { name: all, match: { path: "/{rest...}" }, authenticate: public, forward: { to: web, upgrade: [websocket] } }
 )");
   MESSAGE(cases.size() << " responses");
-  CHECK(cases.size() >= 200);
+  CHECK(cases.size() >= 500);
   std::vector<Refused> refused;
-  for (size_t i = 0; i < exchanges.size(); ++i) {
-    const Exchange& e = exchanges[i];
-    const std::string answer = shown(e.answer);
-    CAPTURE(cases[i].name);
-    CAPTURE(e.method);
-    CAPTURE(answer);
-    auto client = gateway.connect();
-    client->send(e.request(i));
-    for (const Step& step : e.steps) {
-      const Response r = client->read(e.method == "HEAD");
-      CHECK(r.status == step.status);
-      if (step.reason.empty()) {
-        CHECK(shown(masked(r.raw)) == shown(whole(step)));
-        CHECK((masked(r.raw) == whole(step)));  // what is shown is not all
-      } else {
-        refused.push_back(check_refused(cases[i].name + "\n" + answer, r, step, e.method == "HEAD"));
-      }
+  for (const bool pipelined : {false, true}) {
+    for (size_t i = 0; i < exchanges.size(); ++i) {
+      if (pipelined && !exchanges[i].unasked.empty()) continue;
+      const std::string answer = shown(exchanges[i].answer);
+      CAPTURE(cases[i].name);
+      CAPTURE(pipelined);
+      CAPTURE(exchanges[i].method);
+      CAPTURE(answer);
+      check_answer(gateway, backend, exchanges[i], i, pipelined, refused);
     }
-    if (e.ends) CHECK(client->at_end());
-    if (e.ends) CHECK(client->ended_in_order() != e.cut);
-    check_next(gateway, origin, *client, e, i);
   }
   gateway.ask(get("/next/last"));
-  check_reasons(gateway, refused);
+  check_reasons(gateway, cases, refused);
 }
