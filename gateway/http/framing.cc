@@ -17,13 +17,13 @@ std::unexpected<Error> bad_response(std::string_view reason, std::string detail)
 
 enum class Line : uint8_t { good, bare_cr_or_lf, control };
 
-// One line without its CRLF. first: bytes above 0x7e are refused as well.
-Line check_line(Slice line, bool first) noexcept {
+// One line without its CRLF. ascii: HTAB and bytes above 0x7e are refused as well.
+Line check_line(Slice line, bool ascii) noexcept {
   for (char c : line) {
     const auto byte = static_cast<uint8_t>(c);
     if (byte == '\r' || byte == '\n') return Line::bare_cr_or_lf;
     if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return Line::control;
-    if (first && (byte > 0x7e || byte == '\t')) return Line::control;
+    if (ascii && (byte > 0x7e || byte == '\t')) return Line::control;
   }
   return Line::good;
 }
@@ -48,7 +48,7 @@ HeadFault check_field(Slice line) noexcept {
 
 // True for a head without a fault: the same rules as below in few passes, each of which the compiler makes 16
 // bytes wide. Most heads end here.
-bool is_clean(Slice head) noexcept {
+bool is_clean(Slice head, bool ascii_line) noexcept {
   uint8_t odd = 0;
   for (char c : head) {
     const auto byte = static_cast<uint8_t>(c);
@@ -62,10 +62,10 @@ bool is_clean(Slice head) noexcept {
     if (cr == Slice::npos || cr + 1 == head.size() || head[cr + 1] != '\n') return false;
     const Slice line = head.substr(0, cr);
     if (line.find('\n') != Slice::npos) return false;
-    if (first) {
+    if (first && ascii_line) {
       for (char c : line) odd |= static_cast<uint8_t>((static_cast<uint8_t>(c) > 0x7e) | (c == '\t'));
       if (odd != 0) return false;
-    } else if (!line.empty() && !check_field(line).reason.empty()) {
+    } else if (!first && !line.empty() && !check_field(line).reason.empty()) {
       return false;
     }
     first = false;
@@ -74,15 +74,15 @@ bool is_clean(Slice head) noexcept {
   return true;
 }
 
-// Line by line: CRLF and nothing else ends one.
-HeadFault check_head(Slice head) noexcept {
-  if (is_clean(head)) return {};
+// Line by line: CRLF and nothing else ends one. ascii_line: the first has no HTAB, and nothing above 0x7e.
+HeadFault check_head(Slice head, bool ascii_line) noexcept {
+  if (is_clean(head, ascii_line)) return {};
   bool first = true;
   while (!head.empty()) {
     const size_t end = head.find("\r\n");
     if (end == Slice::npos) return {"bare_cr_or_lf", "a line does not end with CRLF"};
     const Slice line = head.substr(0, end);
-    switch (check_line(line, first)) {
+    switch (check_line(line, first && ascii_line)) {
       case Line::bare_cr_or_lf:
         return {"bare_cr_or_lf", "there is a CR or LF that is not a line's end"};
       case Line::control:
@@ -167,13 +167,13 @@ Result<size_t> find_head_end(Slice bytes, size_t& scanned, const HeadLimits& lim
 }
 
 Result<void> check_request_head(Slice head) {
-  const HeadFault fault = check_head(head);
+  const HeadFault fault = check_head(head, true);
   if (!fault.reason.empty()) return bad_request(fault.reason, fault.detail);
   return {};
 }
 
 Result<void> check_response_head(Slice head) {
-  const HeadFault fault = check_head(head);
+  const HeadFault fault = check_head(head, false);  // a reason may have both (RFC 9112 section 4)
   if (!fault.reason.empty()) return bad_response(fault.reason, fault.detail);
   return {};
 }

@@ -25,7 +25,8 @@ struct HeadLimits {
 Result<size_t> find_head_end(Slice bytes, size_t& scanned, const HeadLimits& limits);
 
 // What llhttp lets through and we do not: bare CR or LF, obs-fold, space before the colon, NUL and other
-// controls, an empty name, bytes above 0x7e in the first line. `head` is a whole head, as found above.
+// controls, an empty name, HTAB and bytes above 0x7e in a request line. `head` is a whole head, as found
+// above.
 Result<void> check_request_head(Slice head);
 Result<void> check_response_head(Slice head);
 

@@ -91,7 +91,8 @@ Task<Result<Slice>> ReceivedBody::wait() {
       co_return failed({faults_.timed_out, "body_too_slow", "the content came too slowly"});
     if (!piece || !piece->empty() || state_ == State::end) co_return piece;
     if (!*more) {
-      if (length_.kind == BodyLength::Kind::until_close) {
+      // TLS without close_notify may have been cut by anybody (RFC 9112 section 9.8).
+      if (length_.kind == BodyLength::Kind::until_close && !stream_.truncated()) {
         state_ = State::end;
         co_return Slice{};
       }

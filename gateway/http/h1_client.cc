@@ -105,6 +105,8 @@ Task<Result<size_t>> ClientConnection::find_head(Monotonic deadline) {
   for (;;) {
     Buffer& input = stream_->input();
     Result<size_t> size = find_head_end(input.readable(), scanned, head_limits);
+    if (!size && size.error().code != Code::headers_too_large)
+      co_return fail(Code::upstream_bad_answer, size.error().reason, std::move(size.error().detail));
     if (!size)
       co_return fail(Code::upstream_bad_answer, "upstream_head_too_large",
                      "the response's header block is too large");

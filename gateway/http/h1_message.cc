@@ -92,28 +92,51 @@ Result<void> read_request_line(Slice line, const HeadLimits& limits, Request& ou
   return {};
 }
 
-// A parser that stands behind a request line of that version: the line itself is read here, and what llhttp
-// makes of it is always the same.
-llhttp_t behind_line(Version version) {
-  const auto started = [](Slice line) {
-    llhttp_t parser;
-    Found nothing;
-    llhttp_init(&parser, HTTP_REQUEST, &settings());
-    parser.data = &nothing;
-    llhttp_execute(&parser, line.data(), line.size());
-    return parser;
-  };
-  static const llhttp_t old = started("GET / HTTP/1.0\r\n"), present = started("GET / HTTP/1.1\r\n");
-  return version == Version::http10 ? old : present;
+// "HTTP/1.x SP 3DIGIT SP reason" (RFC 9112 section 4); many servers leave out a reason that is empty, and the
+// space in front of it. llhttp would take more digits.
+Result<void> read_status_line(Slice line, Response& out) {
+  constexpr size_t version_bytes = 8, status_end = 12;
+  const Slice version = line.substr(0, version_bytes);
+  if ((version != "HTTP/1.1" && version != "HTTP/1.0") || line.size() < status_end ||
+      line[version_bytes] != ' ')
+    return fail(Code::upstream_bad_answer, "bad_status_line", "the response has no status line of HTTP/1");
+  const auto status = text::parse_decimal(line.substr(version_bytes + 1, status_end - version_bytes - 1));
+  if (!status || (line.size() > status_end && line[status_end] != ' '))
+    return fail(Code::upstream_bad_answer, "bad_status_line", "the response's status is not three digits");
+  if (*status < 100 || *status > 599)  // RFC 9110 section 15
+    return fail(Code::upstream_bad_answer, "bad_status",
+                "the response has a status that was not to be expected");
+  out.version = version == "HTTP/1.1" ? Version::http11 : Version::http10;
+  out.status = static_cast<int>(*status);
+  return {};
 }
 
-Result<void> parse_fields(Slice fields, Version version, Found& found) {
-  llhttp_t parser = behind_line(version);
+// A parser that stands behind a first line: the lines themselves are read here, and what llhttp makes of them
+// is always the same.
+llhttp_t behind_line(llhttp_type_t type, Slice line) {
+  llhttp_t parser;
+  Found nothing;
+  llhttp_init(&parser, type, &settings());
+  parser.data = &nothing;
+  llhttp_execute(&parser, line.data(), line.size());
+  return parser;
+}
+const llhttp_t& behind_request_line(Version version) {
+  static const llhttp_t old = behind_line(HTTP_REQUEST, "GET / HTTP/1.0\r\n"),
+                        present = behind_line(HTTP_REQUEST, "GET / HTTP/1.1\r\n");
+  return version == Version::http10 ? old : present;
+}
+const llhttp_t& behind_status_line() {
+  static const llhttp_t parser = behind_line(HTTP_RESPONSE, "HTTP/1.1 200 OK\r\n");
+  return parser;
+}
+
+enum class Fields : uint8_t { good, too_many, bad };
+Fields parse_fields(Slice fields, llhttp_t parser, Found& found) {
   parser.data = &found;
   const llhttp_errno_t status = llhttp_execute(&parser, fields.data(), fields.size());
-  if (found.too_many) return fail(Code::headers_too_large, "too_many_headers", "there are too many headers");
-  if (status == HPE_PAUSED && found.complete) return {};
-  return fail(Code::malformed_request, "bad_header", "the header block is not well-formed");
+  if (found.too_many) return Fields::too_many;
+  return status == HPE_PAUSED && found.complete ? Fields::good : Fields::bad;
 }
 
 Result<void> read_host(Request& out, Slice of_target, Arena& arena) {
@@ -151,6 +174,14 @@ bool wants_keep_alive(const Headers& headers, Version version) noexcept {
     if (list_has_token(h.value, "keep-alive")) keep = true;
   }
   return keep;
+}
+
+// Neither a 204 nor an interim response tells of content (RFC 9112 section 6.1, RFC 9110 section 8.6):
+// whoever does may send it, too.
+bool tells_of_content(const Response& response) noexcept {
+  if (response.status >= 200 && response.status != 204) return false;
+  const Slice length = response.headers.get(HeaderId::content_length);
+  return response.headers.find(HeaderId::transfer_encoding) != nullptr || (!length.empty() && length != "0");
 }
 
 bool is_framing(HeaderId id) noexcept {
@@ -208,8 +239,11 @@ Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& aren
   Found found;
   found.headers = &out.headers;
   found.headers_max = limits.headers;
-  done = parse_fields(head.substr(line.size() + 2), out.version, found);
-  if (!done) return done;
+  const Fields fields = parse_fields(head.substr(line.size() + 2), behind_request_line(out.version), found);
+  if (fields == Fields::too_many)
+    return fail(Code::headers_too_large, "too_many_headers", "there are too many headers");
+  if (fields == Fields::bad)
+    return fail(Code::malformed_request, "bad_header", "the header block is not well-formed");
   Result<Slice> authority = read_target(out, arena);
   if (!authority) return std::unexpected(std::move(authority.error()));
   done = read_host(out, *authority, arena);
@@ -224,29 +258,27 @@ Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& aren
 }
 
 Result<void> read_response_head(Slice head, Method method, const HeadLimits& limits, Response& out) {
-  if (Result<void> checked = check_response_head(head); !checked) return checked;
+  Result<void> done = check_response_head(head);
+  const Slice line = head.substr(0, head.find("\r\n"));
+  if (done) done = read_status_line(line, out);
+  if (!done) return done;
   Found found;
   found.headers = &out.headers;
   found.headers_max = limits.headers;
-  llhttp_t parser;
-  llhttp_init(&parser, HTTP_RESPONSE, &settings());
-  parser.data = &found;
-  const llhttp_errno_t status = llhttp_execute(&parser, head.data(), head.size());
-  const bool known_version = parser.http_major == 1 && parser.http_minor <= 1;
-  if (status != HPE_PAUSED || !found.complete || !known_version || !head.starts_with("HTTP/1.")) {
-    return fail(Code::upstream_bad_answer, "bad_response_head",
-                "the response's head is not well-formed HTTP/1");
-  }
-  out.status = parser.status_code;
-  out.version = parser.http_minor == 1 ? Version::http11 : Version::http10;
-  if (out.status < 100 || out.status > 599) {
-    return fail(Code::upstream_bad_answer, "bad_status",
-                "the response has a status that was not to be expected");
-  }
+  const Fields fields = parse_fields(head.substr(line.size() + 2), behind_status_line(), found);
+  if (fields == Fields::too_many)
+    return fail(Code::upstream_bad_answer, "too_many_headers", "the response has too many headers");
+  if (fields == Fields::bad)
+    return fail(Code::upstream_bad_answer, "bad_header", "the response's header block is not well-formed");
   Result<BodyLength> length = response_length(out, method);
   if (!length) return std::unexpected(std::move(length.error()));
   out.length = *length;
-  out.keep_alive = wants_keep_alive(out.headers, out.version);
+  const bool odd = tells_of_content(out);
+  // What follows an interim one is taken for the next response (but for 101: then it is no HTTP), so it must
+  // be sure.
+  if (odd && out.status < 200 && out.status != 101)
+    return fail(Code::upstream_bad_answer, "interim_content", "an interim response tells of content");
+  out.keep_alive = wants_keep_alive(out.headers, out.version) && !odd;
   return {};
 }
 

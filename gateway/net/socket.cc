@@ -132,6 +132,12 @@ void Socket::start_reading() {
           impl.owner->on_read(static_cast<size_t>(bytes));
         } else if (bytes == UV_EOF) {
           uv_read_stop(stream);
+          // libuv takes a hang-up behind the last bytes for an end, also where it was a reset.
+          int error = 0;
+          socklen_t size = sizeof error;
+          uv_os_fd_t fd = -1;
+          if (uv_fileno(&impl.handle, &fd) == 0) getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+          if (error != 0) return impl.owner->on_broken(socket_error(uv_translate_sys_error(error)));
           impl.owner->on_read_end();
         } else if (bytes == UV_ENOBUFS) {
           uv_read_stop(stream);

@@ -19,20 +19,27 @@ struct Client::Impl {
   SSL_CTX* context = nullptr;
   SSL* ssl = nullptr;
   bool connected = false;
+  bool ended_in_order = false;
   std::string input;
+  std::string message;  // what has come since its first byte
   std::string session;
 
   std::string receive() {
     std::array<char, 16384> block;
     const auto n =
         ssl != nullptr ? SSL_read(ssl, block.data(), block.size()) : recv(fd, block.data(), block.size(), 0);
+    if (n <= 0 && ssl != nullptr)
+      ended_in_order = SSL_get_error(ssl, static_cast<int>(n)) == SSL_ERROR_ZERO_RETURN;
     return n > 0 ? std::string(block.data(), static_cast<size_t>(n)) : std::string();
   }
   bool fill() {
     const std::string more = receive();
     input += more;
+    message += more;
     return !more.empty();
   }
+  // Of the message, what is not input any more.
+  std::string taken() const { return message.substr(0, message.size() - input.size()); }
   bool fill_to(size_t size) {
     while (input.size() < size) {
       if (!fill()) return false;
@@ -48,6 +55,7 @@ struct Client::Impl {
     input.erase(0, end + 2);
     return out;
   }
+  Response read(bool head);
   void read_chunks(Response& r) {
     for (;;) {
       const size_t size = std::strtoull(line().c_str(), nullptr, 16);
@@ -146,7 +154,14 @@ bool Client::send(const std::string& bytes) {
 }
 
 Response Client::read(bool head) {
-  Impl& i = *impl_;
+  impl_->message = impl_->input;
+  Response r = impl_->read(head);
+  r.raw = impl_->taken();
+  return r;
+}
+
+Response Client::Impl::read(bool head) {
+  Impl& i = *this;
   Response r;
   size_t end = 0;
   while ((end = i.input.find("\r\n\r\n")) == std::string::npos) {
@@ -183,9 +198,11 @@ Response Client::read(bool head) {
 
 std::string Client::read_some() {
   if (impl_->input.empty()) impl_->fill();
+  impl_->message.clear();
   return std::exchange(impl_->input, "");
 }
 bool Client::at_end() { return read_some().empty(); }
+bool Client::ended_in_order() const { return impl_->ended_in_order; }
 
 void Client::reset() {
   const linger now{1, 0};

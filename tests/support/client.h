@@ -14,6 +14,7 @@ struct Response {
   std::string head;
   std::map<std::string, std::string> headers;  // names in lower case; several of one name joined with ", "
   std::string body;
+  std::string raw;  // head and content as they came, chunks and all
   bool truncated = false;
   std::string header(const std::string& name) const {
     auto at = headers.find(name);
@@ -48,8 +49,9 @@ class Client {
   Response ask(const std::string& bytes) { return send(bytes) ? read() : Response{}; }
   // Bytes as they come; empty at the end.
   std::string read_some();
-  bool at_end();  // the server has closed, and nothing is left to read
-  void reset();   // RST
+  bool at_end();                // the server has closed, and nothing is left to read
+  bool ended_in_order() const;  // with close_notify: what came is all, not what was left of it
+  void reset();                 // RST
   void half_close();
 
  private:

@@ -1,6 +1,7 @@
 #include "tests/support/origin.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -85,6 +86,19 @@ std::optional<std::string> read_body(Input& input, const std::string& head, uint
   }
 }
 
+bool take_mark(std::string& answer, const std::string& mark) {
+  const bool there = answer.ends_with(mark);
+  if (there) answer.resize(answer.size() - mark.size());
+  return there;
+}
+
+// What connect() to nowhere does: the connection goes with a reset, the descriptor stays.
+void reset(int fd) {
+  sockaddr nowhere{};
+  nowhere.sa_family = AF_UNSPEC;
+  connect(fd, &nowhere, sizeof nowhere);
+}
+
 // Gives back what it gets, until the end.
 void echo(int fd, Input& input) {
   for (std::string piece = input.some(); !piece.empty(); piece = input.some()) {
@@ -130,6 +144,8 @@ void Origin::accept_all() {
   for (;;) {
     const int fd = accept(listener_, nullptr, nullptr);
     if (fd < 0) return;
+    const int at_once = 1;  // what is sent unasked does not wait for an acknowledgement
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
     const int number = ++connections_;
     std::lock_guard lock(mutex_);
     open_.push_back(fd);
@@ -163,11 +179,15 @@ void Origin::serve(int fd, int number) {
   shutdown(fd, SHUT_RDWR);
 }
 
+void Origin::send_unasked(int connection, const std::string& bytes) {
+  std::lock_guard lock(mutex_);
+  send(open_[static_cast<size_t>(connection) - 1], bytes.data(), bytes.size(), MSG_NOSIGNAL);
+}
+
 // False if the connection is to be closed.
 bool Origin::answer_with(int fd, std::string answer) {
-  const std::string mark = close_mark;
-  const bool last = answer.empty() || answer.ends_with(mark);
-  if (answer.ends_with(mark)) answer.resize(answer.size() - mark.size());
+  const bool resets = take_mark(answer, reset_mark);
+  const bool last = answer.empty() || take_mark(answer, close_mark) || resets;
   size_t rounds = 1, content = 0;
   if (const size_t at = answer.rfind("\x01times:"); at != std::string::npos) {
     rounds = std::strtoull(answer.c_str() + at + 7, nullptr, 10);
@@ -182,6 +202,7 @@ bool Origin::answer_with(int fd, std::string answer) {
       sent += static_cast<size_t>(n);
     }
   }
+  if (resets) reset(fd);
   return !last;
 }
 

@@ -32,6 +32,9 @@ class Origin {
       "\x01"
       "close";
 
+  // The same, with a reset.
+  static constexpr const char* reset_mark = "\x01reset";
+
   // The end of an answer whose content is to be sent that many times in all.
   static std::string times(size_t count) { return "\x01times:" + std::to_string(count); }
 
@@ -46,6 +49,8 @@ class Origin {
   std::vector<OriginRequest> requests() const;
   OriginRequest last() const { return requests().back(); }
   int connections() const { return connections_; }
+  // Sends bytes that nobody has asked for over the connection of that number.
+  void send_unasked(int connection, const std::string& bytes);
 
   static Answer ok(std::string body);
 

@@ -3,12 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <regex>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "tests/conformance/http1/cases.h"
 #include "tests/support/gateway.h"
 #include "tests/support/origin.h"
 
@@ -22,86 +21,14 @@ struct Step {
   std::string forwarded;  // empty: nothing reaches the backend
 };
 
-struct Case {
-  std::string name;
+struct Exchange {
   std::string request;
   std::vector<Step> steps;
 };
 
-// The text with its i-th alternatives; count: how many there are.
-std::string alternative(const std::string& text, size_t i, size_t& count) {
-  std::string out;
-  size_t at = 0;
-  for (size_t open = text.find("@{"); open != std::string::npos; open = text.find("@{", at)) {
-    out.append(text, at, open - at);
-    const size_t close = text.find("@}", open);
-    REQUIRE(close != std::string::npos);
-    std::vector<std::string> all = {""};
-    for (size_t c = open + 2; c < close; ++c) {
-      if (text.compare(c, 2, "@|") == 0) {
-        all.emplace_back();
-        ++c;
-      } else {
-        all.back() += text[c];
-      }
-    }
-    count = std::max(count, all.size());
-    REQUIRE(all.size() == count);
-    out += all[i];
-    at = close + 2;
-  }
-  return out.append(text, at);
-}
-
-std::string unescaped(const std::string& s) {
-  std::string out;
-  for (size_t i = 0; i < s.size(); ++i) {
-    if (s[i] != '\\' || i + 1 == s.size()) {
-      out += s[i];
-      continue;
-    }
-    switch (s[++i]) {
-      case 'r':
-        out += '\r';
-        break;
-      case 'n':
-        out += '\n';
-        break;
-      case 't':
-        out += '\t';
-        break;
-      case 'x':
-        out += static_cast<char>(std::stoi(s.substr(i + 1, 2), nullptr, 16));
-        i += 2;
-        break;
-      case '(': {  // \(text*times\)
-        const size_t star = s.find('*', i), end = s.find("\\)", i);
-        const std::string text = unescaped(s.substr(i + 1, star - i - 1));
-        for (int n = std::stoi(s.substr(star + 1)); n > 0; --n) out += text;
-        i = end + 1;
-        break;
-      }
-      default:
-        out += s[i];
-    }
-  }
-  return out;
-}
-
-// A line of the file as bytes: with CRLF, unless it ends with a backslash that stands alone.
-std::string bytes_of(const std::string& line) {
-  size_t slashes = 0;
-  while (slashes < line.size() && line[line.size() - 1 - slashes] == '\\') ++slashes;
-  if (slashes % 2 == 1) return unescaped(line.substr(0, line.size() - 1));
-  return unescaped(line) + "\r\n";
-}
-
-Case read_case(const std::string& name, const std::vector<std::string>& lines, size_t i, size_t& count) {
-  Case out{name, "", {}};
-  std::string all;
-  for (const std::string& line : lines) all += line + "\n";
-  std::istringstream in(alternative(all, i, count));
-  for (std::string line; std::getline(in, line);) {
+Exchange read_exchange(const Case& from) {
+  Exchange out;
+  for (const std::string& line : from.lines) {
     if (line.starts_with("-> ")) {
       out.steps.push_back({std::stoi(line.substr(3)), "api.test", ""});
     } else if (!out.steps.empty() && line.starts_with(": ")) {
@@ -114,30 +41,6 @@ Case read_case(const std::string& name, const std::vector<std::string>& lines, s
   }
   REQUIRE_FALSE(out.steps.empty());
   return out;
-}
-
-std::vector<Case> read_cases() {
-  std::vector<Case> cases;
-  std::ifstream file(SALLYPORT_SOURCE_DIR "/tests/conformance/http1/requests.txt");
-  std::string name;
-  std::vector<std::string> lines;
-  const auto take = [&] {
-    if (name.empty()) return;
-    while (!lines.empty() && lines.back().empty()) lines.pop_back();
-    size_t count = 1;
-    for (size_t i = 0; i < count; ++i) cases.push_back(read_case(name, lines, i, count));
-  };
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("== ")) {
-      lines.push_back(line);
-      continue;
-    }
-    take();
-    name = line.substr(3);
-    lines.clear();
-  }
-  take();
-  return cases;
 }
 
 // The whole message that the backend should get: Host and the gateway's fields stand around the client's.
@@ -160,23 +63,6 @@ std::string masked(const OriginRequest& r) {
   return std::regex_replace(r.head, ids, "$1: ID\r\n") + r.coded_body;
 }
 
-std::string shown(const std::string& bytes) {
-  std::string out;
-  for (const char c : bytes.substr(0, 400)) {
-    const auto byte = static_cast<unsigned char>(c);
-    static constexpr char hex[] = "0123456789abcdef";
-    if (c == '\r')
-      out += "\\r";
-    else if (c == '\n')
-      out += "\\n\n";
-    else if (byte < 0x20 || byte > 0x7e)
-      out += {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
-    else
-      out += c;
-  }
-  return out;
-}
-
 }  // namespace
 
 TEST_CASE("requests: forwarded in one form, or refused") {
@@ -186,18 +72,19 @@ routes:
   - { name: all, match: { path: "/{rest...}" }, authenticate: public, forward: { to: web } }
 )");
   const std::string target = origin.target().substr(7);
-  const std::vector<Case> cases = read_cases();
+  const std::vector<Case> cases = read_cases("requests.txt");
   MESSAGE(cases.size() << " requests");
   CHECK(cases.size() >= 300);
   for (const Case& c : cases) {
-    const std::string request = shown(c.request);
+    const Exchange e = read_exchange(c);
+    const std::string request = shown(e.request);
     CAPTURE(c.name);
     CAPTURE(request);
     const size_t before = origin.requests().size();
     auto client = gateway.connect();
-    client->send(c.request);
+    client->send(e.request);
     std::vector<std::string> expected;
-    for (const Step& step : c.steps) {
+    for (const Step& step : e.steps) {
       const Response r = client->read();
       CHECK(r.status == step.status);
       if (step.status >= 400) {

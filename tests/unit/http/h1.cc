@@ -100,7 +100,7 @@ Task<> ask(h1::ClientConnection& connection, Method method, Slice content, BodyL
 }
 
 Answered answered(const std::string& bytes, size_t piece, Method method = Method::get, Slice content = {},
-                  BodyLength length = {}) {
+                  BodyLength length = {}, bool truncated = false) {
   Loop loop;
   auto owned = std::make_unique<MemoryStream>(loop);
   MemoryStream& stream = *owned;
@@ -110,7 +110,7 @@ Answered answered(const std::string& bytes, size_t piece, Method method = Method
   for (size_t at = 0; at < bytes.size() && !task.done(); at += piece)
     stream.feed(Slice(bytes).substr(at, piece));
   out.sent = stream.take_written();
-  if (!task.done()) stream.end();
+  if (!task.done()) stream.end(truncated);
   CHECK(task.done());
   return out;
 }
@@ -166,12 +166,16 @@ TEST_CASE("an answer is the same, however its bytes are cut") {
       {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nto the end", "200", "to the end", "", false},
       {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "200", "ok", "", false},
       {"HTTP/1.1 204 No Content\r\n\r\n", "204", "", "", true},
+      {"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n", "204", "", "", false},
+      {"HTTP/1.1 100 Continue\r\nContent-Length: 2\r\n\r\n", "", "", "interim_content", false},
+      {"HTTP/1.1 0200 OK\r\nContent-Length: 0\r\n\r\n", "", "", "bad_status_line", false},
+      {"HTTP/1.1 200 \xc3\x9c\tOK\r\nContent-Length: 0\r\n\r\n", "200", "", "", true},
       {"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n", "304", "", "", true},
       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "200", "hel", "ended_in_body", false},
       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "", "", "", false},
       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "", "", "",
        false},
-      {"nonsense\r\n\r\n", "", "", "bad_response_head", false},
+      {"nonsense\r\n\r\n", "", "", "bad_status_line", false},
       {"HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", "", "",
        false},
       {"HTTP/1.1 99 Low\r\n\r\n", "", "", "", false},
@@ -188,6 +192,13 @@ TEST_CASE("an answer is the same, however its bytes are cut") {
       CHECK(a.reusable == e.reusable);
     }
   }
+}
+
+TEST_CASE("content that only the end delimits is whole only at an end in order (RFC 9112 section 9.8)") {
+  const auto cut = [](const std::string& bytes) { return answered(bytes, 100, Method::get, {}, {}, true); };
+  CHECK(cut("HTTP/1.1 200 OK\r\n\r\nto the").error == "ended_in_body");
+  CHECK(cut("HTTP/1.1 200 OK\r\n\r\n").error == "ended_in_body");
+  CHECK(cut("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nto the").error.empty());
 }
 
 TEST_CASE("content goes to the backend by its length, or in chunks") {
