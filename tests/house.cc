@@ -56,7 +56,7 @@ const std::map<std::string, std::set<std::string>> allowed = {
     {"observe", {"base", "async"}},
     {"store", {"base", "async", "net", "config", "observe"}},
     {"core", {"base", "async", "json", "http", "config", "observe"}},
-    {"upstream", {"base", "async", "net", "http", "config", "observe", "core"}},
+    {"upstream", {"base", "async", "crypto", "net", "http", "config", "observe", "core"}},
     {"plugins", {"base", "async", "json", "crypto", "store", "config", "observe", "core", "http"}},
     {"server", {"base", "async", "json", "net", "http", "config", "observe", "core", "upstream", "plugins"}},
     {"main", {"server", "plugins"}},

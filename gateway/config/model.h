@@ -159,7 +159,9 @@ struct Stores {
 
 // upstreams.NAME: a backend.
 struct Upstream {
-  std::vector<std::string> targets;       // http:// or https:// URLs without a path; several are balanced
+  // http://, https://, h2c:// or h2:// (HTTP/2 without and with TLS) URLs without a path; several are
+  // balanced
+  std::vector<std::string> targets;
   Duration connect_timeout = seconds(1);  // name, TCP and TLS together
   Duration response_timeout =
       seconds(15);                      // from the request's last byte to the response's head; later is 504
@@ -167,7 +169,7 @@ struct Upstream {
   Duration idle_timeout = seconds(60);  // an unused connection is kept this long
   uint32_t connections_max = 256;       // open ones, per worker; requests wait for room up to connect_timeout
   Duration resolve_every = seconds(30);  // host names are looked up again
-  ClientTls tls;                         // for https:// targets
+  ClientTls tls;                         // for https:// and h2:// targets
   Mark mark;
   std::vector<Mark> target_marks;  // one for each target
 

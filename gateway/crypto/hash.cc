@@ -22,6 +22,12 @@ Digest sha256(std::string_view data) noexcept {
   return out;
 }
 
+std::array<uint8_t, 20> sha1(std::string_view data) noexcept {
+  std::array<uint8_t, 20> out;
+  SHA1(bytes(data), data.size(), out.data());
+  return out;
+}
+
 HmacSha256::HmacSha256(std::string_view key) noexcept {
   std::array<uint8_t, SHA256_CBLOCK> block{};
   if (key.size() > block.size()) {

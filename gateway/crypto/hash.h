@@ -11,6 +11,8 @@ namespace sallyport::crypto {
 using Digest = std::array<uint8_t, 32>;
 
 Digest sha256(std::string_view data) noexcept;
+// Not for security: RFC 6455 has it in the handshake of a WebSocket.
+std::array<uint8_t, 20> sha1(std::string_view data) noexcept;
 
 // HMAC-SHA-256 (RFC 2104) under one key: what depends on the key alone is done once. Immutable; any thread.
 class HmacSha256 {

@@ -19,8 +19,8 @@ std::unexpected<Error> malformed(std::string_view reason, std::string detail) {
 
 void RequestHead::field(Slice name, Slice value) {
   bytes_ += name.size() + value.size() + field_overhead;
-  if (bytes_ > limits_.header_bytes || ++fields_ > limits_.headers + 4)
-    return;  // and four pseudo header fields
+  if (bytes_ > limits_.header_bytes || ++fields_ > limits_.headers + 5)
+    return;  // and five pseudo header fields
   if (!name.starts_with(':')) {
     const HeaderId id = header_id(name);
     if (id == HeaderId::other) {
@@ -41,6 +41,8 @@ void RequestHead::field(Slice name, Slice value) {
   } else if (name == ":authority") {
     authority_ = kept;
     has_authority_ = true;
+  } else if (name == ":protocol") {
+    protocol_ = kept;
   }
 }
 
@@ -50,12 +52,15 @@ Result<void> RequestHead::finish(bool ended) {
     return fail(Code::uri_too_long, "uri_too_long", "the request target is too long");
   if (bytes_ > limits_.header_bytes)
     return fail(Code::headers_too_large, "headers_too_large", "the header block is too large");
-  if (fields_ > limits_.headers + 4)
+  if (fields_ > limits_.headers + 5)
     return fail(Code::headers_too_large, "too_many_headers", "there are too many headers");
   if (!is_token(request_->method_text)) return malformed("bad_method", "the method is not a token");
   for (const Header& h : request_->headers) {
     if (!is_token(h.name)) return malformed("bad_name", "a header's name has a character that no name has");
     if (!is_field_value(h.value)) return malformed("control_character", "there is a control character");
+  }
+  if (!protocol_.empty()) {
+    if (Result<void> done = read_connect(); !done) return done;
   }
   request_->target = path_;
   Result<Slice> authority = read_target(*request_, *arena_);
@@ -70,7 +75,22 @@ Result<void> RequestHead::finish(bool ended) {
   request_->length = *length;
   join_cookies();
   read_te(*request_);
-  return read_expect(*request_);
+  Result<void> read = read_expect(*request_);
+  if (!request_->upgrade.empty()) {  // what follows is no content
+    request_->length = {};
+    request_->expects_continue = false;
+  }
+  return read;
+}
+
+// RFC 8441 section 4; nghttp2 has seen to it that :protocol comes with CONNECT, :scheme and :path.
+Result<void> RequestHead::read_connect() {
+  if (!text::iequals(protocol_, "websocket"))
+    return malformed("unknown_protocol", "the only :protocol that is understood is websocket");
+  request_->method = Method::get;
+  request_->method_text = to_string(Method::get);
+  request_->upgrade = protocol_;
+  return {};
 }
 
 // RFC 9113 section 8.3.1: :authority, or Host; never two that differ.
@@ -146,7 +166,7 @@ void Trailers::field(Slice name, Slice value, Arena& arena, const HeadLimits& li
 
 void write_response_fields(const Response& response, Arena& arena, FieldList& out) {
   out.fields.clear();
-  const auto status = static_cast<unsigned>(response.status);
+  const auto status = static_cast<unsigned>(response.status == 101 ? 200 : response.status);
   const std::array<char, 3> digits = {static_cast<char>('0' + status / 100),
                                       static_cast<char>('0' + status / 10 % 10),
                                       static_cast<char>('0' + status % 10)};

@@ -31,17 +31,19 @@ class RequestHead {
   // One that is too many or too long is left out, and finish() says so.
   void field(Slice name, Slice value);
   // All fields are there. Errors: malformed_request, headers_too_large, uri_too_long, expectation_failed:
-  // they are to be answered. `ended`: no content follows.
+  // they are to be answered. `ended`: no content follows. An extended CONNECT (RFC 8441) becomes what the
+  // same wish is in HTTP/1.1: a GET with `upgrade`.
   Result<void> finish(bool ended);
 
  private:
   Result<void> read_host();
+  Result<void> read_connect();
   void join_cookies();
 
   Arena* arena_ = nullptr;
   Request* request_ = nullptr;
   const HeadLimits& limits_;
-  Slice scheme_, path_, authority_;
+  Slice scheme_, path_, authority_, protocol_;
   bool has_authority_ = false;
   size_t bytes_ = 0;  // as SETTINGS_MAX_HEADER_LIST_SIZE counts (RFC 9113 section 6.5.2)
   size_t fields_ = 0;
@@ -78,8 +80,9 @@ class Trailers {
 // What a backend's response is held to.
 constexpr HeadLimits response_limits = {64 * 1024 - 1, 0, 200};
 
-// The fields of a response's head: ":status", then response.headers without what HTTP/2 does not have, then
-// content-length if response.length has one. Everything in `out` lives as long as the arena and the response.
+// The fields of a response's head: ":status" (200 for 101: RFC 8441 section 5), then response.headers without
+// what HTTP/2 does not have, then content-length if response.length has one. Everything in `out` lives as
+// long as the arena and the response.
 void write_response_fields(const Response& response, Arena& arena, FieldList& out);
 
 // The fields of a request's head to a backend, as h1_message.h's write_request_head has them.

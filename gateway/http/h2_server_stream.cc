@@ -11,6 +11,7 @@ namespace sallyport::http::h2 {
 namespace {
 
 bool has_content(const Request& request, const Response& response) noexcept {
+  if (response.status == 101) return true;
   using Kind = BodyLength::Kind;
   const bool none = response.length.kind == Kind::none ||
                     (response.length.kind == Kind::counted && response.length.bytes == 0);
@@ -89,6 +90,13 @@ Task<Result<Slice>> ServerStream::wait_for_content() {
   co_return give_arrived();
 }
 
+// Its silence is judged by the tunnel.
+Body& ServerStream::open_tunnel() {
+  constexpr Duration for_long = std::chrono::hours(24 * 365);
+  request_->silence = for_long;
+  return *this;
+}
+
 // --- the answer
 
 void ServerStream::submit(const Response& response, bool content) {
@@ -99,6 +107,9 @@ void ServerStream::submit(const Response& response, bool content) {
 
 Task<Result<void>> ServerStream::respond(const Request& request, Response& response) {
   if (response.status == 0) co_return gone("client_gone");
+  if (!request.upgrade.empty() && response.status >= 200 && response.status < 300)
+    co_return fail(Code::upstream_bad_answer, "not_switched",
+                   "2xx without a switch of protocols would mean one (RFC 8441 section 5)");
   if (!has_content(request, response)) {
     submit(response, false);
   } else {

@@ -24,7 +24,7 @@ class ServerStream final : public Stream, public Responder {
 
   Task<Result<void>> respond(const Request& request, Response& response) override;
   void interim(const Request& request, const Response& response) override;
-  Body& open_tunnel() override { return *this; }
+  Body& open_tunnel() override;
   bool head_sent() const noexcept override { return head_sent_; }
   uint64_t content_received() const noexcept override { return received_; }
   uint64_t content_sent() const noexcept override { return sent_; }

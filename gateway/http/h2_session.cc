@@ -191,14 +191,13 @@ Session::Session(net::Stream& stream, Role role, const Limits& limits)
   nghttp2_mem memory = pooled_memory();
   const auto make = role == Role::server ? &nghttp2_session_server_new3 : &nghttp2_session_client_new3;
   make(&session_, Callbacks::all(), this, Callbacks::options(role), &memory);
+  const bool serves = role == Role::server;
   const std::array<nghttp2_settings_entry, 4> settings = {
       {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams},
        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<uint32_t>(limits.window)},
        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits.header_bytes)},
-       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}}};
-  const size_t count =
-      role == Role::server ? settings.size() - 1 : settings.size();  // the last is a client's
-  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), count);
+       {serves ? NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL : NGHTTP2_SETTINGS_ENABLE_PUSH, serves ? 1U : 0U}}};
+  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, limits.window_of_all);
   schedule();
 }

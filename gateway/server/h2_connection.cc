@@ -54,7 +54,7 @@ void Http2Connection::serve(http::h2::ServerStream& stream, Result<void> head) {
 
 Task<> Http2Connection::answer(Call& call, Result<void> head) {
   Exchange& x = call.exchange;
-  x.request.body = &call.stream;
+  if (x.request.upgrade.empty()) x.request.body = &call.stream;
   if (!head) co_await x.fail(std::move(head.error()));
   co_await sallyport::serve(x);
   co_await call.stream.finish();

@@ -16,6 +16,7 @@
 #include "gateway/http/h1_message.h"
 #include "gateway/upstream/cluster.h"
 #include "gateway/upstream/clusters.h"
+#include "gateway/upstream/websocket.h"
 
 namespace sallyport::upstream {
 namespace {
@@ -100,6 +101,7 @@ class Forward final : public Plugin {
   bool may_switch(Exchange& x) const;
   void open_tunnel(Exchange& x, Lease& c) const;
   http::Requester::Timeouts timeouts_for(Exchange& x, const Endpoint& endpoint) const;
+  Result<void> check_switch(Exchange& x) const;
   void rebuild_headers(Exchange& x) const;
   Task<Result<void>> read_answer(Exchange& x, Lease& c);
   Task<Result<void>> send_and_receive(Exchange& x, Lease& c, Monotonic began, Again& again);
@@ -158,6 +160,7 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic be
   Result<void> done =
       co_await c.requester.send(x.request, endpoint.target.authority, timeouts_for(x, endpoint), x.arena);
   if (done) done = co_await read_answer(x, c);
+  if (done && x.response.status == 101) done = check_switch(x);
   const Duration took = MonotonicClock::now() - began;
   x.notes.upstream_us =
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
@@ -238,6 +241,13 @@ void Forward::open_tunnel(Exchange& x, Lease& c) const {
   x.response.length = {http::BodyLength::Kind::until_close, 0};
 }
 
+// An HTTP/2 client has no part in the handshake of RFC 6455, so we look at the backend's.
+Result<void> Forward::check_switch(Exchange& x) const {
+  if (x.request.version != http::Version::http2 || take_websocket_accept(x.request, x.response)) return {};
+  return sallyport::fail(Code::upstream_bad_answer, "bad_websocket_accept",
+                         "the upstream's Sec-WebSocket-Accept does not belong to our key");
+}
+
 // The final head; interim ones pass on their way, but for 100: whoever asked for that has had it from us.
 Task<Result<void>> Forward::read_answer(Exchange& x, Lease& c) {
   for (;;) {
@@ -268,6 +278,8 @@ void Forward::rebuild_headers(Exchange& x) const {
   headers.add(HeaderId::x_forwarded_host, x.request.authority);
   headers.add(HeaderId::x_request_id, x.request_id);
   headers.add(HeaderId::traceparent, trace);
+  if (!x.request.upgrade.empty() && x.request.version == http::Version::http2)
+    add_websocket_key(x.request, x.arena);
   if (const Principal* who = x.principal.get()) {
     headers.add(HeaderId::x_client_id, who->client);
     if (!who->roles_text.empty()) headers.add(HeaderId::x_client_roles, who->roles_text);

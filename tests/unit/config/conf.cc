@@ -187,7 +187,7 @@ TEST_CASE("every example loads, names the files that are there, and says first w
     CHECK(load_text(show(*loaded.model), file, loaded.directory, plugin_keys).problems.text() == "");
     ++examples;
   }
-  CHECK(examples == 5);
+  CHECK(examples == 6);
 }
 
 TEST_CASE("nothing secret is committed below conf") {

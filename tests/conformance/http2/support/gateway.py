@@ -26,6 +26,7 @@ defaults: {{ body: {{ max: 64MiB }} }}
 routes:
   - {{ name: all, match: {{ path: "/{{rest...}}" }}, authenticate: public, forward: {{ to: backend }} }}
   - {{ name: narrow, match: {{ path: "/narrow/{{rest...}}" }}, authenticate: public, forward: {{ to: narrow }} }}
+  - {{ name: sockets, match: {{ path: "/ws/{{rest...}}" }}, authenticate: public, forward: {{ to: backend, upgrade: [ websocket ] }} }}
   - {{ name: small, match: {{ path: /small }}, authenticate: public, body: {{ max: 10B }}, forward: {{ to: backend }} }}
   - {{ name: gets, match: {{ path: /gets, methods: [GET] }}, authenticate: public, forward: {{ to: backend }} }}
   - {{ name: alive, match: {{ path: /alive }}, authenticate: public, respond: {{ status: 204 }} }}
