@@ -19,9 +19,9 @@ std::unexpected<Error> malformed(std::string_view reason, std::string detail) {
 
 void RequestHead::field(Slice name, Slice value) {
   bytes_ += name.size() + value.size() + field_overhead;
-  if (bytes_ > limits_.header_bytes || ++fields_ > limits_.headers + 5)
-    return;  // and five pseudo header fields
-  if (!name.starts_with(':')) {
+  const bool pseudo = name.starts_with(':');
+  if (bytes_ > limits_.header_bytes || (!pseudo && ++fields_ > limits_.headers)) return;
+  if (!pseudo) {
     const HeaderId id = header_id(name);
     if (id == HeaderId::other) {
       request_->headers.add(arena_->copy(name), arena_->copy(value));
@@ -52,7 +52,7 @@ Result<void> RequestHead::finish(bool ended) {
     return fail(Code::uri_too_long, "uri_too_long", "the request target is too long");
   if (bytes_ > limits_.header_bytes)
     return fail(Code::headers_too_large, "headers_too_large", "the header block is too large");
-  if (fields_ > limits_.headers + 5)
+  if (fields_ > limits_.headers)
     return fail(Code::headers_too_large, "too_many_headers", "there are too many headers");
   if (!is_token(request_->method_text)) return malformed("bad_method", "the method is not a token");
   for (const Header& h : request_->headers) {
