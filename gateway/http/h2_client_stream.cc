@@ -64,13 +64,15 @@ Task<Result<void>> ClientStream::send(const Request& request, Slice host, const 
   return send_content(request);
 }
 
-// Ends before the content if the answer begins.
+// Ends before the content if the answer begins, or must have begun.
 Task<Result<void>> ClientStream::send_content(const Request& request) {
   pump_ = pump(request);
   if (!pump_.done()) {
     Task<> answer = answer_begins();
     co_await FirstOf(pump_, answer);
   }
+  if (!pump_.done() && !answer_is_here())
+    co_return late("upstream_timeout", "the upstream did not answer in time");
   if (!pump_.done()) co_return Result<void>{};
   if (!pumped_ && answer_is_here() && side_of(pumped_.error().code) != Side::client)
     co_return Result<void>{};  // its answer is here, whatever it made of the request
@@ -78,8 +80,9 @@ Task<Result<void>> ClientStream::send_content(const Request& request) {
 }
 
 Task<> ClientStream::answer_begins() {
-  // No time limit here: the pump has one for each step.
-  while (!answer_is_here()) co_await wait(reader_, Monotonic::max());
+  // The pump has a time limit for each step; a call has one for all of them.
+  for (bool in_time = true; in_time && !answer_is_here();)
+    in_time = co_await wait(reader_, timeouts_.deadline);
 }
 
 Task<> ClientStream::pump(const Request& request) {

@@ -3,10 +3,11 @@ import re
 
 import grpc
 
+from support.client import request
 from support.lab import expect_event
 from support.method import expect_status
 from support.patience import PATIENCE
-from support.peer import grpc_replies
+from support.peer import grpc_replies, quietly
 from support.registry import case, check, equal
 
 
@@ -193,3 +194,36 @@ def deadline_header(lab):
     equal(stub(b"", timeout=PATIENCE), b"ok", "the answer")
     told = peer.call("/test.Peer/Call").value(b"grpc-timeout")
     check(told is not None and re.fullmatch(rb"[0-9]{1,8}[HMSmun]", told), f"expected a time, came {told}")
+
+
+def grpc_timeout(lab, do, end):
+    """A call with a deadline of two seconds that has passed: what the client gets, and the call at the backend."""
+    peer = lab.peer()
+    peer.on("/test.Peer/Call", do)
+    gateway = lab.front(peer)
+    client = lab.client(gateway)
+    fields = request("/test.Peer/Call", ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "2S"), method="POST")
+    stream = client.begin(fields, end=end)
+    call = peer.call("/test.Peer/Call")
+    came = client.streams[stream]
+    if do is not quietly:
+        client.until(lambda: came.informational, "the interim answer")
+    lab.late(gateway, 2)
+    client.until(lambda: came.over or came.ended, "an end of the call")
+    equal(came.value(b"grpc-status"), b"4", "grpc-status")
+    call.expect_gone()
+
+
+@case("deadline", "one that passes before the server answers ends the call, whoever watches it", needs_clock=True)
+def deadline_of_whole_request(lab):
+    grpc_timeout(lab, quietly, end=True)
+
+
+@case("deadline", "one that passes while the client may still send ends the call", needs_clock=True)
+def deadline_of_open_request(lab):
+    grpc_timeout(lab, quietly, end=False)
+
+
+@case("deadline", "one that passes behind an interim answer, while the client may still send, ends the call", needs_clock=True)
+def deadline_behind_interim(lab):
+    grpc_timeout(lab, lambda call: call.head(103), end=False)
