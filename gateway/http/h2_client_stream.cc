@@ -11,6 +11,7 @@ namespace sallyport::http::h2 {
 namespace {
 
 constexpr size_t interim_max = 8;
+constexpr Duration dead_after = seconds(1);  // without a word, while we wait
 
 bool has_content(const Request& request) noexcept {
   using Kind = BodyLength::Kind;
@@ -45,6 +46,7 @@ Task<Result<void>> ClientStream::send(const Request& request, Slice host, const 
   arena_ = &arena;
   method_ = request.method;
   timeouts_ = timeouts;
+  sent_at_ = loop().now();
   const bool content = has_content(request);
   content_untouched_ = content;
   if (client_.ended()) {
@@ -193,9 +195,11 @@ std::unexpected<Error> ClientStream::broken() const {
   return fail(Code::upstream_bad_answer, "upstream_reset", "the upstream reset the stream, or we its answer");
 }
 
-// One that says nothing at all may be dead without a word: its other requests are not added to.
+// A connection over which nothing at all comes may be dead without a word: its other requests are not added
+// to. A call's own deadline may be too short to tell.
 std::unexpected<Error> ClientStream::late(std::string_view reason, std::string detail) {
-  if (!answered_) client_.retire();
+  const Monotonic silent_since = std::max(client_.heard_at_, sent_at_);
+  if (!answered_ && loop().now() - silent_since >= dead_after) client_.retire();
   return fail(Code::upstream_timeout, reason, std::move(detail));
 }
 
