@@ -11,6 +11,7 @@ namespace sallyport::http::h2 {
 namespace {
 
 constexpr size_t interim_max = 8;
+constexpr Duration dead_after = seconds(1);  // without a word, while we wait
 
 bool has_content(const Request& request) noexcept {
   using Kind = BodyLength::Kind;
@@ -45,6 +46,7 @@ Task<Result<void>> ClientStream::send(const Request& request, Slice host, const 
   arena_ = &arena;
   method_ = request.method;
   timeouts_ = timeouts;
+  sent_at_ = loop().now();
   const bool content = has_content(request);
   content_untouched_ = content;
   if (client_.ended()) {
@@ -64,13 +66,15 @@ Task<Result<void>> ClientStream::send(const Request& request, Slice host, const 
   return send_content(request);
 }
 
-// Ends before the content if the answer begins.
+// Ends before the content if the answer begins, or must have begun.
 Task<Result<void>> ClientStream::send_content(const Request& request) {
   pump_ = pump(request);
   if (!pump_.done()) {
     Task<> answer = answer_begins();
     co_await FirstOf(pump_, answer);
   }
+  if (!pump_.done() && !answer_is_here())
+    co_return late("upstream_timeout", "the upstream did not answer in time");
   if (!pump_.done()) co_return Result<void>{};
   if (!pumped_ && answer_is_here() && side_of(pumped_.error().code) != Side::client)
     co_return Result<void>{};  // its answer is here, whatever it made of the request
@@ -78,8 +82,9 @@ Task<Result<void>> ClientStream::send_content(const Request& request) {
 }
 
 Task<> ClientStream::answer_begins() {
-  // No time limit here: the pump has one for each step.
-  while (!answer_is_here()) co_await wait(reader_, Monotonic::max());
+  // The pump has a time limit for each step; a call has one for all of them.
+  for (bool in_time = true; in_time && !answer_is_here();)
+    in_time = co_await wait(reader_, timeouts_.deadline);
 }
 
 Task<> ClientStream::pump(const Request& request) {
@@ -190,9 +195,11 @@ std::unexpected<Error> ClientStream::broken() const {
   return fail(Code::upstream_bad_answer, "upstream_reset", "the upstream reset the stream, or we its answer");
 }
 
-// One that says nothing at all may be dead without a word: its other requests are not added to.
+// A connection over which nothing at all comes may be dead without a word: its other requests are not added
+// to. A call's own deadline may be too short to tell.
 std::unexpected<Error> ClientStream::late(std::string_view reason, std::string detail) {
-  if (!answered_) client_.retire();
+  const Monotonic silent_since = std::max(client_.heard_at_, sent_at_);
+  if (!answered_ && loop().now() - silent_since >= dead_after) client_.retire();
   return fail(Code::upstream_timeout, reason, std::move(detail));
 }
 

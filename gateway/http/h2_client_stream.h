@@ -58,6 +58,7 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   const Slice scheme_;
   Method method_ = Method::other;
   Timeouts timeouts_{};
+  Monotonic sent_at_{};
   ResponseHead head_;
   small_pool::Vector<Response> heads_;  // as they came: interim ones, then the final one
   size_t read_ = 0;                     // of them

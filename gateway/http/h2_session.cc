@@ -184,6 +184,7 @@ Session::Session(net::Stream& stream, Role role, const Limits& limits)
     : stream_(stream),
       guard_(role == Role::server, limits.header_bytes * block_factor, stream.loop().now()),
       quiet_since_(stream.loop().now()),
+      heard_at_(quiet_since_),
       fields_(std::make_unique<FieldList>()),
       list_bytes_max_(limits.header_bytes * bomb_factor),
       write_timeout_(limits.write_timeout),
@@ -230,7 +231,7 @@ void Session::feed() {
     return;
   }
   const Monotonic now = stream_.loop().now();
-  quiet_since_ = now;
+  quiet_since_ = heard_at_ = now;
   if (const Offence offence = guard_.see(input.readable(), now); !offence.reason.empty()) {
     input.consume(input.size());
     end(offence.reason, offence.code);

@@ -70,6 +70,7 @@ class Session : private TurnEnd {
   FrameGuard guard_;
   size_t streams_ = 0;     // that are open
   Monotonic quiet_since_;  // nothing has come and no stream has ended
+  Monotonic heard_at_;     // something came last
   std::string_view ended_by_;
   bool ended_ = false;
   bool leaving_ = false;               // the peer has sent GOAWAY

@@ -111,10 +111,7 @@ Task<Result<Lease*>> Cluster::open(Endpoint& endpoint) {
     if (!room) co_return std::unexpected(std::move(room.error()));
   }
   Result<Lease*> opened = co_await open_in(endpoint, deadline);
-  if (!opened) {
-    failed(endpoint, opened.error());
-    look_around();
-  }
+  if (!opened) failed(endpoint, opened.error());
   co_return opened;
 }
 
@@ -129,7 +126,7 @@ Task<Result<void>> Cluster::wait_for_room(List<WaitsForRoom>& queue, Monotonic d
 }
 
 Task<Result<Lease*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
-  OpenSlot slot(open_);
+  OpenSlot slot(*this);
   Result<std::unique_ptr<net::Stream>> stream = co_await connect(endpoint, deadline);
   if (!stream) co_return std::unexpected(std::move(stream.error()));
   slot.keep();

@@ -52,18 +52,22 @@ class Cluster final : private TurnEnd {
   friend class StreamLease;
 
   static constexpr Duration sweep_every = seconds(1);
-  // Counts a connection that is being opened, also if the task is cancelled.
+  // Counts a connection that is being opened; the others hear of it if none comes of it, also if the task is
+  // cancelled.
   struct OpenSlot {
-    explicit OpenSlot(size_t& open) noexcept : open_(&open) { ++open; }
+    explicit OpenSlot(Cluster& cluster) noexcept : cluster_(&cluster) { ++cluster.open_; }
     OpenSlot(const OpenSlot&) = delete;
     ~OpenSlot() {
-      if (open_ != nullptr) --*open_;
+      if (cluster_ == nullptr) return;
+      --cluster_->open_;
+      cluster_->look_around();
     }
-    void keep() noexcept { open_ = nullptr; }
+    void keep() noexcept { cluster_ = nullptr; }
 
    private:
-    size_t* open_;
+    Cluster* cluster_;
   };
+  struct Opening;
 
   Endpoint& choose();
   Task<Result<void>> wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline);

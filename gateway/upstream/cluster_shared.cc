@@ -7,17 +7,18 @@
 #include "gateway/upstream/cluster.h"
 
 namespace sallyport::upstream {
-namespace {
-
-// One connection to an endpoint is being opened, also if the task is cancelled.
-struct Opening {
-  explicit Opening(bool& flag) noexcept : opening(flag) { opening = true; }
+// One connection to an endpoint is being opened: the others wait, and hear of its end, also if the task is
+// cancelled.
+struct Cluster::Opening {
+  Opening(Cluster& of, Endpoint& to) noexcept : cluster(of), endpoint(to) { endpoint.opening = true; }
   Opening(const Opening&) = delete;
-  ~Opening() { opening = false; }
-  bool& opening;
+  ~Opening() {
+    endpoint.opening = false;
+    cluster.look_around();
+  }
+  Cluster& cluster;
+  Endpoint& endpoint;
 };
-
-}  // namespace
 
 SharedConnection* Cluster::with_room(const Endpoint& endpoint) noexcept {
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
@@ -49,7 +50,6 @@ Task<Result<Lease*>> Cluster::open_stream(Endpoint& endpoint) {
       continue;
     }
     Result<SharedConnection*> opened = co_await open_shared(endpoint, deadline);
-    look_around();
     if (opened && (*opened)->session().has_room()) co_return lease(**opened, false);
     if (opened) continue;  // others were quicker
     failed(endpoint, opened.error());
@@ -58,8 +58,8 @@ Task<Result<Lease*>> Cluster::open_stream(Endpoint& endpoint) {
 }
 
 Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monotonic deadline) {
-  const Opening opening(endpoint.opening);
-  OpenSlot slot(open_);
+  const Opening opening(*this, endpoint);
+  OpenSlot slot(*this);
   Result<std::unique_ptr<net::Stream>> stream = co_await connect(endpoint, deadline);
   if (!stream) co_return std::unexpected(std::move(stream.error()));
   slot.keep();

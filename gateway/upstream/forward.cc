@@ -23,6 +23,8 @@ namespace {
 
 using http::HeaderId;
 
+constexpr Duration hurry = seconds(1);  // a client's deadline that tells nothing of the endpoint
+
 enum class Credentials : uint8_t { remove, keep };
 constexpr std::array<std::string_view, 2> enum_names(Credentials) { return {"remove", "keep"}; }
 
@@ -157,8 +159,8 @@ Task<> Forward::handle(Exchange& x, Next) {
 
 Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic began, Again& again) {
   Endpoint& endpoint = c.endpoint;
-  Result<void> done =
-      co_await c.requester.send(x.request, endpoint.target.authority, timeouts_for(x, endpoint), x.arena);
+  const http::Requester::Timeouts timeouts = timeouts_for(x, endpoint);
+  Result<void> done = co_await c.requester.send(x.request, endpoint.target.authority, timeouts, x.arena);
   if (done) done = co_await read_answer(x, c);
   if (done && x.response.status == 101) done = check_switch(x);
   const Duration took = MonotonicClock::now() - began;
@@ -175,7 +177,9 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic be
     } else if (r.not_processed() || (stale && is_idempotent(x.request.method))) {
       again = Again::rewound;
     }
-    if (!stale && !r.not_processed()) cluster_->failed(endpoint, done.error());
+    // Nor is it, if the client left it no time.
+    const bool hurried = timeouts.deadline <= x.loop.now() && took < hurry;
+    if (!stale && !r.not_processed() && !hurried) cluster_->failed(endpoint, done.error());
     co_return done;
   }
   cluster_->succeeded(endpoint, took);

@@ -75,6 +75,18 @@ class Gateway:
     def alive(self):
         return self.process.poll() is None
 
+    def reload(self, config):
+        """Serves by another config from here on; what is under way keeps the old one."""
+        before = self.errors().count(" config_reloaded ")
+        with open(self.path + ".yaml", "w", encoding="ascii") as file:
+            file.write(config)
+        self.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + START_PATIENCE
+        while self.errors().count(" config_reloaded ") == before:
+            if not self.alive() or time.monotonic() > until:
+                raise Failure(f"the gateway did not read its config again:\n{self.errors()}")
+            time.sleep(0.01)
+
     def terminate(self):
         if self.alive():
             self.process.send_signal(signal.SIGTERM)

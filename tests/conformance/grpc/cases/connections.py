@@ -1,4 +1,6 @@
 """Many calls, few connections."""
+from support import wire
+from support.client import request
 from support.patience import PATIENCE
 from support.registry import case, check, equal
 
@@ -77,3 +79,18 @@ def cancelled(lab):
         method.visits()[-1].expect_gone()
         equal(method(b"kept"), b"kept", "the answer")
     check(len(connections(method)) <= 2, f"expected 2 connections at most, came {len(connections(method))}")
+
+
+@case("connections", "whoever has opened the connection leaves before it is up: the others that wait for it open one")
+def opener_leaves(lab):
+    peer = lab.peer(greet=False, acknowledge=False)
+    client = lab.client(gateway := lab.front(peer, upstream="connect_timeout: 60s"))
+    first = client.begin(request("/first"))
+    peer.link()
+    peer.manners = {}  # the next one speaks
+    second = client.begin(request("/second"))
+    client.settle()
+    client.send(wire.reset(first, wire.CANCEL))
+    equal(bytes(client.answer(second).body), b"hello", "the content")
+    equal(peer.paths(), ["/second"], "the requests at the backend")
+    lab.client(gateway).get("/next")

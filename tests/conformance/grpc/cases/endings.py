@@ -3,10 +3,11 @@ import re
 
 import grpc
 
+from support.client import request
 from support.lab import expect_event
 from support.method import expect_status
 from support.patience import PATIENCE
-from support.peer import grpc_replies
+from support.peer import grpc_replies, quietly
 from support.registry import case, check, equal
 
 
@@ -193,3 +194,60 @@ def deadline_header(lab):
     equal(stub(b"", timeout=PATIENCE), b"ok", "the answer")
     told = peer.call("/test.Peer/Call").value(b"grpc-timeout")
     check(told is not None and re.fullmatch(rb"[0-9]{1,8}[HMSmun]", told), f"expected a time, came {told}")
+
+
+def call_within(time):
+    return request("/test.Peer/Call", ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", time), method="POST")
+
+
+def grpc_timeout(lab, do, end):
+    """A call with a deadline of two seconds that has passed: what the client gets, and the call at the backend."""
+    peer = lab.peer()
+    peer.on("/test.Peer/Call", do)
+    gateway = lab.front(peer)
+    client = lab.client(gateway)
+    stream = client.begin(call_within("2S"), end=end)
+    call = peer.call("/test.Peer/Call")
+    came = client.streams[stream]
+    if do is not quietly:
+        client.until(lambda: came.informational, "the interim answer")
+    lab.late(gateway, 2)
+    client.until(lambda: came.over or came.ended, "an end of the call")
+    equal(came.value(b"grpc-status"), b"4", "grpc-status")
+    call.expect_gone()
+
+
+@case("deadline", "one that passes before the server answers ends the call, whoever watches it", needs_clock=True)
+def deadline_of_whole_request(lab):
+    grpc_timeout(lab, quietly, end=True)
+
+
+@case("deadline", "one that passes while the client may still send ends the call", needs_clock=True)
+def deadline_of_open_request(lab):
+    grpc_timeout(lab, quietly, end=False)
+
+
+@case("deadline", "one that passes behind an interim answer, while the client may still send, ends the call", needs_clock=True)
+def deadline_behind_interim(lab):
+    grpc_timeout(lab, lambda call: call.head(103), end=False)
+
+
+@case("deadline", "deadlines that leave the server no time are no failure of it, and do not cost its connection", needs_clock=True)
+def deadline_of_no_time(lab):
+    peer = lab.peer()
+    peer.on("/test.Peer/Call", quietly)
+    client = lab.client(gateway := lab.front(peer))
+    client.get("/first")
+    for _ in range(5):
+        came = client.streams[client.begin(call_within("1m"))]
+        client.until(lambda: came.ended, "an end of the call")
+        equal(came.value(b"grpc-status"), b"4", "grpc-status")
+        client.get("/next")
+    equal(len(peer.links), 1, "the connections to the server")
+    check("upstream_failed" not in gateway.errors(), "expected that the server has not failed, it is said to have")
+    late = client.begin(call_within("5S"))
+    peer.call("/test.Peer/Call", 5)
+    lab.late(gateway, 5)
+    client.answer(late)
+    client.get("/last")
+    check(peer.call("/last").link is not peer.link(), "expected that a connection where nothing came for so long gets no more calls")

@@ -125,6 +125,10 @@ class Lab:
         self.gateways.append(gateway)
         return gateway
 
+    def refront(self, gateway, *peers, upstream="", route="", http="{}"):
+        """Puts a gateway in front of these backends instead, by a reload."""
+        gateway.reload(peers_config(peers, upstream, route, http))
+
     def client(self, gateway=None, **options):
         """HTTP/2 over TLS, frame by frame, to this gateway."""
         secure = connect_tls((gateway or self.gateway).port("edge"))
