@@ -187,7 +187,10 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Connection& c, Monoton
   }
   http::h1::remove_hop_by_hop(r.headers);
   if (back_) back_->apply(x, endpoint.target);
-  if (r.status == 101) open_tunnel(x, c);
+  if (r.status == 101)
+    open_tunnel(x, c);
+  else
+    x.watch_answer();
   x.answered = true;
   co_return done;
 }
@@ -225,7 +228,7 @@ Slice Forward::rewritten(Exchange& x) const {
 void Forward::open_tunnel(Exchange& x, Connection& c) const {
   x.response.headers.add(HeaderId::upgrade, x.request.upgrade);
   http::TunnelLimits limits{idle_timeout_, timeouts_.body, {}};
-  if (!x.rechecks.empty()) limits.still_allowed = [&x] { return x.still_allowed(); };
+  if (x.admission != nullptr) limits.still_allowed = [&x] { return x.still_allowed(); };
   x.response.body = &c.http.tunnel(x.responder().open_tunnel(), std::move(limits));
   x.response.length = {http::BodyLength::Kind::until_close, 0};
 }
@@ -253,7 +256,8 @@ void Forward::rebuild_headers(Exchange& x) const {
     if (h.id == HeaderId::other && (turns_into_ours(h.name) || text::iequals(h.name, "Forwarded")))
       return true;
     if (keep_credentials_) return false;
-    return std::ranges::any_of(x.credential_headers, [&](Slice name) { return text::iequals(name, h.name); });
+    return std::ranges::any_of(x.credential_headers,
+                               [&](const auto& c) { return text::iequals(c.name, h.name); });
   });
   headers.add(HeaderId::x_forwarded_for, x.forwarded_for);
   headers.add(HeaderId::x_forwarded_proto, proto);
