@@ -53,7 +53,7 @@ void Exchange::clear() noexcept {
   params.size = 0;
   answered = false;
   principal.reset();
-  rechecks.clear();
+  admission = nullptr;
   bearer = false;
   credential_headers.clear();
   notes = {};
@@ -94,8 +94,15 @@ void Exchange::find_client() {
     forwarded_for = arena.concat({text::trim(way.substr(begin)), ", ", connection.client_ip});
 }
 
-bool Exchange::still_allowed() {
-  return std::ranges::all_of(rechecks, [](auto& good) { return good(); });
+// What has a length is let finish: it has an end, and was allowed when it began.
+void Exchange::watch_answer() {
+  using Kind = http::BodyLength::Kind;
+  if (admission == nullptr || response.body == nullptr) return;
+  const bool unknown = response.length.kind == Kind::chunked || response.length.kind == Kind::until_close;
+  const bool events = http::is_event_stream(response);
+  if (!unknown && !events) return;
+  lasting_body_.begin(*this, *response.body, unknown && events);
+  response.body = &lasting_body_;
 }
 
 Task<> Exchange::fail(Error error) {

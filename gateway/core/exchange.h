@@ -5,7 +5,6 @@
 // route's snapshot.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +16,7 @@
 #include "gateway/base/arena.h"
 #include "gateway/base/error.h"
 #include "gateway/base/small_pool.h"
+#include "gateway/core/lasting_body.h"
 #include "gateway/core/principal.h"
 #include "gateway/core/router.h"
 #include "gateway/http/body.h"
@@ -46,6 +46,16 @@ class Held {
   ~Held() = default;
 };
 
+// Whoever has let the caller in, and can tell whether it would do so again. Outlives the exchange.
+class Admission {
+ public:
+  // False, and the exchange's notes say why, once what the caller was let in with has ended.
+  virtual bool still_allowed(Exchange& x) = 0;
+
+ protected:
+  ~Admission() = default;
+};
+
 class Exchange {
  public:
   Exchange(Loop& loop, const ConnectionInfo& connection, http::Responder& responder);
@@ -65,15 +75,20 @@ class Exchange {
   bool answered = false;  // response is there
 
   std::shared_ptr<const Principal> principal;  // who calls, once verified; null: nobody knows
-  // For an exchange that may last: false once what the caller was let in with has ended since.
-  bool still_allowed();
-  std::vector<std::move_only_function<bool()>> rechecks;  // false: not any more
+  // Asked again while an answer lasts; null: nothing of what the caller was let in with ends.
+  Admission* admission = nullptr;
+  bool still_allowed() { return admission == nullptr || admission->still_allowed(*this); }
+  // From here on, the content of an answer whose end nobody knows ends when the caller is not allowed any
+  // more.
+  void watch_answer();
   // True if the request carries a Bearer token: a refusal then speaks RFC 6750.
   bool bearer = false;
-  // The header names that carry credentials on this route (names with the life of the snapshot); forward
-  // removes them.
-  small_pool::Vector<Slice> credential_headers;
-  void note_credential_header(Slice name) { credential_headers.push_back(name); }
+  // The headers that carry credentials on this route; forward removes them.
+  struct CredentialHeader {
+    Slice name;   // with the life of the snapshot
+    Slice shown;  // what `admission` looks at again, if it has let the caller in by this header
+  };
+  small_pool::Vector<CredentialHeader> credential_headers;
 
   // Who is at the other end: the connection's address, or what the trusted proxies in front say of it; and
   // the whole way from there to us, for X-Forwarded-For.
@@ -165,6 +180,7 @@ class Exchange {
   http::MemoryBody memory_body_;  // of an answer of our own
   http::MemoryBody read_body_;    // of a request that was read whole
   LimitedBody limited_body_;
+  LastingBody lasting_body_;
   Buffer body_buffer_;
   Slice body_;  // what read_body gave
   bool body_read_ = false;

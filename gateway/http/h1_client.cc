@@ -148,8 +148,7 @@ Task<Result<void>> ClientConnection::read_response(const Request& request, Arena
     co_return fail(Code::upstream_bad_answer, "too_many_interim",
                    "the upstream sent too many interim responses");
   }
-  const bool events = response.headers.get(HeaderId::content_type).starts_with("text/event-stream");
-  body_.begin(response.length, events ? timeouts_.events : timeouts_.body);
+  body_.begin(response.length, is_event_stream(response) ? timeouts_.events : timeouts_.body);
   response.body = &body_;
   keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;
   co_return Result<void>{};

@@ -149,8 +149,7 @@ Task<Result<void>> ClientStream::read_response(const Request&, Arena&, Response&
     co_return fault_ ? fail(fault_->code, fault_->reason, fault_->detail) : broken();
   response = std::move(heads_[read_++]);
   if (response.status < 200) co_return Result<void>{};
-  const bool events = response.headers.get(HeaderId::content_type).starts_with("text/event-stream");
-  if (events) timeouts_.body = timeouts_.events;
+  if (is_event_stream(response)) timeouts_.body = timeouts_.events;
   response.body = this;
   co_return Result<void>{};
 }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "gateway/base/bytes.h"
 #include "gateway/base/small_pool.h"
@@ -90,6 +91,11 @@ class Headers {
   void set(Slice name, Slice value);
   void remove(HeaderId id) noexcept;
   void remove(Slice name) noexcept;
+  // Gives every field the value that `f(const Header&)` makes of it.
+  template <class F>
+  void map_values(F f) {
+    for (Header& h : fields_) h.value = f(std::as_const(h));
+  }
   // Removes every field for which `unwanted(const Header&)` is true.
   template <class F>
   void remove_if(F unwanted) {

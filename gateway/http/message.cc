@@ -4,12 +4,19 @@
 #include <array>
 #include <span>
 
+#include "gateway/base/text.h"
+
 namespace sallyport::http {
 
 Method method_from(std::string_view name) noexcept {
   const auto known = std::span(method_names).first(static_cast<size_t>(Method::other));
   const auto found = std::ranges::find(known, name);
   return static_cast<Method>(found - known.begin());
+}
+
+bool is_event_stream(const Response& response) noexcept {
+  const Slice type = response.headers.get(HeaderId::content_type);
+  return text::iequals(text::trim(type.substr(0, type.find(';'))), "text/event-stream");
 }
 
 // RFC 9110 section 15 and the registry beyond it.

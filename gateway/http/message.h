@@ -79,6 +79,9 @@ struct Response {
   }
 };
 
+// Server-sent events (WHATWG HTML section 9.2): an answer that lasts, and is silent in between.
+bool is_event_stream(const Response& response) noexcept;
+
 // A response to HEAD and 1xx, 204 and 304 have none (RFC 9110 section 6.4.1).
 constexpr bool may_have_content(Method method, int status) noexcept {
   return method != Method::head && status >= 200 && status != 204 && status != 304;

@@ -16,6 +16,7 @@
 #include "gateway/http/h1_message.h"
 #include "gateway/upstream/cluster.h"
 #include "gateway/upstream/clusters.h"
+#include "gateway/upstream/rewrite_back.h"
 #include "gateway/upstream/websocket.h"
 
 namespace sallyport::upstream {
@@ -28,6 +29,9 @@ constexpr Duration hurry = seconds(1);  // a client's deadline that tells nothin
 enum class Credentials : uint8_t { remove, keep };
 constexpr std::array<std::string_view, 2> enum_names(Credentials) { return {"remove", "keep"}; }
 
+enum class Answers : uint8_t { rewrite, keep };
+constexpr std::array<std::string_view, 2> enum_names(Answers) { return {"rewrite", "keep"}; }
+
 enum class Upgrade : uint8_t { websocket };
 constexpr std::array<std::string_view, 1> enum_names(Upgrade) { return {"websocket"}; }
 
@@ -35,6 +39,9 @@ struct ForwardOptions {
   std::string to;  // the upstream
   // What the backend is asked for: a path whose {names} are those of match.path; without it, the client's.
   std::optional<config::PathPattern> path;
+  // Whether Location, Content-Location and the paths of cookies are put in the client's terms; default: where
+  // there is a `path`.
+  std::optional<Answers> answers;
   std::optional<Duration> timeout;  // to the response head; default: the upstream's response_timeout
   Credentials credentials =
       Credentials::remove;       // what the caller proved itself with, before the backend sees the request
@@ -46,6 +53,7 @@ struct ForwardOptions {
   void fields(IO& io) {
     io.required("to", to);
     io.field("path", path);
+    io.field("answers", answers);
     io.field("timeout", timeout);
     io.field("credentials", credentials);
     io.field("upgrade", upgrade);
@@ -82,12 +90,13 @@ bool turns_into_ours(Slice name) noexcept {
 
 class Forward final : public Plugin {
  public:
-  Forward(std::shared_ptr<Cluster> cluster, const ForwardOptions& options)
+  Forward(std::shared_ptr<Cluster> cluster, const ForwardOptions& options, std::optional<RewriteBack> back)
       : cluster_(std::move(cluster)),
         keep_credentials_(options.credentials == Credentials::keep),
         websocket_(!options.upgrade.empty()),
         idle_timeout_(options.idle_timeout),
-        path_(options.path) {
+        path_(options.path),
+        back_(std::move(back)) {
     timeouts_.response = options.timeout.value_or(cluster_->options().response_timeout);
     timeouts_.body = cluster_->options().body_timeout;
     timeouts_.events = options.idle_timeout;
@@ -115,6 +124,7 @@ class Forward final : public Plugin {
   bool websocket_;
   Duration idle_timeout_;
   std::optional<config::PathPattern> path_;
+  std::optional<RewriteBack> back_;
 };
 
 bool is_idempotent(http::Method m) noexcept {  // RFC 9110 section 9.2.2
@@ -190,7 +200,11 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic be
     }
   }
   http::h1::remove_hop_by_hop(r.headers);
-  if (r.status == 101) open_tunnel(x, c);
+  if (back_) back_->apply(x, endpoint.target);
+  if (r.status == 101)
+    open_tunnel(x, c);
+  else
+    x.watch_answer();
   x.answered = true;
   co_return done;
 }
@@ -240,7 +254,7 @@ http::Requester::Timeouts Forward::timeouts_for(Exchange& x, const Endpoint& end
 void Forward::open_tunnel(Exchange& x, Lease& c) const {
   x.response.headers.add(HeaderId::upgrade, x.request.upgrade);
   http::TunnelLimits limits{idle_timeout_, timeouts_.body, {}};
-  if (!x.rechecks.empty()) limits.still_allowed = [&x] { return x.still_allowed(); };
+  if (x.admission != nullptr) limits.still_allowed = [&x] { return x.still_allowed(); };
   x.response.body = &c.requester.tunnel(x.responder().open_tunnel(), std::move(limits));
   x.response.length = {http::BodyLength::Kind::until_close, 0};
 }
@@ -275,7 +289,8 @@ void Forward::rebuild_headers(Exchange& x) const {
     if (h.id == HeaderId::other && (turns_into_ours(h.name) || text::iequals(h.name, "Forwarded")))
       return true;
     if (keep_credentials_) return false;
-    return std::ranges::any_of(x.credential_headers, [&](Slice name) { return text::iequals(name, h.name); });
+    return std::ranges::any_of(x.credential_headers,
+                               [&](const auto& c) { return text::iequals(c.name, h.name); });
   });
   headers.add(HeaderId::x_forwarded_for, x.forwarded_for);
   headers.add(HeaderId::x_forwarded_proto, proto);
@@ -292,16 +307,13 @@ void Forward::rebuild_headers(Exchange& x) const {
 }
 
 // Every {name} of forward.path must be one of match.path, and of its kind.
-void check_path(const ForwardOptions& options, config::Reader& reader, const Setup& setup) {
-  if (!options.path) return;
-  const auto route = std::ranges::find(setup.model.routes, setup.route, &config::Route::name);
-  if (route == setup.model.routes.end()) return;
-  for (const config::Segment& segment : options.path->segments) {
-    const auto& there = route->match.path.segments;
-    if (segment.kind != config::Segment::Kind::literal && std::ranges::find(there, segment) == there.end())
-      reader.error_at("path", fmt::format("{{{}{}}} is not in match.path (\"{}\")", segment.text,
-                                          segment.kind == config::Segment::Kind::rest ? "..." : "",
-                                          route->match.path.text));
+void check_path(const config::PathPattern& path, const config::PathPattern& match, config::Reader& reader) {
+  for (const config::Segment& segment : path.segments) {
+    if (segment.kind != config::Segment::Kind::literal &&
+        std::ranges::find(match.segments, segment) == match.segments.end())
+      reader.error_at("path",
+                      fmt::format("{{{}{}}} is not in match.path (\"{}\")", segment.text,
+                                  segment.kind == config::Segment::Kind::rest ? "..." : "", match.text));
   }
 }
 
@@ -318,15 +330,27 @@ void check_upgrade(const ForwardOptions& options, config::Reader& reader, const 
   }
 }
 
+// By default where the backend knows other paths than the client.
+std::optional<RewriteBack> rewrite_back(const ForwardOptions& options, const config::PathPattern& match) {
+  const Answers answers = options.answers.value_or(options.path ? Answers::rewrite : Answers::keep);
+  if (answers == Answers::keep) return std::nullopt;
+  return std::optional<RewriteBack>(std::in_place, match, options.path.value_or(match));
+}
+
 std::unique_ptr<Plugin> make_forward(config::Reader& reader, Setup& setup) {
   ForwardOptions options;
   reader.value(options);
   if (options.to.empty()) return nullptr;
-  check_path(options, reader, setup);
+  const auto route = std::ranges::find(setup.model.routes, setup.route, &config::Route::name);
+  std::optional<RewriteBack> back;
+  if (route != setup.model.routes.end()) {
+    if (options.path) check_path(*options.path, route->match.path, reader);
+    back = rewrite_back(options, route->match.path);
+  }
   check_upgrade(options, reader, setup);
   std::shared_ptr<Cluster> cluster = find_cluster(options.to, reader, setup);
   if (cluster == nullptr) return nullptr;
-  return std::make_unique<Forward>(std::move(cluster), options);
+  return std::make_unique<Forward>(std::move(cluster), options, std::move(back));
 }
 
 }  // namespace

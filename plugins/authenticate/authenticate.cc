@@ -88,7 +88,7 @@ class MergedCache {
   std::vector<Entry> entries_;
 };
 
-class Authenticate final : public Policy {
+class Authenticate final : public Policy, private Admission {
  public:
   Authenticate(Setup& setup, config::Mode mode, std::vector<std::shared_ptr<Authenticator>> authenticators,
                bool all)
@@ -100,20 +100,33 @@ class Authenticate final : public Policy {
                                                 [] { return std::make_shared<MergedCache>(); })) {}
 
   Task<Decision> decide(Exchange& x) override {
-    for (const auto& a : authenticators_) x.note_credential_header(a->header());
+    for (const auto& a : authenticators_) x.credential_headers.push_back({a->header(), {}});
     Decision decision = all_ ? every_one(x) : first_one(x);
-    if (shadow_ || decision != nullptr) x.rechecks.clear();
-    if (!shadow_ && decision == nullptr && x.principal->not_after_s != 0 && !x.request.upgrade.empty())
-      x.rechecks.emplace_back([&x] { return unix_seconds(x.loop.wall()) < x.principal->not_after_s; });
+    if (!shadow_ && decision == nullptr) x.admission = this;
     return Task<Decision>::ready(std::move(decision));
   }
 
  private:
+  bool still_allowed(Exchange& x) override {
+    const Wall now = x.loop.wall();
+    const int64_t not_after = x.principal->not_after_s;
+    std::string_view why = not_after != 0 && unix_seconds(now) >= not_after ? "expired" : "";
+    for (size_t i = 0; why.empty() && i < authenticators_.size(); ++i) {
+      const Slice shown = x.credential_headers[i].shown;
+      if (!shown.empty()) why = authenticators_[i]->ended(shown, now);
+    }
+    if (why.empty()) return true;
+    x.notes.refused_by = "authenticate";
+    x.notes.reason = why;
+    return false;
+  }
+
   Decision first_one(Exchange& x) {
-    for (const auto& a : authenticators_) {
-      if (!a->carries(x)) continue;
-      auto principal = a->verify(x);
-      if (!principal) return refused(*a, std::move(principal.error()));
+    for (size_t i = 0; i < authenticators_.size(); ++i) {
+      Authenticator& a = *authenticators_[i];
+      if (!a.carries(x)) continue;
+      auto principal = a.verify(x, x.credential_headers[i].shown);
+      if (!principal) return refused(a, std::move(principal.error()));
       x.principal = std::move(*principal);
       return pass();
     }
@@ -122,12 +135,12 @@ class Authenticate final : public Policy {
 
   Decision every_one(Exchange& x) {
     Proofs proofs;
-    size_t count = 0;
-    for (const auto& a : authenticators_) {
-      if (!a->carries(x)) return nothing_carried();
-      auto principal = a->verify(x);
-      if (!principal) return refused(*a, std::move(principal.error()));
-      proofs[count++] = std::move(*principal);
+    for (size_t i = 0; i < authenticators_.size(); ++i) {
+      Authenticator& a = *authenticators_[i];
+      if (!a.carries(x)) return nothing_carried();
+      auto principal = a.verify(x, x.credential_headers[i].shown);
+      if (!principal) return refused(a, std::move(principal.error()));
+      proofs[i] = std::move(*principal);
     }
     x.principal = merged_->find_or_make(proofs);
     return pass();

@@ -124,7 +124,7 @@ class ApiKeyAuthenticator final : public Authenticator {
     return x.request.headers.find(header_) != nullptr;
   }
 
-  Result<std::shared_ptr<const Principal>> verify(Exchange& x) override {
+  Result<std::shared_ptr<const Principal>> verify(Exchange& x, Slice& shown) override {
     Slice key;
     size_t found = 0;
     for (const http::Header& h : x.request.headers) {
@@ -134,10 +134,12 @@ class ApiKeyAuthenticator final : public Authenticator {
     }
     if (found != 1)
       return fail(Code::bad_credentials, "several_keys", "there must be one API key, not several");
-    auto caller = keys_.find(key, x.loop.wall());
-    if (caller && !x.request.upgrade.empty())  // it may last: a key that is revoked meanwhile ends it
-      x.rechecks.emplace_back([this, key, &x] { return keys_.find(key, x.loop.wall()).has_value(); });
-    return caller;
+    shown = key;
+    return keys_.find(key, x.loop.wall());
+  }
+  std::string_view ended(Slice shown, Wall now) override {
+    const auto caller = keys_.find(shown, now);
+    return caller ? std::string_view{} : caller.error().reason;
   }
   std::string challenge(const Error*) const override { return fmt::format("ApiKey header=\"{}\"", header_); }
 
@@ -280,7 +282,7 @@ class JwtAuthenticator final : public Authenticator {
     const http::Header* h = x.request.headers.find(http::HeaderId::authorization);
     return h != nullptr && is_bearer(h->value);
   }
-  Result<std::shared_ptr<const Principal>> verify(Exchange& x) override {
+  Result<std::shared_ptr<const Principal>> verify(Exchange& x, Slice&) override {
     x.bearer = true;
     if (x.request.headers.count(http::HeaderId::authorization) != 1) {
       return fail(Code::bad_credentials, "several_tokens",
@@ -296,6 +298,7 @@ class JwtAuthenticator final : public Authenticator {
       store_->wanted->store(true, std::memory_order_relaxed);
     return principal;
   }
+  std::string_view ended(Slice, Wall) override { return {}; }
   std::string challenge(const Error* error) const override {
     if (error == nullptr) return "Bearer";
     return fmt::format("Bearer error=\"invalid_token\", error_description=\"{}\"", error->detail);

@@ -160,4 +160,6 @@ TEST_CASE("a WebSocket whose key is revoked is closed with 1008, between two fra
   CHECK(read_exactly(*client, 4) == std::string("\x88\x02\x03\xf0"));
   CHECK(client->at_end());
   CHECK(cut->at_end());
+  const std::string line = gateway.log_line("\"status\":101");
+  CHECK(line.find(R"("refused_by":"authenticate","reason":"revoked")") != std::string::npos);
 }

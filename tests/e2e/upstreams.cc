@@ -188,3 +188,40 @@ TEST_CASE("a route rewrites the path: the backend gets what was matched, encoded
   CHECK(checked.status == 78);
   CHECK(checked.err.find("{other} is not in match.path") != std::string::npos);
 }
+
+TEST_CASE("answers name the client's paths where the route rewrites them, and are left alone elsewhere") {
+  Origin origin([](const OriginRequest& r) {
+    const size_t host = r.head.find("Host: ") + 6;
+    const std::string self = "http://" + r.head.substr(host, r.head.find("\r\n", host) - host);
+    const std::string place = r.head.find("/list") != std::string::npos ? "https://evil.test" : self;
+    return "HTTP/1.1 201 Created\r\nLocation: " + place +
+           "/v1/orders/42?a=b\r\nContent-Location: /v1/orders/42" +
+           "\r\nSet-Cookie: s=1; Path=/v1/orders; HttpOnly; Domain=127.0.0.1\r\nSet-Cookie: t=2; Path=/" +
+           "\r\nLink: </v1/orders>\r\nContent-Length: 0\r\n\r\n";
+  });
+  const std::string to = "authenticate: public, forward: { to: web";
+  Gateway gateway(
+      "upstreams: { web: { targets: [" + quoted(origin.target()) + "] } }\nroutes:\n" +
+      "  - { name: create, match: { path: /orders }, " + to + ", path: /v1/orders } }\n" +
+      "  - { name: list, match: { path: /list }, " + to + ", path: /v1/list } }\n" +
+      "  - { name: same, match: { path: \"/v1/{rest...}\" }, " + to + " } }\n" +
+      "  - { name: told, match: { path: /told }, " + to + ", path: /v1/orders, answers: keep } }\n" +
+      "  - { name: host, match: { path: \"/v1/orders/{id}\" }, " + to + ", answers: rewrite } }\n");
+  const Response r = gateway.ask(post("/orders", "{}"));
+  CHECK(r.header("location") == "https://api.test/orders/42?a=b");
+  CHECK(r.header("content-location") == "/orders/42");
+  CHECK(r.header("set-cookie") == "s=1; Path=/orders; HttpOnly, t=2; Path=/");
+  CHECK(r.header("link") == "</v1/orders>");
+  CHECK(gateway.ask(get("/list")).header("location") == "https://evil.test/v1/orders/42?a=b");
+  const std::string here = origin.target() + "/v1/orders/42?a=b";
+  const std::string cookies = "s=1; Path=/v1/orders; HttpOnly; Domain=127.0.0.1, t=2; Path=/";
+  for (const char* path : {"/v1/x", "/told"}) {
+    const Response kept = gateway.ask(get(path));
+    CHECK(kept.header("location") == here);
+    CHECK(kept.header("content-location") == "/v1/orders/42");
+    CHECK(kept.header("set-cookie") == cookies);
+  }
+  const Response host = gateway.ask(get("/v1/orders/1"));
+  CHECK(host.header("location") == "https://api.test/v1/orders/42?a=b");
+  CHECK(host.header("set-cookie") == "s=1; Path=/v1/orders; HttpOnly, t=2; Path=/");
+}

@@ -257,3 +257,29 @@ def silent_without_tls(lab):
     client = lab.connect_plain(greet=False)
     late(lab, HEADER_TIMEOUT)
     client.expect_closed()
+
+
+# --- answers that last
+
+@timeout_case("RFC9113-8.1", "an event stream whose key is revoked ends in order, other content of unknown length is reset")
+def revoked_while_answered(lab):
+    def begins(content_type):
+        def do(visit):
+            visit.answer(headers=[("Content-Type", content_type), ("Transfer-Encoding", "chunked")], body=b"5\r\nfirst\r\n", framing=False)
+            visit.wait_until_gone()
+            visit.keep = False
+        return do
+
+    lab.backend.on("/keyed/events", begins("text/event-stream"))
+    lab.backend.on("/keyed/calls", begins("application/grpc"))
+    client = lab.connect()
+    events, calls = (client.begin(request(f"/keyed/{name}", ("x-api-key", lab.key))) for name in ("events", "calls"))
+    client.until(lambda: all(bytes(client.streams[stream].body) == b"first" for stream in (events, calls)), "the first piece of both")
+    lab.revoke_key()
+    late(lab, 1)
+    client.until(lambda: client.streams[events].over and client.streams[calls].over, "the end of both")
+    check(client.streams[events].ended, "expected the events to end in order")
+    equal(client.streams[calls].reset, wire.INTERNAL_ERROR, "the code of the reset")
+    client.get("/keyed/events", ("x-api-key", lab.key), status=401)
+    client.expect_alive()
+    lab.make_key()

@@ -1,12 +1,14 @@
 """The gateway of these cases, with recording backends behind it."""
+import os
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
 
 from support.backend import Backend
 from support.client import PATIENCE, Client, connect_tcp, connect_tls
-from support.process import Gateway, make_certificate
+from support.process import START_PATIENCE, Gateway, binary, make_certificate
 from support.registry import Failure, check, equal
 
 CONFIG = """
@@ -22,6 +24,7 @@ log: {{ access: {{ to: off }} }}
 upstreams:
   backend: {{ targets: [ "http://127.0.0.1:{backend}" ] }}
   narrow: {{ targets: [ "http://127.0.0.1:{narrow}" ] }}
+authenticators: {{ keys: {{ type: api_key, file: keys.yaml }} }}
 defaults: {{ body: {{ max: 64MiB }} }}
 routes:
   - {{ name: all, match: {{ path: "/{{rest...}}" }}, authenticate: public, forward: {{ to: backend }} }}
@@ -29,6 +32,7 @@ routes:
   - {{ name: sockets, match: {{ path: "/ws/{{rest...}}" }}, authenticate: public, forward: {{ to: backend, upgrade: [ websocket ] }} }}
   - {{ name: small, match: {{ path: /small }}, authenticate: public, body: {{ max: 10B }}, forward: {{ to: backend }} }}
   - {{ name: gets, match: {{ path: /gets, methods: [GET] }}, authenticate: public, forward: {{ to: backend }} }}
+  - {{ name: keyed, match: {{ path: "/keyed/{{rest...}}" }}, authenticate: {{ any_of: [keys] }}, forward: {{ to: backend }} }}
   - {{ name: alive, match: {{ path: /alive }}, authenticate: public, respond: {{ status: 204 }} }}
 """
 
@@ -45,6 +49,23 @@ class Lab:
 
     def prepare(self):
         make_certificate(self.folder)
+        self.make_key()
+
+    def keys(self, *words):
+        done = subprocess.run([binary(), "keys", *words, "--file", os.path.join(self.folder, "keys.yaml")], check=True, capture_output=True)
+        return done.stdout.decode().split("\n")[0]
+
+    def make_key(self):
+        self.key = self.keys("create", "--client", "acme")
+
+    def revoke_key(self):
+        """The gateway knows it when this returns."""
+        told = self.gateway.errors().count("keys_reloaded")
+        self.keys("revoke", "--id", self.key[3:15])
+        until = time.monotonic() + START_PATIENCE
+        while self.gateway.errors().count("keys_reloaded") == told:
+            check(time.monotonic() < until, "expected the key file to be read again")
+            time.sleep(0.01)
 
     def start(self):
         """The gateway of all cases, until one of them fails."""

@@ -1,0 +1,40 @@
+// LastingBody: the content of an answer whose end nobody knows, for a caller who is not allowed for ever: a
+// token expires, a key is revoked. Asked about once a second, also while the backend is silent; an answer
+// that is over before that pays a comparison a piece.
+//
+// Owned by the exchange; one worker's thread.
+#pragma once
+
+#include <optional>
+
+#include "gateway/async/loop.h"
+#include "gateway/http/body.h"
+
+namespace sallyport {
+
+class Exchange;
+
+class LastingBody final : public http::Body {
+ public:
+  // in_order: when it ends early, it ends like a whole one. For what a client takes up again by itself; all
+  // else breaks off, or half of it would be taken for all.
+  void begin(Exchange& x, http::Body& inner, bool in_order) noexcept;
+
+  // Of its own errors: bad_credentials.
+  Task<Result<Slice>> pull() override;
+  std::optional<uint64_t> remaining() const noexcept override { return inner_->remaining(); }
+  const http::Headers* trailers() const noexcept override { return inner_->trailers(); }
+
+ private:
+  bool is_allowed();
+  Result<Slice> end() const;
+  Task<Result<Slice>> wait(Task<Result<Slice>> pending);
+
+  Exchange* x_ = nullptr;
+  http::Body* inner_ = nullptr;
+  Monotonic ask_at_{};
+  bool in_order_ = false;
+  bool allowed_ = true;
+};
+
+}  // namespace sallyport
