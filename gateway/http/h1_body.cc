@@ -15,6 +15,7 @@ void ReceivedBody::begin(BodyLength length, Duration silence, Pace pace) noexcep
       length.kind == BodyLength::Kind::none || (length.kind == BodyLength::Kind::counted && left_ == 0);
   state_ = empty ? State::end : State::reading;
   received_ = 0;
+  asked_ = true;
   silence_ = silence;
   pace_ = pace;
   invitation_ = {};
@@ -41,8 +42,18 @@ Task<Result<Slice>> ReceivedBody::pull() {
   return wait();
 }
 
+void ReceivedBody::abandon(Error error) noexcept {
+  if (state_ != State::end) static_cast<void>(failed(std::move(error)));
+}
+
 Result<Slice> ReceivedBody::take() {
-  if (length_.kind == BodyLength::Kind::chunked) return take_chunked();
+  Result<Slice> piece = length_.kind == BodyLength::Kind::chunked ? take_chunked() : take_counted();
+  asked_ = piece && piece->empty() && state_ == State::reading;
+  if (!asked_) given_at_ = stream_.loop().now();
+  return piece;
+}
+
+Result<Slice> ReceivedBody::take_counted() {
   Buffer& input = stream_.input();
   Slice piece = input.readable();
   if (length_.kind == BodyLength::Kind::counted) {

@@ -35,6 +35,12 @@ class ReceivedBody final : public Body {
   std::optional<uint64_t> remaining() const noexcept override;
 
   bool finished() const noexcept { return state_ == State::end; }
+  // When the last piece was given, while nobody asks for another; the end of time if somebody does, or none
+  // was given.
+  Monotonic untouched_since() const noexcept { return asked_ ? Monotonic::max() : given_at_; }
+  // The stream goes away: whoever asks for more gets the error. All of it may have been given, then nothing
+  // is lost.
+  void abandon(Error error) noexcept;
   bool invitation_pending() const noexcept { return !invitation_.empty(); }
   uint64_t received() const noexcept { return received_; }
 
@@ -43,6 +49,7 @@ class ReceivedBody final : public Body {
 
   // A piece out of what has arrived; empty while there is none and the end is not reached.
   Result<Slice> take();
+  Result<Slice> take_counted();
   Result<Slice> take_chunked();
   Task<Result<Slice>> wait();
   std::unexpected<Error> failed(Error error);
@@ -53,6 +60,8 @@ class ReceivedBody final : public Body {
   BodyLength length_;
   uint64_t left_ = 0;
   uint64_t received_ = 0;
+  bool asked_ = true;
+  Monotonic given_at_{};
   Duration silence_{};
   Pace pace_;
   Slice invitation_;

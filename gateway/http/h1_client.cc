@@ -28,13 +28,19 @@ ClientConnection::ClientConnection(std::unique_ptr<net::Stream> stream) noexcept
     : stream_(std::move(stream)), body_(*stream_, faults) {}
 
 bool ClientConnection::reusable() const noexcept {
-  return request_whole_ && keep_alive_ && body_.finished() && alive();
+  return stream_ != nullptr && request_whole_ && keep_alive_ && body_.finished() && alive();
+}
+
+void ClientConnection::abandon() noexcept {
+  over();
+  body_.abandon({Code::client_gone, "slow_reader", "the client took too little of it for too long"});
+  stream_.reset();
 }
 
 Task<Result<void>> ClientConnection::send(const Request& request, Slice host, const Timeouts& timeouts,
                                           Arena&) {
   timeouts_ = timeouts;
-  request_whole_ = keep_alive_ = answered_ = false;
+  request_whole_ = keep_alive_ = answer_begun_ = answered_ = false;
   content_untouched_ = request.length.kind == BodyLength::Kind::chunked || request.length.bytes > 0;
   pumped_ = {};
   interim_ = 0;
@@ -150,6 +156,7 @@ Task<Result<void>> ClientConnection::read_response(const Request& request, Arena
   }
   body_.begin(response.length, is_event_stream(response) ? timeouts_.events : timeouts_.body);
   response.body = &body_;
+  answer_begun_ = true;
   keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;
   co_return Result<void>{};
 }

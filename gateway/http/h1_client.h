@@ -33,6 +33,14 @@ class ClientConnection final : public Requester {
     pump_ = Task<>::ready();
     tunnel_.reset();
   }
+  // Since when nobody has asked for more of the answer; the end of time if somebody does, or if there is none
+  // yet, or the request still goes on.
+  Monotonic untouched_since() const noexcept {
+    return request_whole_ && answer_begun_ && !tunnel_ ? body_.untouched_since() : Monotonic::max();
+  }
+  // Closes the connection under an exchange whose client does not read: if it ever asks for more, that is an
+  // error of its own side (slow_reader).
+  void abandon() noexcept;
   // True after a whole exchange over a connection that both sides keep: it may go back to the pool.
   bool reusable() const noexcept;
   // For one that rests in the pool: false once the backend has closed it, or sent something unasked.
@@ -51,6 +59,7 @@ class ClientConnection final : public Requester {
   Timeouts timeouts_{};  // of the present exchange
   bool request_whole_ = false;
   bool keep_alive_ = false;
+  bool answer_begun_ = false;
   bool answered_ = false;
   bool content_untouched_ = false;
   std::unique_ptr<Tunnel> tunnel_;

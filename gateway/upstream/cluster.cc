@@ -12,6 +12,7 @@ namespace {
 
 constexpr Duration skip_first = seconds(1);  // after one failure; doubled with each more
 constexpr Duration skip_most = seconds(30);
+constexpr Duration untouched_most = milliseconds(250);  // by a client, while others wait for a connection
 
 }  // namespace
 
@@ -63,6 +64,7 @@ Connection* Cluster::idle_connection(Endpoint& endpoint) {
       idle_gauge_.add(-1);
       if (c->http.alive()) {
         active_gauge_.add(1);
+        leased_.push_back(*c);
         c->reused = true;
         return c;
       }
@@ -102,13 +104,33 @@ bool Cluster::make_room() noexcept {
   return false;
 }
 
+// All connections are in use: the one whose client has not read for longest loses it, if that is long. Gives
+// when it is worth trying again: now, if it did.
+Monotonic Cluster::abandon_untouched() noexcept {
+  Connection* longest = nullptr;
+  for (Connection* c = leased_.front(); c != nullptr; c = leased_.after(*c)) {
+    if (longest == nullptr || c->http.untouched_since() < longest->http.untouched_since()) longest = c;
+  }
+  const Monotonic since = longest == nullptr ? Monotonic::max() : longest->http.untouched_since();
+  const Monotonic when = std::min(since, loop_.now()) + untouched_most;
+  if (when > loop_.now()) return when;
+  longest->unlink();
+  longest->http.abandon();
+  longest->abandoned = true;
+  active_gauge_.add(-1);
+  --open_;
+  return loop_.now();
+}
+
 Task<Result<Lease*>> Cluster::open(Endpoint& endpoint) {
   const Monotonic deadline = loop_.now() + options_.connect_timeout;
   while (open_ >= options_.connections_max) {
     if (Connection* idle = idle_connection(endpoint)) co_return idle;
     if (make_room()) continue;
-    Result<void> room = co_await wait_for_room(waiting_, deadline);
-    if (!room) co_return std::unexpected(std::move(room.error()));
+    const Monotonic again = abandon_untouched();
+    if (again <= loop_.now()) continue;
+    Result<void> room = co_await wait_for_room(waiting_, std::min(deadline, again));
+    if (!room && loop_.now() >= deadline) co_return std::unexpected(std::move(room.error()));
   }
   Result<Lease*> opened = co_await open_in(endpoint, deadline);
   if (!opened) failed(endpoint, opened.error());
@@ -131,7 +153,9 @@ Task<Result<Lease*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
   if (!stream) co_return std::unexpected(std::move(stream.error()));
   slot.keep();
   active_gauge_.add(1);
-  co_return new Connection(*this, endpoint, std::move(*stream));
+  auto* made = new Connection(*this, endpoint, std::move(*stream));
+  leased_.push_back(*made);
+  co_return made;
 }
 
 Task<Result<std::unique_ptr<net::Stream>>> Cluster::connect(Endpoint& endpoint, Monotonic deadline) {
@@ -209,6 +233,10 @@ void Cluster::failed(Endpoint& endpoint, const Error& error) {
 }
 
 void Cluster::give_back(Connection& connection) noexcept {
+  if (connection.abandoned) {
+    delete &connection;
+    return;
+  }
   active_gauge_.add(-1);
   if (!connection.http.reusable()) {
     close(connection);

@@ -78,6 +78,7 @@ class Cluster final : private TurnEnd {
 
   // HTTP/1.1
   Connection* idle_connection(Endpoint& endpoint);
+  Monotonic abandon_untouched() noexcept;
   Task<Result<Lease*>> open(Endpoint& endpoint);
   Task<Result<Lease*>> open_in(Endpoint& endpoint, Monotonic deadline);
   void give_back(Connection& connection) noexcept;
@@ -103,6 +104,7 @@ class Cluster final : private TurnEnd {
   size_t turn_ = 0;
   size_t open_ = 0;        // leased, idle and being opened
   List<Connection> idle_;  // the longest idle first
+  List<Connection> leased_;
   List<WaitsForRoom> waiting_;
   List<SharedConnection> shared_;
   List<StreamLease> over_;  // end with the turn

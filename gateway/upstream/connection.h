@@ -58,6 +58,7 @@ class Connection final : public Lease, public ListNode {
 
   http::h1::ClientConnection http;
   Monotonic idle_since{};
+  bool abandoned = false;  // its place has been given to another
 
  private:
   Cluster& cluster_;

@@ -113,6 +113,31 @@ TEST_CASE("a client that does not read stops its backend, and is cut in the end"
   CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 0)"));
 }
 
+TEST_CASE(
+    "where all connections are in use, a client that does not read gives up its own to one that waits") {
+  const std::string large(64 << 20, 'x');
+  Origin origin([&](const OriginRequest& r) -> std::string {
+    if (r.head.find("/large") == std::string::npos) return Origin::ok("ok")(r);
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(large.size()) + "\r\n\r\n" + large;
+  });
+  Gateway gateway(forwarding("targets: [" + quoted(origin.target()) + "], connections_max: 1"));
+  auto lazy = gateway.connect(), waits = gateway.connect(), late = gateway.connect();
+  lazy->send(get("/large/lazy"));
+  CHECK(lazy->read_some().starts_with("HTTP/1.1 200"));
+  waits->send(get("/waits"));
+  gateway.advance(300ms);
+  CHECK(waits->read().status == 200);
+  CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="idle",upstream="web"} 1)"));
+  CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 0)"));
+  CHECK_FALSE(gateway.log_line("\"path\":\"/waits\"").empty());
+  late->send(get("/late"));  // and the count of connections is right
+  CHECK(late->read().status == 200);
+  std::string seen;
+  for (std::string more; !(more = lazy->read_some()).empty();) seen += more;
+  CHECK(seen.size() < large.size());  // told by the cut: it is not all
+  CHECK(gateway.log_line("\"path\":\"/large/lazy\"").find("\"reason\":\"slow_reader\"") != std::string::npos);
+}
+
 TEST_CASE("a slow body is 408, and a backend that stops in mid-answer ends the answer") {
   Origin origin([](const OriginRequest& r) -> std::string {
     if (r.head.find("/stuck") == std::string::npos) return Origin::ok("ok")(r);
