@@ -114,6 +114,7 @@ TEST_CASE("an event stream ends when its token expires, one with several proofs 
   CHECK(s.logged("/events/1", "expired"));
   CHECK(s.logged("/both/events", "expired"));
   CHECK(s.gateway.has_metric(active + std::string("1")));
+  key->reset();
 }
 
 TEST_CASE("other content of unknown length breaks off, so that half of it is not taken for all") {
@@ -139,6 +140,8 @@ TEST_CASE("content that has a length is let finish, and a caller in shadow mode 
     CHECK(other->read_some().ends_with(last_chunk));  // the first has been looked at before
     CHECK(story->gateway.has_metric(active + std::string("1")));
   }
+  counted->reset();
+  events->reset();
 }
 
 TEST_CASE("a stream that never pauses is looked at, too") {
