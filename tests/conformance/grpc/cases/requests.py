@@ -143,6 +143,21 @@ def large_head(lab):
     check(call.link.count(wire.CONTINUATION) > 0, "expected CONTINUATION, came none")
 
 
+@case("RFC9113-8.1", "more trailers of a request than the gateway takes: the backend gets no request that looks whole")
+def too_many_trailers(lab):
+    peer = lab.peer()
+    peer.on("/asked", lambda call: (call.read_content(), call.answer()))
+    client = lab.client(lab.front(peer))
+    stream = client.new_stream()
+    head = client.encoder.encode(request("/asked", method="POST"))
+    trailers = client.encoder.encode([(f"x-{number}", "1") for number in range(150)])
+    client.send(wire.frame(wire.HEADERS, wire.END_HEADERS, stream, head) + wire.frame(wire.DATA, 0, stream, b"hello")
+                + wire.frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, stream, trailers))
+    client.answer(stream, 431)
+    peer.call("/asked").expect_gone()
+    client.get("/next")
+
+
 @case("RFC9113-8.1", "trailers of a request reach the backend")
 def trailers(lab):
     peer = lab.peer()
