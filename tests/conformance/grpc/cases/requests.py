@@ -158,6 +158,18 @@ def too_many_trailers(lab):
     client.get("/next")
 
 
+@case("RFC9110-6.5.1", "what a client may not say of itself in a header, it does not say in a trailer")
+def trailers_of_ours(lab):
+    peer = lab.peer()
+    client = lab.client(lab.front(peer))
+    stream = client.begin(request("/asked", method="POST"), end=False)
+    client.send_data(stream, b"content")
+    client.send_headers(stream, [("x-sum", "42"), ("x-client-id", "root"), ("x_client_id", "root"), ("forwarded", "for=1.2.3.4"),
+                                 ("x-forwarded-for", "1.2.3.4"), ("authorization", "Bearer x"), ("content-length", "7"), ("host", "other.test")])
+    client.answer(stream)
+    equal(peer.call("/asked").trailers, [(b"x-sum", b"42")], "the trailers")
+
+
 @case("RFC9113-8.1", "trailers of a request reach the backend")
 def trailers(lab):
     peer = lab.peer()
