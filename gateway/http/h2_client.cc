@@ -59,8 +59,9 @@ uint32_t ClientSession::streams_max() const noexcept {
 uint32_t ClientSession::room() const noexcept {
   if (!ready_ || retired_ || leaving_ || ended() || nghttp2_session_check_request_allowed(session_) == 0)
     return 0;
-  const uint32_t most = streams_max();
-  return streams_ < most ? most - static_cast<uint32_t>(streams_) : 0;
+  const size_t most = streams_max();
+  if (streams_ >= most || held_ >= streams_most) return 0;
+  return static_cast<uint32_t>(std::min(most - streams_, streams_most - held_));
 }
 
 void ClientSession::goodbye() {

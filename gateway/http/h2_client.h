@@ -59,6 +59,7 @@ class ClientSession final : public Session {
 
   Owner& owner_;
   List<ClientStream> open_;  // all of them
+  size_t held_ = 0;          // as many; one that has ended may have content that nobody has pulled yet
   bool ready_ = false;
   bool retired_ = false;
   bool over_ = false;           // run() has ended

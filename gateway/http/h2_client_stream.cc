@@ -24,6 +24,7 @@ bool has_content(const Request& request) noexcept {
 ClientStream::ClientStream(ClientSession& session, Slice scheme) noexcept
     : Stream(session, 0, Code::upstream_bad_answer), client_(session), scheme_(scheme) {
   ++client_.streams_;
+  ++client_.held_;
   client_.open_.push_back(*this);
 }
 
@@ -33,6 +34,7 @@ void ClientStream::over() noexcept {
   if (!linked()) return;
   pump_ = Task<>::ready();
   unlink();
+  --client_.held_;
   give_up_room();
   if (closed_ || (end_sent_ && input_ended_)) return;
   client_.reset(*this, NGHTTP2_CANCEL);

@@ -10,10 +10,11 @@
 namespace sallyport::http::h2 {
 namespace {
 
-constexpr size_t gathered_max = 64 * 1024;  // of one write
-constexpr int writes_max = 16;              // in one turn of the loop
-constexpr size_t bomb_factor = 4;           // so many times the limit of a header list is no accident
-constexpr size_t block_factor = 2;          // a header block as sent may be so much larger than as counted
+constexpr size_t gathered_max = 64 * 1024;     // of one write
+constexpr int writes_max = 16;                 // in one turn of the loop
+constexpr size_t bomb_factor = 4;              // so many times the limit of a header list is no accident
+constexpr size_t block_factor = 2;             // a header block as sent may be so much larger than as counted
+constexpr size_t block_sent_max = 128 * 1024;  // the largest head of HTTP/1.1, as nghttp2 estimates it
 
 struct Freed {
   void operator()(nghttp2_session_callbacks* c) const { nghttp2_session_callbacks_del(c); }
@@ -171,6 +172,7 @@ struct Session::Callbacks {
       nghttp2_option* o = nullptr;
       nghttp2_option_new(&o);
       nghttp2_option_set_no_auto_window_update(o, 1);
+      nghttp2_option_set_max_send_header_block_length(o, block_sent_max);
       nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(o, lenient ? 1 : 0);
       return std::unique_ptr<nghttp2_option, Freed>(o);
     };

@@ -61,8 +61,9 @@ Task<Result<Slice>> Stream::pull() {
   return wait_for_content();
 }
 
-// All of the content may be there, and trailers still to come.
+// All of the content may be there, and trailers still to come. The end of faulty ones must be pulled.
 std::optional<uint64_t> Stream::remaining() const noexcept {
+  if (trailers_.too_large()) return std::nullopt;
   if (input_ended_) return arrived_.size();
   if (length_.kind != BodyLength::Kind::counted || length_.bytes <= pulled_) return std::nullopt;
   return length_.bytes - pulled_;

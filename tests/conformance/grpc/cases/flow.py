@@ -3,6 +3,7 @@ import time
 
 from support import wire
 from support.client import request
+from support.lab import expect_event
 from support.registry import case, check, equal
 
 MIB = 1 << 20
@@ -206,6 +207,22 @@ def stalled_beside(lab):
     for number in range(6):
         stream = client.begin(request(f"/{number}"))
         client.until(lambda: len(client.streams[stream].body) == 10, "ten octets")
+    other = lab.client(gateway, give_back=True)
+    check(bytes(other.get("/other").body) == PATTERN, "expected the content as it was sent, came another")
+
+
+@case("RFC9113-5.2.1", "answers that are whole, but that no client takes, do not hold back others from the same backend")
+def whole_and_stalled(lab):
+    peer = lab.peer()
+    content = PATTERN[:131072]  # a stream's window
+    gateway = lab.front(peer)
+    client = lab.client(gateway, settings=[(wire.INITIAL_WINDOW_SIZE, 0)])
+    for number in range(105):  # one after the other: the backend is done with each
+        done = lab.gate()
+        peer.on(f"/{number}", lambda call, done=done: (call.answer(body=content), done.set()))
+        client.begin(request(f"/{number}"))
+        expect_event(done, f"that answer {number} could be sent")
+    peer.on("/other", fills)
     other = lab.client(gateway, give_back=True)
     check(bytes(other.get("/other").body) == PATTERN, "expected the content as it was sent, came another")
 

@@ -82,6 +82,19 @@ def counted(length, content):
     return do
 
 
+def at_once(more, trailers):
+    """An answer in one piece."""
+
+    def do(call):
+        call.read_content()
+        with call.link.lock:
+            head, last = (call.link.encoder.encode(fields) for fields in ([(":status", "200"), *more], trailers))
+            call.link.send(wire.frame(wire.HEADERS, wire.END_HEADERS, call.stream, head) + wire.frame(wire.DATA, 0, call.stream, b"hello")
+                           + wire.frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, call.stream, last))
+
+    return do
+
+
 malformed("RFC9113-8.1.1", "content shorter than its content-length", counted(10, b"hello"), may_reset=True)
 malformed("RFC9113-8.1.1", "content longer than its content-length", counted(3, b"hello"), may_reset=True)
 malformed("RFC9113-8.1.1", "no content where content-length says some", counted(10, b""), may_reset=True)
@@ -91,6 +104,8 @@ malformed("RFC9113-8.1", "a second head in the middle of the content", lambda ca
     [("x-a", "1")]), call.data(b"hello", end=True)), may_reset=True)
 malformed("RFC9113-8.1", "trailers with an upper-case name", lambda call: (call.head(), call.data(b"hello"), call.headers(
     [("X-Sum", "1")], end=True)), may_reset=True)
+for what, length in (("", ()), (" behind counted content", [("content-length", "5")])):
+    malformed("RFC9113-8.1", f"more trailers than anybody takes{what}", at_once(length, [(f"x-{number}", "1") for number in range(250)]), may_reset=True)
 malformed("RFC9113-8.1", "content before the head", lambda call: (call.data(b"hello"), call.answer()), codes=(502, 503))
 
 

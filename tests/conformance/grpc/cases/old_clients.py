@@ -181,3 +181,15 @@ def upgrade(lab):
 def reset(lab):
     came, _ = ask(lab, request("POST", "Content-Length: 0"), lambda call: call.reset(wire.INTERNAL_ERROR))
     check(came.startswith((b"HTTP/1.1 502 ", b"HTTP/1.1 503 ")) and b"application/problem+json" in came, f"expected 502 or 503, came {came[:200]}")
+
+
+@case("HTTP/1.1", "as many headers as a config may allow reach the backend")
+def many_headers(lab):
+    fields = [f"X-{number:03d}: {'v' * 52}" for number in range(970)]
+    peer = lab.peer()
+    peer.on("/asked", lambda call: (call.read_content(), call.answer()))
+    client = lab.old_client(lab.front(peer, http="{ header_bytes: 60KiB, headers: 1000 }"))
+    client.sendall(request("GET", *fields))
+    came = b"".join(iter(lambda: client.recv(65536), b""))
+    check(came.startswith(b"HTTP/1.1 200 "), f"expected 200, came {came[:100]}")
+    equal(sum(name.startswith(b"x-") and len(name) == 5 for name in peer.call("/asked").names()), len(fields), "the headers that reach the backend")

@@ -143,6 +143,33 @@ def large_head(lab):
     check(call.link.count(wire.CONTINUATION) > 0, "expected CONTINUATION, came none")
 
 
+@case("RFC9113-8.1", "more trailers of a request than the gateway takes: the backend gets no request that looks whole")
+def too_many_trailers(lab):
+    peer = lab.peer()
+    peer.on("/asked", lambda call: (call.read_content(), call.answer()))
+    client = lab.client(lab.front(peer))
+    stream = client.new_stream()
+    head = client.encoder.encode(request("/asked", method="POST"))
+    trailers = client.encoder.encode([(f"x-{number}", "1") for number in range(150)])
+    client.send(wire.frame(wire.HEADERS, wire.END_HEADERS, stream, head) + wire.frame(wire.DATA, 0, stream, b"hello")
+                + wire.frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, stream, trailers))
+    client.answer(stream, 431)
+    peer.call("/asked").expect_gone()
+    client.get("/next")
+
+
+@case("RFC9110-6.5.1", "what a client may not say of itself in a header, it does not say in a trailer")
+def trailers_of_ours(lab):
+    peer = lab.peer()
+    client = lab.client(lab.front(peer))
+    stream = client.begin(request("/asked", method="POST"), end=False)
+    client.send_data(stream, b"content")
+    client.send_headers(stream, [("x-sum", "42"), ("x-client-id", "root"), ("x_client_id", "root"), ("forwarded", "for=1.2.3.4"),
+                                 ("x-forwarded-for", "1.2.3.4"), ("authorization", "Bearer x"), ("content-length", "7"), ("host", "other.test")])
+    client.answer(stream)
+    equal(peer.call("/asked").trailers, [(b"x-sum", b"42")], "the trailers")
+
+
 @case("RFC9113-8.1", "trailers of a request reach the backend")
 def trailers(lab):
     peer = lab.peer()
