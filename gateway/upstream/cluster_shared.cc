@@ -20,6 +20,20 @@ struct Cluster::Opening {
   Endpoint& endpoint;
 };
 
+namespace {
+
+// A connection that does not get ready is of no use, also if whoever waits for that is cancelled.
+struct Goodbye {
+  explicit Goodbye(http::h2::ClientSession& to) noexcept : session(&to) {}
+  Goodbye(const Goodbye&) = delete;
+  ~Goodbye() {
+    if (session != nullptr) session->goodbye();
+  }
+  http::h2::ClientSession* session;
+};
+
+}  // namespace
+
 SharedConnection* Cluster::with_room(const Endpoint& endpoint) noexcept {
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
     if (&c->endpoint == &endpoint && c->session().has_room()) return c;
@@ -68,9 +82,12 @@ Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monoton
   shared_.push_back(*made);
   idle_gauge_.add(1);
   if (!sweeper_.armed()) sweeper_.arm_after(sweep_every);
+  Goodbye unless_ready(made->session());
   Result<void> ready = co_await made->session().ready(deadline);
-  if (ready && made->session().streams_max() > 0) co_return made;
-  made->session().goodbye();
+  if (ready && made->session().streams_max() > 0) {
+    unless_ready.session = nullptr;
+    co_return made;
+  }
   if (ready)
     co_return fail(Code::upstream_unreachable, "no_streams",
                    fmt::format("{} takes no streams", endpoint.target.authority));

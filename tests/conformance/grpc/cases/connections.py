@@ -93,4 +93,5 @@ def opener_leaves(lab):
     client.send(wire.reset(first, wire.CANCEL))
     equal(bytes(client.answer(second).body), b"hello", "the content")
     equal(peer.paths(), ["/second"], "the requests at the backend")
+    check(peer.link().gone.wait(PATIENCE), "expected the end of the connection that was not up, it did not come")
     lab.client(gateway).get("/next")
