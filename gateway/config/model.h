@@ -167,7 +167,7 @@ struct Upstream {
       seconds(15);                      // from the request's last byte to the response's head; later is 504
   Duration body_timeout = seconds(30);  // the longest silence while the response's content is read
   Duration idle_timeout = seconds(60);  // an unused connection is kept this long
-  uint32_t connections_max = 256;       // open ones, per worker; requests wait for room up to connect_timeout
+  uint32_t connections_max = 1024;      // open ones, per worker; requests wait for room up to connect_timeout
   Duration resolve_every = seconds(30);  // host names are looked up again
   ClientTls tls;                         // for https:// and h2:// targets
   Mark mark;

@@ -15,6 +15,10 @@
 namespace sallyport::net {
 namespace {
 
+// What the kernel takes of a connection beyond what its client lets it send: thousands that do not read must
+// not cost megabytes each.
+constexpr int unsent_max = 128 * 1024;
+
 constexpr int backlog_default = 4096;
 
 std::unexpected<Error> system_failure(int socket) {
@@ -50,7 +54,8 @@ Result<int> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, in
   }
   const bool bound =
       s >= 0 && setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-      setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&  // its connections inherit it
+      setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&  // its connections inherit both
+      setsockopt(s, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof unsent_max) == 0 &&
       (!reuse_port || setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
       bind(s, found->ai_addr, found->ai_addrlen) == 0 && listen(s, backlog) == 0;
   freeaddrinfo(found);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr Duration skip_first = seconds(1);  // after one failure; doubled with each more
 constexpr Duration skip_most = seconds(30);
-constexpr Duration untouched_most = milliseconds(250);  // by a client, while others wait for a connection
+constexpr Duration untouched_most = seconds(2);  // a piece of an answer, while others wait for a connection
 
 }  // namespace
 
@@ -130,7 +130,8 @@ Task<Result<Lease*>> Cluster::open(Endpoint& endpoint) {
     const Monotonic again = abandon_untouched();
     if (again <= loop_.now()) continue;
     Result<void> room = co_await wait_for_room(waiting_, std::min(deadline, again));
-    if (!room && loop_.now() >= deadline) co_return std::unexpected(std::move(room.error()));
+    if (!room && loop_.now() >= deadline && abandon_untouched() > loop_.now())
+      co_return std::unexpected(std::move(room.error()));
   }
   Result<Lease*> opened = co_await open_in(endpoint, deadline);
   if (!opened) failed(endpoint, opened.error());

@@ -26,7 +26,7 @@ struct ClusterOptions {
   Duration body_timeout = seconds(30);
   Duration idle_timeout = seconds(60);
   Duration resolve_every = seconds(30);
-  size_t connections_max = 256;                      // open ones, of this worker
+  size_t connections_max = 1024;                     // open ones, of this worker
   std::shared_ptr<const net::TlsClientContext> tls;  // for https and h2 targets
   std::string server_name;                           // for TLS; empty: the target's host
 };

@@ -57,7 +57,7 @@ TEST_CASE("show fills in the defaults and hides the secrets") {
   CHECK(document->find("http")->find("header_timeout")->text == "10s");
   CHECK(document->find("http")->find("header_bytes")->text == "32KiB");
   CHECK(document->find("shutdown")->find("drain_timeout")->text == "30s");
-  CHECK(contains(shown, "connections_max: 256"));
+  CHECK(contains(shown, "connections_max: 1024"));
   CHECK(contains(shown, "password: env:SALLYPORT_TEST_SECRET"));
   CHECK_FALSE(contains(shown, "hunter2"));
   CHECK_FALSE(contains(shown, "defaults"));
