@@ -15,6 +15,9 @@ std::unexpected<Error> malformed(std::string_view reason, std::string detail) {
   return fail(Code::malformed_request, reason, std::move(detail));
 }
 
+// Another value with each message.
+bool is_unique(HeaderId id) noexcept { return id == HeaderId::x_request_id || id == HeaderId::traceparent; }
+
 }  // namespace
 
 void RequestHead::field(Slice name, Slice value) {
@@ -172,7 +175,7 @@ void write_response_fields(const Response& response, Arena& arena, FieldList& ou
                                       static_cast<char>('0' + status % 10)};
   out.add(":status", arena.copy({digits.data(), digits.size()}));
   for (const Header& h : response.headers) {
-    if (!is_of_one_hop(h.id)) out.add(h.name, text::trim(h.value));
+    if (!is_of_one_hop(h.id)) out.add(h.name, text::trim(h.value), is_unique(h.id));
   }
   const bool content =
       may_have_content(Method::get, response.status);  // HEAD tells of what a GET would bring
@@ -189,7 +192,7 @@ void write_request_fields(const Request& request, Slice scheme, Slice host, Aren
   out.add(":authority", host);
   out.add(":path", request.query.empty() ? path : arena.concat({path, "?", request.query}));
   for (const Header& h : request.headers) {
-    if (!is_of_one_hop(h.id) && h.id != HeaderId::host) out.add(h.name, text::trim(h.value));
+    if (!is_of_one_hop(h.id) && h.id != HeaderId::host) out.add(h.name, text::trim(h.value), is_unique(h.id));
   }
   if (request.takes_trailers) out.add("te", "trailers");
   if (request.length.kind != BodyLength::Kind::counted) return;
