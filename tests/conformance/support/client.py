@@ -9,6 +9,7 @@ import hpack
 
 from support import wire
 from support.registry import Failure, check, equal
+from support.windows import Windows
 
 PATIENCE = 5.0  # seconds until something that does not come counts as not coming
 
@@ -60,9 +61,7 @@ class Client:
         self.goaways = []
         self.closed = False
         self.next_stream = 1
-        self.their_settings = {}
-        self.windows = collections.defaultdict(lambda: self.their_settings.get(wire.INITIAL_WINDOW_SIZE, wire.WINDOW))
-        self.windows[0] = wire.WINDOW  # what we may still send
+        self.windows = Windows()
         self._input = bytearray()
         self._block = None  # stream, flags and octets of a header block that has begun
         if greet:
@@ -161,12 +160,7 @@ class Client:
             self.windows[frame.stream] += frame.number()
 
     def _take_settings(self, frame):
-        before = self.their_settings.get(wire.INITIAL_WINDOW_SIZE, wire.WINDOW)
-        for at in range(0, len(frame.payload), 6):
-            self.their_settings[int.from_bytes(frame.payload[at:at + 2], "big")] = frame.number(at + 2)
-        change = self.their_settings.get(wire.INITIAL_WINDOW_SIZE, wire.WINDOW) - before
-        for stream in self.windows:
-            self.windows[stream] += change if stream else 0
+        self.windows.take_settings(frame)
         if self.acknowledge:
             self.send(wire.settings_ack())
 

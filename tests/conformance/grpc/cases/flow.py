@@ -24,6 +24,13 @@ def stalled(lab, gateway, progress):
     return last
 
 
+def expect_room(lab, peer, gateway):
+    """Another client gets a large answer whole."""
+    peer.on("/other", fills)
+    other = lab.client(gateway, give_back=True)
+    check(bytes(other.get("/other").body) == PATTERN, "expected the content as it was sent, came another")
+
+
 # --- what the backend takes
 
 @case("RFC9113-6.9.2", "a backend whose window is one octet gets the whole content, octet by octet")
@@ -222,9 +229,7 @@ def whole_and_stalled(lab):
         peer.on(f"/{number}", lambda call, done=done: (call.answer(body=content), done.set()))
         client.begin(request(f"/{number}"))
         expect_event(done, f"that answer {number} could be sent")
-    peer.on("/other", fills)
-    other = lab.client(gateway, give_back=True)
-    check(bytes(other.get("/other").body) == PATTERN, "expected the content as it was sent, came another")
+    expect_room(lab, peer, gateway)
 
 
 @case("RFC9113-5.2.1", "answers that nobody waits for any more give their part of the connection's window back")
@@ -238,9 +243,7 @@ def given_up(lab):
         client.until(lambda: len(client.streams[stream].body) == 10, "ten octets")
         client.send(wire.reset(stream))
         peer.call(f"/{number}").expect_gone()
-    peer.on("/last", fills)
-    other = lab.client(gateway, give_back=True)
-    check(bytes(other.get("/last").body) == PATTERN, "expected the content as it was sent, came another")
+    expect_room(lab, peer, gateway)
 
 
 @case("RFC9113-5.2.1", "uploads that are given up take nothing of the connection's window with them")

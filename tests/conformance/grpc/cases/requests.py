@@ -158,30 +158,30 @@ def too_many_trailers(lab):
     client.get("/next")
 
 
-@case("RFC9110-6.5.1", "what a client may not say of itself in a header, it does not say in a trailer")
-def trailers_of_ours(lab):
+def with_trailers(lab, *trailers):
+    """A request that ends with them, as it comes to the backend."""
     peer = lab.peer()
     client = lab.client(lab.front(peer))
     stream = client.begin(request("/asked", method="POST"), end=False)
     client.send_data(stream, b"content")
-    client.send_headers(stream, [("x-sum", "42"), ("x-client-id", "root"), ("x_client_id", "root"), ("forwarded", "for=1.2.3.4"),
-                                 ("x-forwarded-for", "1.2.3.4"), ("authorization", "Bearer x"), ("content-length", "7"), ("host", "other.test")])
+    client.send_headers(stream, list(trailers))
     client.answer(stream)
-    equal(peer.call("/asked").trailers, [(b"x-sum", b"42")], "the trailers")
+    peer.expect_order()
+    return peer.call("/asked")
+
+
+@case("RFC9110-6.5.1", "what a client may not say of itself in a header, it does not say in a trailer")
+def trailers_of_ours(lab):
+    call = with_trailers(lab, ("x-sum", "42"), ("x-client-id", "root"), ("x_client_id", "root"), ("forwarded", "for=1.2.3.4"),
+                         ("x-forwarded-for", "1.2.3.4"), ("authorization", "Bearer x"), ("content-length", "7"), ("host", "other.test"))
+    equal(call.trailers, [(b"x-sum", b"42")], "the trailers")
 
 
 @case("RFC9113-8.1", "trailers of a request reach the backend")
 def trailers(lab):
-    peer = lab.peer()
-    client = lab.client(lab.front(peer))
-    stream = client.begin(request("/asked", method="POST"), end=False)
-    client.send_data(stream, b"content")
-    client.send_headers(stream, [("x-sum", "42"), ("x-other", "43")])
-    client.answer(stream)
-    call = peer.call("/asked")
+    call = with_trailers(lab, ("x-sum", "42"), ("x-other", "43"))
     equal(bytes(call.content), b"content", "the content")
     equal(sorted(call.trailers or []), [(b"x-other", b"43"), (b"x-sum", b"42")], "the trailers")
-    peer.expect_order()
 
 
 @case("RFC9113-8.1", "Expect: 100-continue is for the gateway, which answers it")
@@ -202,5 +202,5 @@ def preface(lab):
     _, call = ask(lab, request("/asked"))
     first = call.link.frames[0]
     check(first.type == wire.SETTINGS and not first.has(wire.ACK), f"expected SETTINGS first, came {first}")
-    equal(call.link.their_settings.get(wire.ENABLE_PUSH), 0, "ENABLE_PUSH")
+    equal(call.link.windows.settings.get(wire.ENABLE_PUSH), 0, "ENABLE_PUSH")
     equal(call.stream, 1, "the first stream")

@@ -8,6 +8,7 @@ from support import wire
 from support.call import Call
 from support.patience import PATIENCE
 from support.registry import Failure
+from support.windows import Windows
 
 PIECE = 65536
 
@@ -26,9 +27,7 @@ class Link:
         self.decoder.max_header_list_size = 1 << 24
         self.unacknowledged = collections.deque()  # settings that the gateway may not know yet
         self.streams, self.frames, self.goaways, self.wrongs = {}, [], [], []
-        self.their_settings = {}
-        self.windows = collections.defaultdict(lambda: self.their_settings.get(wire.INITIAL_WINDOW_SIZE, wire.WINDOW))
-        self.windows[0] = wire.WINDOW  # what we may still send
+        self.windows = Windows()
         self.settled = False  # the gateway knows our settings
         self.most_open = 0  # streams at a time, since it does
         self.gone = threading.Event()
@@ -132,12 +131,7 @@ class Link:
             if size is not None:  # RFC 9113 section 4.3.1: the next block must be made by it
                 self.decoder.max_allowed_table_size = size
             return
-        before = self.their_settings.get(wire.INITIAL_WINDOW_SIZE, wire.WINDOW)
-        for at in range(0, len(frame.payload), 6):
-            self.their_settings[int.from_bytes(frame.payload[at:at + 2], "big")] = frame.number(at + 2)
-        change = self.their_settings.get(wire.INITIAL_WINDOW_SIZE, wire.WINDOW) - before
-        for stream in self.windows:
-            self.windows[stream] += change if stream else 0
+        self.windows.take_settings(frame)
         if self.acknowledge:
             self.send(wire.settings_ack())
 

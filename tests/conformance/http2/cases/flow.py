@@ -183,7 +183,7 @@ def unread_upload(lab):
     client = lab.connect()
     stream, gate = unread(lab, client, len(content))
     sent = send_all_that_is_allowed(client, stream, content)
-    window = client.their_settings.get(wire.INITIAL_WINDOW_SIZE, wire.WINDOW)
+    window = client.windows.settings.get(wire.INITIAL_WINDOW_SIZE, wire.WINDOW)
     # beside the window there is what the kernel holds of the backend's connection: its receive buffer is small
     check(window <= sent < len(content) - window, f"expected to be stopped soon behind the window of {window} octets, sent {sent}")
     other = client.begin(request("/other", ("content-length", "100000"), method="POST"), end=False)

@@ -146,7 +146,7 @@ def request_before_settings(lab):
 def server_settings(lab):
     client = lab.connect()
     client.settle()
-    told = client.their_settings
+    told = client.windows.settings
     equal(told.get(wire.MAX_CONCURRENT_STREAMS), 128, "SETTINGS_MAX_CONCURRENT_STREAMS")
     equal(told.get(wire.MAX_HEADER_LIST_SIZE), 32 * 1024, "SETTINGS_MAX_HEADER_LIST_SIZE")
     check(told.get(wire.ENABLE_PUSH, 0) == 0, "a server must not say SETTINGS_ENABLE_PUSH 1")

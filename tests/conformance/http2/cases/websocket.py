@@ -56,7 +56,7 @@ def expect_body(client, stream, body):
 def enabled(lab):
     client = lab.connect()
     client.settle()
-    equal(client.their_settings.get(ENABLE_CONNECT_PROTOCOL), 1, "SETTINGS_ENABLE_CONNECT_PROTOCOL")
+    equal(client.windows.settings.get(ENABLE_CONNECT_PROTOCOL), 1, "SETTINGS_ENABLE_CONNECT_PROTOCOL")
 
 
 @case("RFC8441-4", "an extended CONNECT is a GET that wants to upgrade, to the backend")
