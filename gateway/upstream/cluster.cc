@@ -97,7 +97,7 @@ bool Cluster::make_room() noexcept {
     return true;
   }
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
-    if (c->leases > 0 || !c->session().has_room()) continue;
+    if (c->leases > 0 || c->endpoint.opening || c->session().ended()) continue;
     c->session().goodbye();
     break;
   }
@@ -129,21 +129,23 @@ Task<Result<Lease*>> Cluster::open(Endpoint& endpoint) {
     if (make_room()) continue;
     const Monotonic again = abandon_untouched();
     if (again <= loop_.now()) continue;
-    Result<void> room = co_await wait_for_room(waiting_, std::min(deadline, again));
-    if (!room && loop_.now() >= deadline && abandon_untouched() > loop_.now())
-      co_return std::unexpected(std::move(room.error()));
+    if (loop_.now() >= deadline) co_return full();
+    co_await wait_for_room(waiting_, std::min(deadline, again));
   }
   Result<Lease*> opened = co_await open_in(endpoint, deadline);
   if (!opened) failed(endpoint, opened.error());
   co_return opened;
 }
 
-Task<Result<void>> Cluster::wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline) {
+// False after the time.
+Task<bool> Cluster::wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline) {
   WaitsForRoom here(loop_, deadline);
   queue.push_back(here);
-  const bool room = co_await here.room;
-  if (room) co_return Result<void>{};
-  co_return fail(
+  co_return co_await here.room;
+}
+
+std::unexpected<Error> Cluster::full() const {
+  return fail(
       Code::overloaded, "upstream_connections_full",
       fmt::format("all {} connections to upstream {} are in use", options_.connections_max, options_.name));
 }

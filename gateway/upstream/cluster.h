@@ -70,7 +70,8 @@ class Cluster final : private TurnEnd {
   struct Opening;
 
   Endpoint& choose();
-  Task<Result<void>> wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline);
+  Task<bool> wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline);
+  std::unexpected<Error> full() const;
   Task<Result<std::unique_ptr<net::Stream>>> connect(Endpoint& endpoint, Monotonic deadline);
   Task<Result<void>> have_addresses(Endpoint& endpoint, Monotonic deadline);
   Task<> resolve_again(Endpoint& endpoint);

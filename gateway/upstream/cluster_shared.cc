@@ -7,6 +7,7 @@
 #include "gateway/upstream/cluster.h"
 
 namespace sallyport::upstream {
+
 // One connection to an endpoint is being opened: the others wait, and hear of its end, also if the task is
 // cancelled.
 struct Cluster::Opening {
@@ -57,11 +58,9 @@ Task<Result<Lease*>> Cluster::open_stream(Endpoint& endpoint) {
     if (SharedConnection* shared = with_room(endpoint)) co_return lease(*shared, true);
     const bool may_open = !endpoint.opening && (open_ < options_.connections_max || make_room());
     if (!may_open) {
-      Result<void> room = co_await wait_for_room(endpoint.waiting, deadline);
-      if (!room && endpoint.opening)
-        co_return fail(Code::upstream_unreachable, "connect_timeout", endpoint.target.authority);
-      if (!room) co_return std::unexpected(std::move(room.error()));
-      continue;
+      if (co_await wait_for_room(endpoint.waiting, deadline)) continue;
+      if (!endpoint.opening) co_return full();
+      co_return fail(Code::upstream_unreachable, "connect_timeout", endpoint.target.authority);
     }
     Result<SharedConnection*> opened = co_await open_shared(endpoint, deadline);
     if (opened && (*opened)->session().has_room()) co_return lease(**opened, false);

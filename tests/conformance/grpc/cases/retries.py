@@ -249,6 +249,16 @@ def lowered(lab):
     check(link.most_open <= 2, f"expected two streams at a time, came {link.most_open}")
 
 
+@case("RFC9113-5.1.2", "a connection whose backend takes no more streams gives its place to another")
+def makes_room(lab):
+    closed, other = lab.peer(), lab.peer()
+    client = lab.client(lab.front(closed, other, upstream="connections_max: 1"))
+    client.get("/first")
+    closed.link().change((wire.MAX_CONCURRENT_STREAMS, 0))
+    client.get("/second")
+    equal((closed.paths(), other.paths()), (["/first"], ["/second"]), "the requests at the backends")
+
+
 @case("RFC9113-5.1.2", "a backend that takes no stream at all is an error in the end", needs_clock=True)
 def none_at_a_time(lab):
     peer = lab.peer(settings=[(wire.MAX_CONCURRENT_STREAMS, 0)])
