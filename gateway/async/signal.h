@@ -1,4 +1,4 @@
-// Event and BoundedQueue: how tasks of one worker wait for each other. One thread; no locks.
+// Event, WaitUntil and BoundedQueue: how tasks of one worker wait for each other. One thread; no locks.
 #pragma once
 
 #include <coroutine>
@@ -83,6 +83,17 @@ class WaitUntil : public ListNode {
   Monotonic deadline_;
   std::coroutine_handle<> handle_ = nullptr;
   bool happened_ = false;
+};
+
+// Where others find whoever waits, to tell it. Empty again once the wait is over, also if it is cancelled.
+class WaitSlot {
+ public:
+  WaitSlot(WaitUntil*& slot, WaitUntil& waits) noexcept : slot_(slot) { slot_ = &waits; }
+  WaitSlot(const WaitSlot&) = delete;
+  ~WaitSlot() { slot_ = nullptr; }
+
+ private:
+  WaitUntil*& slot_;
 };
 
 // A queue between tasks of one worker, with a limit: push says no when it is full.

@@ -96,9 +96,8 @@ void Exchange::find_client() {
 
 // What has a length is let finish: it has an end, and was allowed when it began.
 void Exchange::watch_answer() {
-  using Kind = http::BodyLength::Kind;
   if (admission == nullptr || response.body == nullptr) return;
-  const bool unknown = response.length.kind == Kind::chunked || response.length.kind == Kind::until_close;
+  const bool unknown = response.length.is_unknown();
   const bool events = http::is_event_stream(response);
   if (!unknown && !events) return;
   lasting_body_.begin(*this, *response.body, unknown && events);

@@ -8,8 +8,6 @@
 namespace sallyport {
 namespace {
 
-constexpr Duration ask_every = seconds(1);
-
 Task<> until(Loop& loop, Monotonic when) {
   WaitUntil time(loop, when);
   co_await time;
@@ -20,16 +18,12 @@ Task<> until(Loop& loop, Monotonic when) {
 void LastingBody::begin(Exchange& x, http::Body& inner, bool in_order) noexcept {
   x_ = &x;
   inner_ = &inner;
-  ask_at_ = x.loop.now() + ask_every;
+  recheck_ = http::Recheck(x.loop.now());
   in_order_ = in_order;
-  allowed_ = true;
 }
 
 bool LastingBody::is_allowed() {
-  const Monotonic now = x_->loop.now();
-  if (!allowed_ || now < ask_at_) return allowed_;
-  ask_at_ = now + ask_every;
-  return allowed_ = x_->still_allowed();
+  return recheck_.passes(x_->loop.now(), [this] { return x_->still_allowed(); });
 }
 
 Result<Slice> LastingBody::end() const {
@@ -47,7 +41,7 @@ Task<Result<Slice>> LastingBody::pull() {
 // A pull that is given up loses nothing: nobody reads on.
 Task<Result<Slice>> LastingBody::wait(Task<Result<Slice>> pending) {
   while (!pending.done()) {
-    Task<> time = until(x_->loop, ask_at_);
+    Task<> time = until(x_->loop, recheck_.next());
     co_await FirstOf(pending, time);
     if (!pending.done() && !is_allowed()) co_return end();
   }

@@ -9,6 +9,7 @@
 
 #include "gateway/async/loop.h"
 #include "gateway/http/body.h"
+#include "gateway/http/recheck.h"
 
 namespace sallyport {
 
@@ -32,9 +33,8 @@ class LastingBody final : public http::Body {
 
   Exchange* x_ = nullptr;
   http::Body* inner_ = nullptr;
-  Monotonic ask_at_{};
+  http::Recheck recheck_;
   bool in_order_ = false;
-  bool allowed_ = true;
 };
 
 }  // namespace sallyport

@@ -114,6 +114,11 @@ struct Router::Impl {
   Node any;
 };
 
+Slice PathParams::value(Slice name) const noexcept {
+  const auto* found = std::ranges::find(*this, name, &Param::name);
+  return found == end() ? Slice{} : found->value;
+}
+
 Router::Router() : impl_(std::make_unique<Impl>()) {}
 Router::Router(Router&&) noexcept = default;
 Router& Router::operator=(Router&&) noexcept = default;

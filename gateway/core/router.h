@@ -30,6 +30,8 @@ struct PathParams {
   };
   std::array<Param, max> items;
   size_t size = 0;
+  // Of the segment of that name; empty if there is none.
+  Slice value(Slice name) const noexcept;
   const Param* begin() const noexcept { return items.data(); }
   const Param* end() const noexcept { return items.data() + size; }
 };

@@ -40,6 +40,25 @@ Result<BodyLength> request_length(const Request& request, bool ended = false);
 // in HTTP/2 until END_STREAM.
 Result<BodyLength> response_length(const Response& response, Method method, bool ended = false);
 
+// Holds an answer's content to the length that its head tells, piece by piece.
+class LengthCheck {
+ public:
+  explicit LengthCheck(const BodyLength& length) noexcept
+      : counted_(length.kind == BodyLength::Kind::counted), left_(length.bytes) {}
+  // The piece that was pulled of the body, empty at its end. True if it is the last one: behind content that
+  // is all there, trailers may still come. Error: internal, if it is too much or too little.
+  Result<bool> is_last(Slice piece, const Body& body) {
+    if (!counted_) return piece.empty();
+    if (piece.size() > left_ || (piece.empty() && left_ > 0)) return fail(Code::internal, "wrong_length");
+    left_ -= piece.size();
+    return piece.empty() || (left_ == 0 && body.remaining() == 0);
+  }
+
+ private:
+  bool counted_;
+  uint64_t left_;
+};
+
 // The chunked coding (RFC 9112 section 7.1), read as it comes; strict: CRLF only, no white space around a
 // size, at most 16 digits, extensions well-formed and at most 256 bytes a chunk, trailers limited and
 // checked, then dropped.

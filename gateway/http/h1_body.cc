@@ -11,9 +11,7 @@ namespace sallyport::http::h1 {
 void ReceivedBody::begin(BodyLength length, Duration silence, Pace pace) noexcept {
   length_ = length;
   left_ = length.kind == BodyLength::Kind::counted ? length.bytes : 0;
-  const bool empty =
-      length.kind == BodyLength::Kind::none || (length.kind == BodyLength::Kind::counted && left_ == 0);
-  state_ = empty ? State::end : State::reading;
+  state_ = length.is_nothing() ? State::end : State::reading;
   received_ = 0;
   asked_ = true;
   silence_ = silence;

@@ -41,7 +41,7 @@ Task<Result<void>> ClientConnection::send(const Request& request, Slice host, co
                                           Arena&) {
   timeouts_ = timeouts;
   request_whole_ = keep_alive_ = answer_begun_ = answered_ = false;
-  content_untouched_ = request.length.kind == BodyLength::Kind::chunked || request.length.bytes > 0;
+  content_untouched_ = !request.length.is_nothing();
   pumped_ = {};
   interim_ = 0;
   Buffer head(stream_->loop().blocks());

@@ -107,8 +107,7 @@ Task<Result<void>> ServerConnection::respond(const Request& request, Response& r
   using Kind = BodyLength::Kind;
   const bool switches = response.status == 101;
   const bool content = switches || may_have_content(request.method, response.status);
-  if (content && !switches &&
-      (response.length.kind == Kind::until_close || response.length.kind == Kind::chunked)) {
+  if (content && !switches && response.length.is_unknown()) {
     response.length = {request.version == Version::http10 ? Kind::until_close : Kind::chunked, 0};
   }
   // One that wanted to switch and was not let may have sent what is no HTTP: nothing more is read.
@@ -146,8 +145,7 @@ Body& ServerConnection::open_tunnel() {
 }
 
 Task<Result<void>> ServerConnection::send_content(Response& response) {
-  const bool counted = response.length.kind == BodyLength::Kind::counted;
-  uint64_t left = response.length.bytes;
+  LengthCheck length(response.length);
   for (bool done = false; !done;) {
     Task<Result<Slice>> pending = response.body->pull();
     if (!pending.done()) {  // the head does not wait for content that may be long in coming
@@ -156,12 +154,9 @@ Task<Result<void>> ServerConnection::send_content(Response& response) {
     }
     Result<Slice> piece = co_await pending;
     if (!piece) co_return std::unexpected(std::move(piece.error()));
-    done = piece->empty();
-    if (counted) {
-      if (piece->size() > left || (done && left > 0)) co_return fail(Code::internal, "wrong_length");
-      left -= piece->size();
-      done = done || (left == 0 && response.body->remaining() == 0);
-    }
+    const Result<bool> last = length.is_last(*piece, *response.body);
+    if (!last) co_return std::unexpected(last.error());
+    done = *last;
     Result<void> written = write_piece(response, *piece, done);
     if (!written) co_return written;
     if (stream_.queued() == 0) continue;

@@ -11,13 +11,14 @@ namespace {
 constexpr int32_t stream_window = 128 * 1024;
 // A client that does not read must not stop the others: there is room for all of them.
 constexpr int32_t connection_window = stream_window * static_cast<int32_t>(ClientSession::streams_most);
-constexpr Duration frame_timeout = seconds(10);  // from the first byte of a header block to its last
+constexpr Duration head_timeout = seconds(10);
 
 }  // namespace
 
 ClientSession::ClientSession(net::Stream& stream, Duration write_timeout, Owner& owner)
-    : Session(stream, Role::client,
-              {response_limits.header_bytes, 0, stream_window, connection_window, write_timeout}),
+    : Session(
+          stream, Role::client,
+          {response_limits.header_bytes, 0, stream_window, connection_window, head_timeout, write_timeout}),
       owner_(owner) {}
 
 Task<> ClientSession::run() {
@@ -38,13 +39,8 @@ Task<> ClientSession::run() {
 Task<> ClientSession::wait_for_close() { co_await close_.wait(); }
 
 Task<Result<void>> ClientSession::ready(Monotonic deadline) {
-  struct Place {
-    WaitUntil*& slot;
-    ~Place() { slot = nullptr; }
-  };
   WaitUntil until(stream_.loop(), deadline);
-  waits_ = &until;
-  const Place place{waits_};
+  const WaitSlot here(waits_, until);
   if (!ready_ && !over_) co_await until;
   if (ready_ && !over_) co_return Result<void>{};
   if (over_) co_return fail(Code::end_of_stream, "no_http2", "the backend closed before it spoke HTTP/2");
@@ -89,15 +85,6 @@ void ClientSession::turn_ended() {
   owner_.session_changed();
   const bool done = ended_ || is_done() || ((leaving_ || retired_) && streams_ == 0);
   if (!is_sendable() || (done && !is_congested())) close_.set();  // last: run() ends in it
-}
-
-// What the backend owes is known by those who wait for it; only half a frame is nobody's.
-Monotonic ClientSession::look_again() const noexcept {
-  return guard_.in_head() ? guard_.head_began() + frame_timeout : Monotonic::max();
-}
-
-bool ClientSession::is_silent_too_long() noexcept {
-  return guard_.in_head() && stream_.loop().now() >= guard_.head_began() + frame_timeout;
 }
 
 }  // namespace sallyport::http::h2

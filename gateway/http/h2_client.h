@@ -53,8 +53,6 @@ class ClientSession final : public Session {
   void settings_arrived() override;
   void tell(Stream& stream) override;
   void turn_ended() override;
-  Monotonic look_again() const noexcept override;
-  bool is_silent_too_long() noexcept override;
   Task<> wait_for_close();
 
   Owner& owner_;

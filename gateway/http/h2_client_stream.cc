@@ -13,12 +13,6 @@ namespace {
 constexpr size_t interim_max = 8;
 constexpr Duration dead_after = seconds(1);  // without a word, while we wait
 
-bool has_content(const Request& request) noexcept {
-  using Kind = BodyLength::Kind;
-  return request.length.kind == Kind::chunked ||
-         (request.length.kind == Kind::counted && request.length.bytes > 0);
-}
-
 }  // namespace
 
 ClientStream::ClientStream(ClientSession& session, Slice scheme) noexcept
@@ -49,7 +43,7 @@ Task<Result<void>> ClientStream::send(const Request& request, Slice host, const 
   method_ = request.method;
   timeouts_ = timeouts;
   sent_at_ = loop().now();
-  const bool content = has_content(request);
+  const bool content = !request.length.is_nothing();
   content_untouched_ = content;
   if (client_.ended()) {
     cut_off();

@@ -15,6 +15,16 @@ std::unexpected<Error> malformed(std::string_view reason, std::string detail) {
   return fail(Code::malformed_request, reason, std::move(detail));
 }
 
+// A field as it comes, copied to the arena; the name's spelling is ours where we know it.
+void add_copy(Headers& headers, Slice name, Slice value, Arena& arena) {
+  const HeaderId id = header_id(name);
+  if (id == HeaderId::other) {
+    headers.add(arena.copy(name), arena.copy(value));
+  } else {
+    headers.add(id, arena.copy(value));
+  }
+}
+
 // Another value with each message.
 bool is_unique(HeaderId id) noexcept { return id == HeaderId::x_request_id || id == HeaderId::traceparent; }
 
@@ -25,12 +35,7 @@ void RequestHead::field(Slice name, Slice value) {
   const bool pseudo = name.starts_with(':');
   if (bytes_ > limits_.header_bytes || (!pseudo && ++fields_ > limits_.headers)) return;
   if (!pseudo) {
-    const HeaderId id = header_id(name);
-    if (id == HeaderId::other) {
-      request_->headers.add(arena_->copy(name), arena_->copy(value));
-    } else {
-      request_->headers.add(id, arena_->copy(value));
-    }
+    add_copy(request_->headers, name, value, *arena_);
     return;
   }
   const Slice kept = arena_->copy(value);
@@ -129,17 +134,16 @@ void ResponseHead::field(Slice name, Slice value, Arena& arena) {
   if (name == ":status") {
     status_ = arena.copy(value);
   } else if (!name.starts_with(':')) {
-    const HeaderId id = header_id(name);
-    response_.headers.add(id == HeaderId::other ? arena.copy(name) : header_name(id), arena.copy(value));
+    add_copy(response_.headers, name, value, arena);
   }
 }
 
 Result<Response> ResponseHead::finish(Method method, bool ended) {
-  const ResponseHead all = std::exchange(*this, ResponseHead{});
+  ResponseHead all = std::exchange(*this, ResponseHead{});
   const auto bad = [](std::string_view reason, std::string detail) {
     return fail(Code::upstream_bad_answer, reason, std::move(detail));
   };
-  Response out = all.response_;
+  Response out = std::move(all.response_);
   if (all.bytes_ > response_limits.header_bytes || out.headers.size() > response_limits.headers)
     return bad("upstream_head_too_large", "the response's header block is too large");
   const auto status = text::parse_decimal(all.status_);
@@ -162,7 +166,7 @@ void Trailers::field(Slice name, Slice value, Arena& arena, const HeadLimits& li
   bytes_ += name.size() + value.size() + field_overhead;
   too_large_ = too_large_ || bytes_ > limits.header_bytes || fields_.size() >= limits.headers;
   if (too_large_ || !is_token(name) || !is_field_value(value) || !may_be_trailer(name)) return;
-  fields_.add(arena.copy(name), arena.copy(value));
+  add_copy(fields_, name, value, arena);
 }
 
 // --- to nghttp2

@@ -18,9 +18,9 @@ constexpr int32_t connection_window = 1024 * 1024;  // and of all of them
 bool is_preface(Slice bytes) noexcept { return preface.starts_with(bytes.substr(0, preface.size())); }
 
 ServerSession::ServerSession(net::Stream& stream, const ServerLimits& limits, Owner& owner)
-    : Session(
-          stream, Role::server,
-          {limits.head.header_bytes, limits.streams, stream_window, connection_window, limits.write_timeout}),
+    : Session(stream, Role::server,
+              {limits.head.header_bytes, limits.streams, stream_window, connection_window,
+               limits.header_timeout, limits.write_timeout}),
       limits_(limits),
       owner_(owner) {}
 
@@ -32,17 +32,8 @@ Task<> ServerSession::run() {
 
 Task<> ServerSession::wait_for_close() { co_await close_.wait(); }
 
-// When a connection that has said nothing until then is looked at.
-Monotonic ServerSession::look_again() const noexcept {
-  if (guard_.in_head()) return guard_.head_began() + limits_.header_timeout;
-  const Monotonic since = streams_ > 0 ? stream_.loop().now() : quiet_since_;
-  return since + limits_.idle_timeout;
-}
-
-bool ServerSession::is_silent_too_long() noexcept {
-  const Monotonic now = stream_.loop().now();
-  if (guard_.in_head()) return now >= guard_.head_began() + limits_.header_timeout;
-  return streams_ == 0 && now >= quiet_since_ + limits_.idle_timeout;
+Monotonic ServerSession::idle_until() const noexcept {
+  return (streams_ > 0 ? stream_.loop().now() : quiet_since_) + limits_.idle_timeout;
 }
 
 void ServerSession::tell(Stream& stream) {

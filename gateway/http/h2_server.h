@@ -44,8 +44,7 @@ class ServerSession final : public Session {
   Stream& begin(int32_t id) override { return owner_.begin(id); }
   void tell(Stream& stream) override;
   void turn_ended() override;
-  Monotonic look_again() const noexcept override;
-  bool is_silent_too_long() noexcept override;
+  Monotonic idle_until() const noexcept override;
   Task<> wait_for_close();
 
   const ServerLimits& limits_;

@@ -12,10 +12,8 @@ namespace {
 
 bool has_content(const Request& request, const Response& response) noexcept {
   if (response.status == 101) return true;
-  using Kind = BodyLength::Kind;
-  const bool none = response.length.kind == Kind::none ||
-                    (response.length.kind == Kind::counted && response.length.bytes == 0);
-  return may_have_content(request.method, response.status) && !none && response.body != nullptr;
+  return may_have_content(request.method, response.status) && !response.length.is_nothing() &&
+         response.body != nullptr;
 }
 
 std::unexpected<Error> gone(std::string_view reason) { return fail(Code::client_gone, reason); }
@@ -128,20 +126,16 @@ void ServerStream::interim(const Request&, const Response& response) {
 }
 
 Task<Result<void>> ServerStream::send_content(Response& response) {
-  const bool counted = response.length.kind == BodyLength::Kind::counted;
-  uint64_t left = response.length.bytes;
+  LengthCheck length(response.length);
   for (bool done = false; !done;) {
     Task<Result<Slice>> pending = response.body->pull();
     if (!pending.done())
       submit(response, true);  // the head does not wait for content that may be long in coming
     Result<Slice> piece = co_await pending;
     if (!piece) co_return std::unexpected(std::move(piece.error()));
-    done = piece->empty();
-    if (counted) {
-      if (piece->size() > left || (done && left > 0)) co_return fail(Code::internal, "wrong_length");
-      left -= piece->size();
-      done = done || (left == 0 && response.body->remaining() == 0);  // else trailers may follow
-    }
+    const Result<bool> last = length.is_last(*piece, *response.body);
+    if (!last) co_return std::unexpected(last.error());
+    done = *last;
     submit(response, true);
     offer(*piece, done, done ? response.body->trailers() : nullptr);
     if (done || piece_.empty()) continue;

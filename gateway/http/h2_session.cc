@@ -189,12 +189,13 @@ Session::Session(net::Stream& stream, Role role, const Limits& limits)
       heard_at_(quiet_since_),
       fields_(std::make_unique<FieldList>()),
       list_bytes_max_(limits.header_bytes * bomb_factor),
+      head_timeout_(limits.head_timeout),
       write_timeout_(limits.write_timeout),
       out_(stream.loop().blocks()) {
-  nghttp2_mem memory = pooled_memory();
-  const auto make = role == Role::server ? &nghttp2_session_server_new3 : &nghttp2_session_client_new3;
-  make(&session_, Callbacks::all(), this, Callbacks::options(role), &memory);
   const bool serves = role == Role::server;
+  nghttp2_mem memory = pooled_memory();
+  const auto make = serves ? &nghttp2_session_server_new3 : &nghttp2_session_client_new3;
+  make(&session_, Callbacks::all(), this, Callbacks::options(role), &memory);
   const std::array<nghttp2_settings_entry, 4> settings = {
       {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams},
        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<uint32_t>(limits.window)},
@@ -212,13 +213,17 @@ Task<> Session::read() {
     feed();
     wake_streams();
     if (streams_ == 0 && stream_.input().empty()) stream_.rest();
-    Result<bool> more = co_await stream_.more(look_again());
+    Result<bool> more = co_await stream_.more(silent_until());
     if (!more && more.error().code == Code::timed_out) {
-      if (is_silent_too_long()) end("", NGHTTP2_NO_ERROR);
+      if (stream_.loop().now() >= silent_until()) end("", NGHTTP2_NO_ERROR);
     } else if (!more || !*more) {
       co_return;
     }
   }
+}
+
+Monotonic Session::silent_until() const noexcept {
+  return guard_.in_head() ? guard_.head_began() + head_timeout_ : idle_until();
 }
 
 bool Session::is_done() const noexcept {

@@ -36,6 +36,7 @@ class Session : private TurnEnd {
     uint32_t streams;       // that the peer may have open
     int32_t window;         // content of one stream that may be under way to us
     int32_t window_of_all;  // and of all of them
+    Duration head_timeout;  // from the first byte of a header block to its last
     Duration write_timeout;
   };
   Session(net::Stream& stream, Role role, const Limits& limits);
@@ -50,10 +51,11 @@ class Session : private TurnEnd {
   // The last thing of a turn that something was sent or came in.
   virtual void turn_ended() = 0;
 
-  // Takes what arrives until the peer leaves; silence is judged by the two below.
+  // The earliest time at which a peer that is between two frames will have been silent for too long.
+  virtual Monotonic idle_until() const noexcept { return Monotonic::max(); }
+
+  // Takes what arrives until the peer leaves, or is silent for too long.
   Task<> read();
-  virtual Monotonic look_again() const noexcept = 0;
-  virtual bool is_silent_too_long() noexcept = 0;
 
   bool is_done() const noexcept;  // nothing is to be read or sent any more
   bool is_sendable() const noexcept { return !unsendable_; }
@@ -92,12 +94,14 @@ class Session : private TurnEnd {
   void forget(Stream& stream) noexcept;
 
   void at_turn_end() override;
+  Monotonic silent_until() const noexcept;
   void feed();
   bool gather();
   void flush();
   Task<> wait_for_room();
 
   const size_t list_bytes_max_;  // of any header list, however little of it is kept
+  const Duration head_timeout_;
   const Duration write_timeout_;
   List<Stream::Noted> noted_;
   Buffer out_;

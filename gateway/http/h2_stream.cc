@@ -102,13 +102,8 @@ Task<bool> Stream::taken(Duration silence) {
 // --- waiting
 
 Task<bool> Stream::wait(WaitUntil*& slot, Monotonic deadline) {
-  struct Place {
-    WaitUntil*& slot;
-    ~Place() { slot = nullptr; }
-  };
   WaitUntil until(loop(), deadline);
-  slot = &until;
-  const Place place{slot};
+  const WaitSlot here(slot, until);
   co_return co_await until;
 }
 

@@ -30,6 +30,11 @@ struct BodyLength {
   enum class Kind : uint8_t { none, counted, chunked, until_close };
   Kind kind = Kind::none;
   uint64_t bytes = 0;  // of `counted`
+
+  constexpr bool is_nothing() const noexcept {
+    return kind == Kind::none || (kind == Kind::counted && bytes == 0);
+  }
+  constexpr bool is_unknown() const noexcept { return kind == Kind::chunked || kind == Kind::until_close; }
 };
 
 struct Request {

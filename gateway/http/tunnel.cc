@@ -6,7 +6,6 @@
 namespace sallyport::http {
 namespace {
 
-constexpr Duration ask_every = seconds(1);
 constexpr Slice close_1008 = "\x88\x02\x03\xf0";  // RFC 6455: FIN and close, two bytes, status 1008
 
 }  // namespace
@@ -39,15 +38,12 @@ Tunnel::Tunnel(net::Stream& backend, Body& from_client, TunnelLimits limits)
       from_client_(from_client),
       limits_(std::move(limits)),
       last_(backend.loop().now()),
-      asked_(last_) {
+      recheck_(last_) {
   pump_ = pump();
 }
 
 bool Tunnel::is_allowed() {
-  const Monotonic now = backend_.loop().now();
-  if (!limits_.still_allowed || !allowed_ || now < asked_ + ask_every) return allowed_;
-  asked_ = now;
-  return allowed_ = limits_.still_allowed();
+  return !limits_.still_allowed || recheck_.passes(backend_.loop().now(), limits_.still_allowed);
 }
 
 Task<> Tunnel::pump() {
@@ -95,7 +91,7 @@ Task<Result<Slice>> Tunnel::pull() {
     }
     Monotonic until = last_ + limits_.idle;
     if (now >= until) break;
-    if (limits_.still_allowed) until = std::min(until, now + ask_every);
+    if (limits_.still_allowed) until = std::min(until, recheck_.next());
     const bool pumping = !pump_.done();
     Task<> input = wait_for_input(until);
     if (pumping) {

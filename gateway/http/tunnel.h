@@ -11,6 +11,7 @@
 
 #include "gateway/async/task.h"
 #include "gateway/http/body.h"
+#include "gateway/http/recheck.h"
 #include "gateway/net/stream.h"
 
 namespace sallyport::http {
@@ -59,8 +60,7 @@ class Tunnel final : public Body {
   size_t given_ = 0;    // bytes of the backend's input that the last pull gave
   bool ended_ = false;  // nothing more is given
   bool gone_ = false;   // the client's side has broken
-  bool allowed_ = true;
-  Monotonic asked_;                // when still_allowed last was
+  Recheck recheck_;
   Task<> pump_ = Task<>::ready();  // last: destroyed first
 };
 

@@ -78,14 +78,6 @@ void Socket::set_owner(SocketOwner* owner) noexcept { impl_->owner = owner; }
 uv_stream_s* Socket::raw() noexcept { return &impl_->stream; }
 size_t Socket::queued() const noexcept { return impl_->in_flight.size() + impl_->pending.size(); }
 
-namespace {
-// Says that nobody waits any more, also if the task is cancelled.
-struct WaitSlot {
-  WaitUntil*& slot;
-  ~WaitSlot() { slot = nullptr; }
-};
-}  // namespace
-
 Task<Result<void>> Socket::connect(SocketAddress to, Monotonic deadline) {
   WaitUntil connected(impl_->loop, deadline);
   auto done = [](uv_connect_t* request, int status) {
@@ -110,8 +102,7 @@ Task<Result<void>> Socket::connect(SocketAddress to, Monotonic deadline) {
     }
   }
   if (status != 0) co_return std::unexpected(socket_error(status));
-  impl_->connecting = &connected;
-  const WaitSlot slot{impl_->connecting};
+  const WaitSlot slot(impl_->connecting, connected);
   const bool in_time = co_await connected;
   if (!in_time) co_return fail(Code::timed_out, "timeout", "no connection in time");
   if (impl_->connect_status != 0) co_return std::unexpected(socket_error(impl_->connect_status));

@@ -78,9 +78,8 @@ class MainBackground::Fetching final : public Handle {
       got_(std::move(document));
       last_ = loop_.now();
       WaitUntil pause(loop_, last_ + (good ? what_.every : retry));
-      pause_ = &pause;
+      const WaitSlot here(pause_, pause);
       const bool wanted = co_await pause;
-      pause_ = nullptr;
       if (wanted) observe::log(observe::Level::info, "fetch_wanted", {{"url", what_.url}});
       retry = good ? what_.retry_after : std::min(retry * 2, what_.every);
     }

@@ -201,10 +201,11 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic be
   }
   http::h1::remove_hop_by_hop(r.headers);
   if (back_) back_->apply(x, endpoint.target);
-  if (r.status == 101)
+  if (r.status == 101) {
     open_tunnel(x, c);
-  else
+  } else {
     x.watch_answer();
+  }
   x.answered = true;
   co_return done;
 }
@@ -223,11 +224,8 @@ Slice Forward::rewritten(Exchange& x) const {
   std::array<Slice, 2 * config::PathPattern::segments_max + 1> pieces;
   size_t count = 0;
   for (const config::Segment& segment : path_->segments) {
-    Slice piece = segment.text;
-    if (segment.kind != config::Segment::Kind::literal) {
-      const auto* found = std::ranges::find(x.params, Slice(segment.text), &PathParams::Param::name);
-      piece = found == x.params.end() ? Slice{} : found->value;
-    }
+    const bool literal = segment.kind == config::Segment::Kind::literal;
+    const Slice piece = literal ? Slice(segment.text) : x.params.value(segment.text);
     if (piece.empty()) continue;  // a {rest...} that is nothing
     pieces[count++] = "/";
     pieces[count++] = piece;

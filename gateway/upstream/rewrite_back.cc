@@ -40,11 +40,6 @@ std::string prefix_text(const PathPattern& pattern) {
   return text;
 }
 
-Slice param(const PathParams& params, Slice name) noexcept {
-  const auto* found = std::ranges::find(params, name, &PathParams::Param::name);
-  return found == params.end() ? Slice{} : found->value;
-}
-
 bool lies_in(Slice path, Slice prefix) noexcept {
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
 }
@@ -143,7 +138,7 @@ std::optional<Slice> RewriteBack::path(Slice canonical, const View& view) const 
     pieces[count++] = "/";
     pieces[count++] = is_literal(segment)   ? Slice(segment.text)
                       : same != from_.end() ? values[static_cast<size_t>(same - from_.begin())]
-                                            : param(view.params, segment.text);
+                                            : view.params.value(segment.text);
   }
   if (count == 0 && left.empty()) left = "/";
   pieces[count++] = left;
