@@ -245,7 +245,8 @@ http::Requester::Timeouts Forward::timeouts_for(Exchange& x, const Endpoint& end
   timeouts.response = call_timeout_.value_or(idle_timeout_);
   timeouts.body = idle_timeout_;
   x.request.silence = idle_timeout_;
-  if (const auto within = http::grpc::timeout(x.request)) timeouts.deadline = x.loop.now() + *within;
+  // From when the call came, however often it is tried.
+  if (const auto within = http::grpc::timeout(x.request)) timeouts.deadline = x.began + *within;
   return timeouts;
 }
 

@@ -3,6 +3,7 @@ import re
 
 import grpc
 
+from support import wire
 from support.client import request
 from support.lab import expect_event
 from support.method import expect_status
@@ -17,6 +18,20 @@ def holds(gate):
         return b"too late"
 
     return do
+
+
+def says_first(lab, **options):
+    """A method that gives one message and then nothing for long: the call of it that is under way, and the method."""
+    gate = lab.gate()
+
+    def do(_, __):
+        yield b"first"
+        gate.wait(PATIENCE)
+
+    method = lab.method("unary_stream", do)
+    call = method(**options)
+    equal(next(call), b"first", "the first message")
+    return call, method
 
 
 def direct_case(name):
@@ -36,15 +51,7 @@ def cancel_unary(lab):
 
 @direct_case("a stream of the server that the client cancels ends at the server")
 def cancel_server_stream(lab):
-    gate = lab.gate()
-
-    def do(_, __):
-        yield b"first"
-        gate.wait(PATIENCE)
-
-    method = lab.method("unary_stream", do)
-    call = method()
-    equal(next(call), b"first", "the first message")
+    call, method = says_first(lab)
     call.cancel()
     method.visit().expect_gone()
     expect_status(lambda: list(call), grpc.StatusCode.CANCELLED)
@@ -120,15 +127,7 @@ def deadline_passes(lab):
 
 @case("deadline", "one that passes within a stream is DEADLINE_EXCEEDED, behind the messages that came", direct=True)
 def deadline_in_stream(lab):
-    gate = lab.gate()
-
-    def do(_, __):
-        yield b"first"
-        gate.wait(PATIENCE)
-
-    method = lab.method("unary_stream", do)
-    call = method(timeout=3)
-    equal(next(call), b"first", "the first message")
+    call, method = says_first(lab, timeout=3)
     expect_status(lambda: list(call), grpc.StatusCode.DEADLINE_EXCEEDED)
     method.visit().expect_gone()
 
@@ -230,6 +229,22 @@ def deadline_of_open_request(lab):
 @case("deadline", "one that passes behind an interim answer, while the client may still send, ends the call", needs_clock=True)
 def deadline_behind_interim(lab):
     grpc_timeout(lab, lambda call: call.head(103), end=False)
+
+
+@case("deadline", "one runs from the beginning of the call, however often that is tried", needs_clock=True)
+def deadline_of_all_attempts(lab):
+    peer, gate = lab.peer(), lab.gate()
+    peer.on("/test.Peer/Call", [lambda call: (gate.wait(PATIENCE), call.reset(wire.REFUSED_STREAM)), quietly])
+    client = lab.client(gateway := lab.front(peer))
+    came = client.streams[client.begin(call_within("90S"), end=False)]
+    peer.call("/test.Peer/Call")
+    lab.late(gateway, 60)
+    gate.set()
+    second = peer.call("/test.Peer/Call", 1)
+    lab.late(gateway, 35)
+    client.until(lambda: came.ended, "an end of the call")
+    equal(came.value(b"grpc-status"), b"4", "grpc-status")
+    second.expect_gone()
 
 
 @case("deadline", "deadlines that leave the server no time are no failure of it, and do not cost its connection", needs_clock=True)
