@@ -46,7 +46,7 @@ struct ForwardOptions {
   Credentials credentials =
       Credentials::remove;       // what the caller proved itself with, before the backend sees the request
   std::vector<Upgrade> upgrade;  // protocols that a connection may switch to
-  // Of a connection that has, silence in both directions; and of an event stream (text/event-stream).
+  // Silence in both directions of a connection that has switched, and of a gRPC call; and of an event stream.
   Duration idle_timeout = std::chrono::minutes(5);
 
   template <class IO>
