@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -80,11 +82,74 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+// Several bytes as one number, the first the lowest.
+template <class Word>
+Word load(const char* at) noexcept {
+  Word word;
+  std::memcpy(&word, at, sizeof word);
+  if constexpr (std::endian::native == std::endian::big) word = std::byteswap(word);
+  return word;
+}
+template <class Word>
+constexpr Word each(uint8_t byte) noexcept {
+  return static_cast<Word>(~Word{0} / 0xff * byte);
+}
+
+// lower() of each byte: no sum goes over into the next, for none has its high bit set.
+template <class Word>
+constexpr Word lower_each(Word word) noexcept {
+  const Word high = each<Word>(0x80);
+  const Word low_bits = word & ~high;
+  const Word from_a = low_bits + each<Word>(0x80 - 'A'), behind_z = low_bits + each<Word>(0x7f - 'Z');
+  return word | (((from_a ^ behind_z) & ~word & high) >> 2);
+}
+
+// n: at least the bytes of a word; the last word overlaps with the one before it.
+template <class Word>
+bool iequal_words(const char* a, const char* b, size_t n) noexcept {
+  const auto same = [&](size_t i) { return lower_each(load<Word>(a + i)) == lower_each(load<Word>(b + i)); };
+  for (size_t i = 0; i + sizeof(Word) < n; i += sizeof(Word)) {
+    if (!same(i)) return false;
+  }
+  return same(n - sizeof(Word));
+}
+
+// The high bits of bytes that are below 0x20, or 0x7f: exact up to the first of them, which is all that is
+// looked at (a borrow goes upwards).
+constexpr uint64_t controls(uint64_t word) noexcept {
+  const uint64_t is_zero_if_del = word ^ each<uint64_t>(0x7f);
+  return (((word - each<uint64_t>(0x20)) & ~word) |
+          ((is_zero_if_del - each<uint64_t>(1)) & ~is_zero_if_del)) &
+         each<uint64_t>(0x80);
+}
+constexpr bool is_control(char c) noexcept {
+  return (static_cast<uint8_t>(c) < 0x20 && c != '\t') || c == 0x7f;
+}
+
 }  // namespace
 
 bool iequals(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  const size_t n = a.size();
+  if (n != b.size()) return false;
+  if (n >= 8) return iequal_words<uint64_t>(a.data(), b.data(), n);
+  if (n >= 4) return iequal_words<uint32_t>(a.data(), b.data(), n);
+  return std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+size_t find_control(std::string_view s) noexcept {
+  size_t i = 0;
+  while (s.size() - i >= 8) {
+    const uint64_t found = controls(load<uint64_t>(s.data() + i));
+    if (found == 0) {
+      i += 8;
+      continue;
+    }
+    i += static_cast<size_t>(std::countr_zero(found)) / 8;
+    if (s[i] != '\t') return i;
+    ++i;
+  }
+  while (i < s.size() && !is_control(s[i])) ++i;
+  return i;
 }
 
 std::string to_lower(std::string_view s) {

@@ -15,6 +15,15 @@ namespace sallyport::text {
 constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 constexpr bool is_alpha(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+// Which bytes are ASCII letters, digits or one of `others`.
+constexpr std::array<bool, 256> letters_digits_and(std::string_view others) noexcept {
+  std::array<bool, 256> all{};
+  for (size_t c = 0; c < 128; ++c) {
+    const char character = static_cast<char>(c);
+    all[c] = is_alpha(character) || is_digit(character) || others.find(character) != std::string_view::npos;
+  }
+  return all;
+}
 // The value of a hex digit, or -1.
 constexpr int hex_value(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
@@ -24,6 +33,8 @@ constexpr int hex_value(char c) noexcept {
 }
 
 bool iequals(std::string_view a, std::string_view b) noexcept;  // ASCII, ignoring case
+// Where the first control character other than HTAB is (below 0x20, or 0x7f); the size if there is none.
+size_t find_control(std::string_view s) noexcept;
 std::string to_lower(std::string_view s);
 std::string_view trim(std::string_view s) noexcept;  // spaces and tabs at both ends
 

@@ -3,14 +3,27 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdlib>
+#include <cstring>
+#include <string_view>
 
 namespace sallyport {
 namespace {
 
+// The two hex digits of each byte.
+constexpr auto hex_pairs = [] {
+  std::array<std::array<char, 2>, 256> pairs{};
+  constexpr std::string_view digits = "0123456789abcdef";
+  for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = {digits[i >> 4], digits[i & 15]};
+  return pairs;
+}();
+
+// 16 digits.
 void put_hex(uint64_t value, char* to) noexcept {
-  for (int i = 15; i >= 0; --i, value >>= 4) to[i] = "0123456789abcdef"[value & 15];
+  for (int shift = 56; shift >= 0; shift -= 8, to += 2)
+    std::memcpy(to, hex_pairs[value >> shift & 0xff].data(), 2);
 }
 
 // "00-" 32 hex "-" 16 hex "-" 2 hex, lower case, neither id all zeros (section 3.2.2 of the recommendation).

@@ -28,6 +28,13 @@ Line check_line(Slice line, bool ascii) noexcept {
   return Line::good;
 }
 
+// Nothing but SP and VCHAR, where there is no other control character than HTAB.
+bool is_visible(Slice line) noexcept {
+  uint8_t odd = 0;
+  for (char c : line) odd |= static_cast<uint8_t>((static_cast<uint8_t>(c) > 0x7e) | (c == '\t'));
+  return odd == 0;
+}
+
 struct HeadFault {
   std::string_view reason;  // empty: none
   const char* detail = "";
@@ -46,32 +53,19 @@ HeadFault check_field(Slice line) noexcept {
   return {};
 }
 
-// True for a head without a fault: the same rules as below in few passes, each of which the compiler makes 16
-// bytes wide. Most heads end here.
+// True for a head without a fault: the same rules as below in one pass, most of it eight bytes wide. Most
+// heads end here.
 bool is_clean(Slice head, bool ascii_line) noexcept {
-  uint8_t odd = 0;
-  for (char c : head) {
-    const auto byte = static_cast<uint8_t>(c);
-    odd |= static_cast<uint8_t>((byte < 0x20) & (byte != '\t') & (byte != '\r') & (byte != '\n'));
-    odd |= static_cast<uint8_t>(byte == 0x7f);
+  size_t end = text::find_control(head);
+  if (ascii_line && !is_visible(head.substr(0, end))) return false;
+  for (;;) {
+    if (head.substr(end, 2) != "\r\n") return false;
+    head.remove_prefix(end + 2);
+    if (head == "\r\n") return true;
+    const size_t name = token_length(head);
+    if (name == 0 || name == head.size() || head[name] != ':') return false;
+    end = name + 1 + text::find_control(head.substr(name + 1));
   }
-  if (odd != 0) return false;
-  bool first = true;
-  while (!head.empty()) {
-    const size_t cr = head.find('\r');
-    if (cr == Slice::npos || cr + 1 == head.size() || head[cr + 1] != '\n') return false;
-    const Slice line = head.substr(0, cr);
-    if (line.find('\n') != Slice::npos) return false;
-    if (first && ascii_line) {
-      for (char c : line) odd |= static_cast<uint8_t>((static_cast<uint8_t>(c) > 0x7e) | (c == '\t'));
-      if (odd != 0) return false;
-    } else if (!first && !line.empty() && !check_field(line).reason.empty()) {
-      return false;
-    }
-    first = false;
-    head.remove_prefix(cr + 2);
-  }
-  return true;
 }
 
 // Line by line: CRLF and nothing else ends one. ascii_line: the first has no HTAB, and nothing above 0x7e.

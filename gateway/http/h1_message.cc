@@ -338,7 +338,6 @@ void remove_hop_by_hop(Headers& headers) {
   }
   headers.remove_if([&](const Header& h) {
     if (is_of_one_hop(h.id)) return true;
-    if (text::iequals(h.name, "HTTP2-Settings")) return true;
     for (Slice list : lists) {
       if (list_has_token(list, h.name)) return true;
     }

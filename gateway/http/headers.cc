@@ -9,7 +9,7 @@ namespace sallyport::http {
 namespace {
 
 // In the order of HeaderId.
-constexpr std::array<std::string_view, 41> names = {
+constexpr std::array<std::string_view, 42> names = {
     "",
     "Accept",
     "Access-Control-Request-Headers",
@@ -24,6 +24,7 @@ constexpr std::array<std::string_view, 41> names = {
     "Date",
     "Expect",
     "Host",
+    "HTTP2-Settings",
     "Keep-Alive",
     "Location",
     "Origin",
@@ -56,7 +57,7 @@ static_assert(names[static_cast<size_t>(HeaderId::x_request_id)] == "X-Request-I
 
 constexpr size_t table_size = 256;
 constexpr uint32_t hash(std::string_view name, uint32_t seed) noexcept {
-  const auto at = [&](size_t i) { return static_cast<uint32_t>(text::lower(name[i])); };
+  const auto at = [&](size_t i) { return static_cast<uint32_t>(name[i] | 0x20); };  // both cases of a letter
   const size_t n = name.size();
   uint32_t h = seed + static_cast<uint32_t>(n) * 31;
   h = (h ^ at(0)) * 0x01000193;
@@ -87,15 +88,7 @@ constexpr Table make_table() {
 constexpr Table table = make_table();
 static_assert(table.seed != 0);
 
-constexpr std::array<bool, 256> token_table() {  // tchar of RFC 9110 section 5.6.2
-  std::array<bool, 256> all{};
-  for (int c = 'a'; c <= 'z'; ++c) all[static_cast<size_t>(c)] = true;
-  for (int c = 'A'; c <= 'Z'; ++c) all[static_cast<size_t>(c)] = true;
-  for (int c = '0'; c <= '9'; ++c) all[static_cast<size_t>(c)] = true;
-  for (char c : std::string_view("!#$%&'*+-.^_`|~")) all[static_cast<size_t>(c)] = true;
-  return all;
-}
-constexpr auto token_chars = token_table();
+constexpr auto token_chars = text::letters_digits_and("!#$%&'*+-.^_`|~");  // tchar of RFC 9110 section 5.6.2
 
 }  // namespace
 
@@ -113,6 +106,7 @@ bool is_of_one_hop(HeaderId id) noexcept {
   switch (id) {
     case HeaderId::connection:
     case HeaderId::content_length:
+    case HeaderId::http2_settings:
     case HeaderId::keep_alive:
     case HeaderId::proxy_authenticate:
     case HeaderId::proxy_authorization:
@@ -177,13 +171,14 @@ bool list_has_token(Slice list, Slice token) noexcept {
   return false;
 }
 
-bool is_token(Slice s) noexcept {
-  return !s.empty() && std::ranges::all_of(s, [](char c) { return token_chars[static_cast<uint8_t>(c)]; });
+size_t token_length(Slice s) noexcept {
+  size_t n = 0;
+  while (n < s.size() && token_chars[static_cast<uint8_t>(s[n])]) ++n;
+  return n;
 }
 
-bool is_field_value(Slice s) noexcept {
-  return std::ranges::all_of(
-      s, [](char c) { return c == '\t' || (static_cast<uint8_t>(c) >= 0x20 && c != 0x7f); });
-}
+bool is_token(Slice s) noexcept { return !s.empty() && token_length(s) == s.size(); }
+
+bool is_field_value(Slice s) noexcept { return text::find_control(s) == s.size(); }
 
 }  // namespace sallyport::http

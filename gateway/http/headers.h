@@ -30,6 +30,7 @@ enum class HeaderId : uint8_t {
   date,
   expect,
   host,
+  http2_settings,
   keep_alive,
   location,
   origin,
@@ -119,6 +120,7 @@ bool list_has_token(Slice list, Slice token) noexcept;
 
 // RFC 9110 section 5.6.2 and 5.5: a field name; a field value without controls (HTAB is allowed).
 bool is_token(Slice s) noexcept;
+size_t token_length(Slice s) noexcept;  // of the token that it begins with; 0 if with none
 bool is_field_value(Slice s) noexcept;
 
 }  // namespace sallyport::http

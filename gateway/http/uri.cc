@@ -13,15 +13,15 @@ std::unexpected<Error> bad(std::string_view reason, std::string detail) {
 }
 
 // What stands plain in a canonical path: pchar of RFC 3986 section 3.3 and "/".
-constexpr std::array<bool, 256> path_table() {
-  std::array<bool, 256> all{};
-  for (int c = 'a'; c <= 'z'; ++c) all[static_cast<size_t>(c)] = true;
-  for (int c = 'A'; c <= 'Z'; ++c) all[static_cast<size_t>(c)] = true;
-  for (int c = '0'; c <= '9'; ++c) all[static_cast<size_t>(c)] = true;
-  for (char c : std::string_view("-._~!$&'()*+,;=:@/")) all[static_cast<size_t>(c)] = true;
-  return all;
+constexpr auto plain = text::letters_digits_and("-._~!$&'()*+,;=:@/");
+constexpr auto unreserved = text::letters_digits_and("-._~");  // section 2.3
+// reg-name of section 3.2.2 without escapes and sub-delimiters; "_" is in use.
+constexpr auto& host_chars = unreserved;
+
+// All of them are in the set.
+bool all_in(const std::array<bool, 256>& set, Slice text) noexcept {
+  return std::ranges::all_of(text, [&](char c) { return set[static_cast<uint8_t>(c)]; });
 }
-constexpr auto plain = path_table();
 
 // "." or ".." as a segment, also with path parameters ("..;x"), which some backends cut off before they look.
 bool is_dot_segment(Slice segment) noexcept {
@@ -68,7 +68,7 @@ Result<void> check_query(Slice query) {
 
 Result<Slice> canonical_path(Slice path, Arena& arena) {
   if (!path.starts_with('/')) return bad("bad_path", "the path does not begin with a slash");
-  if (std::ranges::all_of(path, [](char c) { return plain[static_cast<uint8_t>(c)]; })) {
+  if (all_in(plain, path)) {
     if (has_dot_segment(path)) return bad("dot_segment", "the path has a dot segment");
     return path;
   }
@@ -89,10 +89,7 @@ Result<Slice> canonical_path(Slice path, Arena& arena) {
         return bad("encoded_control", "the path has an encoded control character");
     }
     // An escaped sub-delimiter stays escaped: "%3B" and ";" may mean two things (RFC 3986 section 2.2).
-    const bool unreserved = text::is_alpha(static_cast<char>(byte)) ||
-                            text::is_digit(static_cast<char>(byte)) || byte == '-' || byte == '.' ||
-                            byte == '_' || byte == '~';
-    if (escaped ? unreserved : plain[byte]) {
+    if (escaped ? unreserved[byte] : plain[byte]) {
       *to++ = static_cast<char>(byte);
     } else {
       *to++ = '%';
@@ -103,11 +100,6 @@ Result<Slice> canonical_path(Slice path, Arena& arena) {
   const Slice canonical(out, static_cast<size_t>(to - out));
   if (has_dot_segment(canonical)) return bad("dot_segment", "the path has a dot segment");
   return canonical;
-}
-
-bool is_host_char(char c) noexcept {  // reg-name of RFC 3986 section 3.2.2, without escapes and
-                                      // sub-delimiters; "_" is in use
-  return text::is_alpha(c) || text::is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 bool is_ipv6(Slice s) noexcept {
@@ -186,8 +178,7 @@ Result<Authority> parse_authority(Slice value, Arena& arena) {
     if (has_port) port = value.substr(colon + 1);
     if (host.empty() || host.size() > 255)
       return bad("bad_host", "there is no host, or one that is too long");
-    if (!std::ranges::all_of(host, is_host_char))
-      return bad("bad_host", "the host has a character that no host has");
+    if (!all_in(host_chars, host)) return bad("bad_host", "the host has a character that no host has");
   }
   if (has_port) {
     const auto number = port.size() > 5 ? std::nullopt : text::parse_decimal(port);

@@ -98,6 +98,42 @@ TEST_CASE("requests: what is good and what is refused, by name") {
   CHECK(reason("GET / HTTP/1.1 \r\n" + host + "\r\n") == "bad_version");
 }
 
+TEST_CASE("a byte has the same verdict wherever it stands in a head") {
+  const auto head_with = [](size_t before, int byte) {
+    return "GET / HTTP/1.1\r\nHost: a\r\nName: " + std::string(before, 'v') + static_cast<char>(byte) +
+           "end\r\n\r\n";
+  };
+  for (size_t before = 0; before < 18; ++before) {
+    for (int byte = 0; byte < 256; ++byte) {
+      CAPTURE(before);
+      CAPTURE(byte);
+      const bool ends_line = byte == '\r' || byte == '\n';
+      const bool control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
+      CHECK(reason(head_with(before, byte)) == (ends_line ? "bare_cr_or_lf"
+                                                : control ? "control_character"
+                                                          : "good"));
+    }
+    CHECK(reason("GET / HTTP/1.1\r\nHost: a\r\nna" + std::string(before, 'm') + "\x80" + "e: v\r\n\r\n") ==
+          "bad_name");
+    if (before > 0)
+      CHECK(reason("GET / HTTP/1.1\r\nHost: a\r\n" + std::string(before, 'n') + "\r\n\r\n") == "no_colon");
+    CHECK(reason("GET /" + std::string(before, 'p') + "\x80 HTTP/1.1\r\nHost: a\r\n\r\n") ==
+          "control_character");
+    CHECK(reason("GET /" + std::string(before, 'p') + "\t HTTP/1.1\r\nHost: a\r\n\r\n") ==
+          "control_character");
+  }
+}
+
+TEST_CASE("names are known in any case, and no other name is taken for one") {
+  CHECK(header_id("content-length") == HeaderId::content_length);
+  CHECK(header_id("CONTENT-LENGTH") == HeaderId::content_length);
+  CHECK(header_id("tE") == HeaderId::te);
+  CHECK(header_id("hOsT") == HeaderId::host);
+  CHECK(header_id("Content\rLength") == HeaderId::other);
+  CHECK(header_id("Content-Lengt\x88") == HeaderId::other);
+  CHECK(header_id("") == HeaderId::other);
+}
+
 TEST_CASE("paths have one form") {
   BlockPool pool;
   Arena arena(pool);
