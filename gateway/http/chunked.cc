@@ -28,9 +28,10 @@ Result<ChunkedReader::Step> ChunkedReader::read(Slice input) {
     Result<Step> one = step(input.substr(consumed));
     if (!one) return one;
     consumed += one->consumed;
-    if (!one->content.empty()) return Step{consumed, one->content, false};
+    if (!one->content.empty() || !one->trailer.empty())
+      return Step{consumed, one->content, one->trailer, false};
   }
-  return Step{consumed, {}, state_ == State::done};
+  return Step{consumed, {}, {}, state_ == State::done};
 }
 
 // One byte of the frame, or as much content as there is.
@@ -39,7 +40,7 @@ Result<ChunkedReader::Step> ChunkedReader::step(Slice input) {
     const Slice content = input.substr(0, std::min<uint64_t>(left_, input.size()));
     left_ -= content.size();
     if (left_ == 0) state_ = State::content_cr;
-    return Step{content.size(), content, false};
+    return Step{content.size(), content, {}, false};
   }
   const char c = input.front();
   switch (state_) {
@@ -75,7 +76,7 @@ Result<ChunkedReader::Step> ChunkedReader::step(Slice input) {
     default:
       return trailer_byte(c);
   }
-  return Step{1, {}, false};
+  return Step{1, {}, {}, false};
 }
 
 Result<ChunkedReader::Step> ChunkedReader::size_byte(char c) {
@@ -91,29 +92,31 @@ Result<ChunkedReader::Step> ChunkedReader::size_byte(char c) {
     last_ = c;
     line_bytes_ = 0;
   }
-  return Step{1, {}, false};
+  return Step{1, {}, {}, false};
 }
 
-// Trailers are checked and dropped.
 Result<ChunkedReader::Step> ChunkedReader::trailer_byte(char c) {
   if (state_ == State::end_lf || state_ == State::trailer_lf) {
     if (c != '\n') return bad("bad_trailer", "a trailer line does not end with CRLF");
     state_ = state_ == State::end_lf ? State::done : State::trailer;
     line_empty_ = true;
     name_done_ = false;
-    return Step{1, {}, false};
+    line_.clear();
+    return Step{1, {}, {}, false};
   }
   if (++line_bytes_ > trailers_max) return bad("bad_trailer", "the trailers are too large");
   if (c == '\r') {
     if (!line_empty_ && !name_done_) return bad("bad_trailer", "a trailer line has no colon");
     state_ = line_empty_ ? State::end_lf : State::trailer_lf;
+    return Step{1, {}, line_, false};
   } else if (!name_done_ && c == ':' && !line_empty_) {
     name_done_ = true;
   } else if (name_done_ ? !is_field_value({&c, 1}) : !is_token({&c, 1})) {
     return bad("bad_trailer", "a trailer has a character that it must not have");
   }
-  line_empty_ = line_empty_ && c == '\r';
-  return Step{1, {}, false};
+  line_empty_ = false;
+  line_ += c;
+  return Step{1, {}, {}, false};
 }
 
 }  // namespace sallyport::http

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "gateway/base/bytes.h"
 #include "gateway/base/error.h"
@@ -18,6 +19,8 @@ struct HeadLimits {
   size_t uri_bytes = 8 * 1024;
   size_t headers = 100;
 };
+// What a backend's response is held to.
+constexpr HeadLimits response_limits = {64 * 1024 - 1, 0, 200};
 
 // Looks for the empty line that ends a head. Gives the head's length with that line, 0 if it is not there
 // yet. `scanned` remembers how far an earlier call came (start with 0). Too long: uri_too_long or
@@ -60,13 +63,14 @@ class LengthCheck {
 };
 
 // The chunked coding (RFC 9112 section 7.1), read as it comes; strict: CRLF only, no white space around a
-// size, at most 16 digits, extensions well-formed and at most 256 bytes a chunk, trailers limited and
-// checked, then dropped.
+// size, at most 16 digits, extensions well-formed and at most 256 bytes a chunk, trailers well-formed and at
+// most 8 KiB in all.
 class ChunkedReader {
  public:
   struct Step {
     size_t consumed = 0;    // bytes of the input that are done with, content included
     Slice content;          // a piece of content, within the input; may be empty
+    Slice trailer;          // a whole line of the trailers, without CRLF, until the next read; may be empty
     bool finished = false;  // the last chunk and the trailers have been read
   };
   // Takes what it can of `input`; call again with the rest. consumed == 0 and not finished: more input is
@@ -98,6 +102,7 @@ class ChunkedReader {
   char last_ = 0;            // of the extension
   bool line_empty_ = true;
   bool name_done_ = false;  // a trailer line has had its colon
+  std::string line_;        // of the trailers
 };
 
 }  // namespace sallyport::http

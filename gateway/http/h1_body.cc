@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "gateway/base/text.h"
+
 namespace sallyport::http::h1 {
 
 void ReceivedBody::begin(BodyLength length, Duration silence, Pace pace) noexcept {
@@ -17,7 +19,9 @@ void ReceivedBody::begin(BodyLength length, Duration silence, Pace pace) noexcep
   silence_ = silence;
   pace_ = pace;
   invitation_ = {};
-  chunks_.reset();
+  if (length.kind == BodyLength::Kind::chunked) chunks_.reset();
+  arena_ = nullptr;
+  trailers_.clear();
 }
 
 std::optional<uint64_t> ReceivedBody::remaining() const noexcept {
@@ -72,10 +76,18 @@ Result<Slice> ReceivedBody::take_chunked() {
     if (step->consumed == 0 && !step->finished) break;
     input.consume(step->consumed);
     received_ += step->content.size();
+    if (!step->trailer.empty() && arena_ != nullptr) keep_trailer(step->trailer);
+    if (trailers_.too_large())
+      return failed({faults_.malformed, "trailers_too_large", "the trailers are too large"});
     if (step->finished) state_ = State::end;
     if (!step->content.empty() || step->finished) return step->content;
   }
   return Slice{};
+}
+
+void ReceivedBody::keep_trailer(Slice line) {
+  const size_t colon = line.find(':');  // there is one
+  trailers_.field(line.substr(0, colon), text::trim(line.substr(colon + 1)), *arena_, *trailer_limits_);
 }
 
 Task<Result<Slice>> ReceivedBody::wait() {

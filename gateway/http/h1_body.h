@@ -11,6 +11,7 @@
 #include "gateway/http/body.h"
 #include "gateway/http/framing.h"
 #include "gateway/http/message.h"
+#include "gateway/http/trailers.h"
 #include "gateway/net/stream.h"
 
 namespace sallyport::http::h1 {
@@ -28,11 +29,17 @@ class ReceivedBody final : public Body {
   // Gets ready for a message of that length; `silence` is how long one wait for more bytes may take.
   // pace: at what rate it must come.
   void begin(BodyLength length, Duration silence, Pace pace = Pace()) noexcept;
+  // Keeps the trailers of this message, in the arena; without it they are checked and dropped.
+  void keep_trailers(Arena& arena, const HeadLimits& limits) noexcept {
+    arena_ = &arena;
+    trailer_limits_ = &limits;
+  }
   // If set, these bytes are sent before the first wait for content ("HTTP/1.1 100 Continue").
   void invite(Slice bytes) noexcept { invitation_ = bytes; }
 
   Task<Result<Slice>> pull() override;
   std::optional<uint64_t> remaining() const noexcept override;
+  const Headers* trailers() const noexcept override { return finished() ? &trailers_.fields() : nullptr; }
 
   bool finished() const noexcept { return state_ == State::end; }
   // When the last piece was given, while nobody asks for another; the end of time if somebody does, or none
@@ -51,6 +58,7 @@ class ReceivedBody final : public Body {
   Result<Slice> take();
   Result<Slice> take_counted();
   Result<Slice> take_chunked();
+  void keep_trailer(Slice line);
   Task<Result<Slice>> wait();
   std::unexpected<Error> failed(Error error);
 
@@ -66,6 +74,9 @@ class ReceivedBody final : public Body {
   Pace pace_;
   Slice invitation_;
   ChunkedReader chunks_;
+  Arena* arena_ = nullptr;  // where the trailers are kept, if they are
+  const HeadLimits* trailer_limits_ = nullptr;
+  Trailers trailers_;
   Error error_;
 };
 

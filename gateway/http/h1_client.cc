@@ -10,7 +10,6 @@ namespace sallyport::http::h1 {
 namespace {
 
 constexpr int interim_max = 8;
-constexpr HeadLimits head_limits = {64 * 1024 - 1, 0, 200};
 constexpr ReceivedBody::Faults faults = {Code::upstream_timeout, Code::upstream_bad_answer,
                                          Code::upstream_bad_answer};
 
@@ -110,7 +109,7 @@ Task<Result<size_t>> ClientConnection::find_head(Monotonic deadline) {
   size_t scanned = 0;
   for (;;) {
     Buffer& input = stream_->input();
-    Result<size_t> size = find_head_end(input.readable(), scanned, head_limits);
+    Result<size_t> size = find_head_end(input.readable(), scanned, response_limits);
     if (!size && size.error().code != Code::headers_too_large)
       co_return fail(Code::upstream_bad_answer, size.error().reason, std::move(size.error().detail));
     if (!size)
@@ -141,7 +140,7 @@ Task<Result<void>> ClientConnection::read_response(const Request& request, Arena
   const Slice head = arena.copy(stream_->input().readable().substr(0, *size));
   stream_->input().consume(*size);
   response.clear();
-  Result<void> read = read_response_head(head, request.method, head_limits, response);
+  Result<void> read = read_response_head(head, request.method, response_limits, response);
   if (!read) co_return read;
   if (response.status == 101) {  // what follows is not HTTP any more
     const Slice to = response.headers.get(HeaderId::upgrade);
@@ -155,6 +154,7 @@ Task<Result<void>> ClientConnection::read_response(const Request& request, Arena
                    "the upstream sent too many interim responses");
   }
   body_.begin(response.length, is_event_stream(response) ? timeouts_.events : timeouts_.body);
+  body_.keep_trailers(arena, response_limits);
   response.body = &body_;
   answer_begun_ = true;
   keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;

@@ -162,13 +162,6 @@ Result<Response> ResponseHead::finish(Method method, bool ended) {
   return out;
 }
 
-void Trailers::field(Slice name, Slice value, Arena& arena, const HeadLimits& limits) {
-  bytes_ += name.size() + value.size() + field_overhead;
-  too_large_ = too_large_ || bytes_ > limits.header_bytes || fields_.size() >= limits.headers;
-  if (too_large_ || !is_token(name) || !is_field_value(value) || !may_be_trailer(name)) return;
-  add_copy(fields_, name, value, arena);
-}
-
 // --- to nghttp2
 
 void write_response_fields(const Response& response, Arena& arena, FieldList& out) {

@@ -16,8 +16,6 @@ namespace sallyport::http::h2 {
 
 struct FieldList;
 
-constexpr size_t field_overhead = 32;  // of a field in a header list (RFC 9113 section 6.5.2)
-
 // The head of one request as it comes, field by field. Names and values are copied to the arena.
 class RequestHead {
  public:
@@ -61,24 +59,6 @@ class ResponseHead {
   Slice status_;
   size_t bytes_ = 0;
 };
-
-// What comes behind the content.
-class Trailers {
- public:
-  // Names and values are copied to the arena; what cannot be a trailer is left out.
-  void field(Slice name, Slice value, Arena& arena, const HeadLimits& limits);
-  // More than the limits allow has come: what is here is not all.
-  bool too_large() const noexcept { return too_large_; }
-  const Headers& fields() const noexcept { return fields_; }
-
- private:
-  Headers fields_;
-  size_t bytes_ = 0;
-  bool too_large_ = false;
-};
-
-// What a backend's response is held to.
-constexpr HeadLimits response_limits = {64 * 1024 - 1, 0, 200};
 
 // The fields of a response's head: ":status" (200 for 101: RFC 8441 section 5), then response.headers without
 // what HTTP/2 does not have, then content-length if response.length has one. Everything in `out` lives as

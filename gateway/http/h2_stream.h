@@ -14,6 +14,7 @@
 #include "gateway/base/list.h"
 #include "gateway/http/body.h"
 #include "gateway/http/h2_message.h"
+#include "gateway/http/trailers.h"
 
 namespace sallyport::http::h2 {
 

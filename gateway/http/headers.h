@@ -69,6 +69,8 @@ Slice header_name(HeaderId id) noexcept;
 // and HTTP/2 has none of them.
 bool is_of_one_hop(HeaderId id) noexcept;
 
+constexpr size_t field_overhead = 32;  // of a field, as a header list counts (RFC 9113 section 6.5.2)
+
 struct Header {
   Slice name;
   Slice value;

@@ -15,12 +15,20 @@ void check_same(const http::Request& a, const http::Request& b) {
   if (!same) std::abort();
 }
 
+void check_trailer(Slice line) {
+  const size_t colon = line.find(':');
+  if (colon == Slice::npos || !http::is_token(line.substr(0, colon)) ||
+      !http::is_field_value(line.substr(colon + 1)))
+    std::abort();
+}
+
 void read_chunks(Slice bytes) {
   http::ChunkedReader reader;
   while (!bytes.empty()) {
     auto step = reader.read(bytes);
     if (!step || step->finished || step->consumed == 0) return;
     bytes.remove_prefix(step->consumed);
+    if (!step->trailer.empty()) check_trailer(step->trailer);
   }
 }
 

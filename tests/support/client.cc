@@ -59,13 +59,24 @@ struct Client::Impl {
   void read_chunks(Response& r) {
     for (;;) {
       const size_t size = std::strtoull(line().c_str(), nullptr, 16);
+      if (size == 0) break;
       if (!fill_to(size + 2)) {
         r.truncated = true;
         return;
       }
       r.body += input.substr(0, size);
       input.erase(0, size + 2);
-      if (size == 0) return;
+    }
+    r.truncated = !skip_trailers();
+  }
+  bool skip_trailers() {
+    for (;;) {
+      size_t end = 0;
+      while ((end = input.find("\r\n")) == std::string::npos) {
+        if (!fill()) return false;
+      }
+      input.erase(0, end + 2);
+      if (end == 0) return true;
     }
   }
 };

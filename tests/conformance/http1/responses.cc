@@ -45,6 +45,8 @@ void read_who_asks(const std::string& words, Exchange& out) {
       out.version = word;
     } else if (word == "keep-alive" || word == "close") {
       out.fields += "Connection: " + word + "\r\n";
+    } else if (word == "trailers") {
+      out.fields += "TE: trailers\r\n";
     } else if (word == "websocket") {
       out.fields += "Connection: upgrade\r\nUpgrade: websocket\r\n";
     } else {

@@ -22,6 +22,7 @@ std::string dechunk(const std::string& bytes, size_t piece) {
     auto step = reader.read(input);
     if (!step) return "!" + std::string(step.error().reason);
     out += step->content;
+    if (!step->trailer.empty()) out += "[" + std::string(step->trailer) + "]";
     at += step->consumed;
     if (step->finished) return at == bytes.size() ? out : out + "+rest";
     if (step->consumed == 0) return "stuck";
@@ -43,7 +44,7 @@ TEST_CASE("chunks come out the same however they are cut") {
   const std::string body = "4\r\nWiki\r\nA;n=v;w=\"x\"\r\n0123456789\r\n0\r\nA: b\r\nC:\r\n\r\n";
   for (size_t piece = 1; piece <= body.size(); ++piece) {
     CAPTURE(piece);
-    CHECK(dechunk(body, piece) == "Wiki0123456789");
+    CHECK(dechunk(body, piece) == "Wiki0123456789[A: b][C:]");
   }
   CHECK(dechunk("0\r\n\r\nGET", 100) == "+rest");
   CHECK(dechunk("3\r\nab", 100) == "ab?");

@@ -70,7 +70,25 @@ def chunked_empty_answer(lab):
 @case("RFC9113-8.1", "trailers of the backend do not become content")
 def trailers_of_answer(lab):
     came = ask(lab, sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\none\r\n0\r\nX-Sum: 1\r\n\r\n"))
-    equal(bytes(came.body), b"one", "the content")
+    equal((bytes(came.body), came.trailers), (b"one", [(b"x-sum", b"1")]), "the content and the trailers")
+
+
+@case("RFC9113-8.1", "trailers of the backend are those of RFC 9110 section 6.5.1")
+def forbidden_trailers_of_answer(lab):
+    trailers = b"Content-Length: 9\r\nSet-Cookie: a=b\r\nConnection: close\r\nX-Sum: 1\r\nTE: trailers\r\nX-Other:\r\n"
+    came = ask(lab, sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n" + trailers + b"\r\n"))
+    equal((bytes(came.body), came.trailers), (b"one", [(b"x-sum", b"1"), (b"x-other", b"")]), "the content and the trailers")
+
+
+@case("RFC9113-8.1", "trailers of the backend that break off, or are none, are no end of the stream")
+def broken_trailers_of_answer(lab):
+    for number, trailers in enumerate((b"X-Sum: 1\r\nX-Other", b"X-Sum: 1\r\nX-Other\r\n\r\n", b"X-Sum: 1\r\n X: 1\r\n\r\n")):
+        path = f"/broken/{number}"
+        lab.backend.on(path, sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n" + trailers))
+        client = lab.connect()
+        client.begin(request(path))
+        client.expect_reset(1, wire.INTERNAL_ERROR)
+        check(client.streams[1].trailers is None, f"expected no trailers, came {client.streams[1].trailers}")
 
 
 @case("RFC9113-8.1", "an answer that the backend's close ends is whole")
