@@ -12,7 +12,7 @@ enum Type : uint8_t {  // RFC 9113 section 6
   continuation = 9,
 };
 constexpr uint8_t end_stream = 0x1, end_headers = 0x4;
-constexpr uint32_t frame_size_error = 0x6, enhance_your_calm = 0xb;
+constexpr uint32_t protocol_error = 0x1, frame_size_error = 0x6, enhance_your_calm = 0xb;
 constexpr size_t frame_bytes_max = 16'384;  // what our SETTINGS leave it at
 constexpr uint32_t continuations_max = 16;  // of one block
 
@@ -32,6 +32,20 @@ bool Budget::spend(Monotonic now) noexcept {
   }
   --left_;
   return true;
+}
+
+bool StreamIds::may_have_headers(uint32_t id) noexcept {
+  if (id % 2 == 0) return true;  // no client's: nghttp2 refuses it
+  if (id < next_)
+    return std::ranges::none_of(gaps_, [&](const Gap& gap) { return gap.first <= id && id <= gap.last; });
+  if (id > next_) gaps_[count_++ % gaps_.size()] = {next_, id - 2};
+  next_ = id + 2;
+  return true;
+}
+
+uint32_t FrameGuard::stream_id() const noexcept {
+  return (uint32_t{header_[5]} << 24 | uint32_t{header_[6]} << 16 | uint32_t{header_[7]} << 8 | header_[8]) &
+         0x7fff'ffff;
 }
 
 Offence FrameGuard::reset_sent(Monotonic now) noexcept {
@@ -71,6 +85,7 @@ Offence FrameGuard::frame(Monotonic now) noexcept {
       block_bytes_ = payload_left_;
       continuations_ = 0;
       if (block_bytes_ > block_bytes_max_) return flood("header_block_too_large");
+      if (of_client_ && !ids_.may_have_headers(stream_id())) return {"stream_id_left_out", protocol_error};
       return work_.spend(now) ? Offence{} : flood("header_flood");  // earned back by a request
     case continuation:
       in_block_ = in_block_ && (flags & end_headers) == 0;

@@ -32,6 +32,23 @@ class Budget {
   Monotonic filled_{};
 };
 
+// The ids of the streams that a client begins (RFC 9113 section 5.1.1): each is larger than all before it,
+// and the ones that it leaves out are closed with that.
+class StreamIds {
+ public:
+  // False: HEADERS would begin a stream that was left out. Of several gaps, the last few are remembered; of
+  // an older one, nghttp2 takes no request either, but says nothing.
+  bool may_have_headers(uint32_t id) noexcept;
+
+ private:
+  struct Gap {
+    uint32_t first, last;
+  };
+  std::array<Gap, 8> gaps_{};
+  size_t count_ = 0;  // that there ever were
+  uint32_t next_ = 1;
+};
+
 constexpr size_t preface_bytes = 24;  // RFC 9113 section 3.4
 
 // What a peer did that ends its connection; an empty reason: nothing.
@@ -42,10 +59,13 @@ struct Offence {
 
 class FrameGuard {
  public:
-  // preface: the peer is a client, which sends one. block_bytes_max: of one header block as it is sent,
-  // CONTINUATION included.
-  FrameGuard(bool preface, size_t block_bytes_max, Monotonic now) noexcept
-      : block_bytes_max_(block_bytes_max), preface_left_(preface ? preface_bytes : 0), head_began_(now) {}
+  // of_client: the peer is one, who sends a preface and begins the streams. block_bytes_max: of one header
+  // block as it is sent, CONTINUATION included.
+  FrameGuard(bool of_client, size_t block_bytes_max, Monotonic now) noexcept
+      : of_client_(of_client),
+        block_bytes_max_(block_bytes_max),
+        preface_left_(of_client ? preface_bytes : 0),
+        head_began_(now) {}
 
   // Looks at the next bytes of the connection; each once, in order, from the preface on.
   Offence see(Slice bytes, Monotonic now) noexcept;
@@ -69,9 +89,12 @@ class FrameGuard {
 
  private:
   Offence frame(Monotonic now) noexcept;
+  uint32_t stream_id() const noexcept;
 
   static constexpr size_t header_bytes = 9;  // RFC 9113 section 4.1
+  bool of_client_;
   size_t block_bytes_max_;
+  StreamIds ids_;
   Budget resets_{200, 50};
   Budget work_{1000, 100};
   size_t preface_left_;

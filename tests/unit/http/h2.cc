@@ -70,6 +70,18 @@ TEST_CASE("the guard sees the same frames however the bytes are cut, and when a 
   CHECK_FALSE(guard.in_head());
 }
 
+TEST_CASE("a stream that was left out is not begun later; the last eight gaps are known") {
+  h2::StreamIds ids;
+  for (uint32_t id = 1; id <= 1 + 4 * 9; id += 4) CHECK(ids.may_have_headers(id));  // 3, 7, … 35 are left out
+  CHECK(ids.may_have_headers(1));                                                   // as trailers
+  CHECK(ids.may_have_headers(3));                                                   // forgotten
+  for (uint32_t id = 7; id <= 35; id += 4) CHECK_FALSE(ids.may_have_headers(id));
+  CHECK(ids.may_have_headers(0x7fff'ffff));
+  CHECK_FALSE(ids.may_have_headers(0x7fff'fffd));
+  CHECK_FALSE(ids.may_have_headers(39));
+  CHECK(ids.may_have_headers(38));
+}
+
 TEST_CASE("what frames cost comes back with time, and with what the connection does") {
   h2::FrameGuard guard = begun();
   const auto pings = [&](Monotonic now) {

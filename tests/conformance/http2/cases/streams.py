@@ -127,17 +127,49 @@ def ids_left_out(lab):
         client.answer(stream)
 
 
-@case("RFC9113-5.1.1", "a new request on a stream below one that was used is not served")
-def lower_id(lab):
+def lower_id(ids, left_out):
+    @case("RFC9113-5.1.1", f"a request on stream {left_out} behind those on {ids} is PROTOCOL_ERROR, and not served")
+    def run(lab):
+        client = lab.connect()
+        for stream in ids:
+            client.send_headers(stream, request("/used"))
+            client.answer(stream)
+        client.send_headers(left_out, request("/left-out"))
+        client.expect_goaway(wire.PROTOCOL_ERROR)
+        check("/left-out" not in lab.backend.paths(), "expected nothing at the backend, came a request")
+
+
+lower_id((5,), 3)
+lower_id((5,), 1)
+lower_id((1, 101, 103), 99)
+lower_id((1, 5, 9, 13, 17, 21, 25), 3)
+lower_id((wire.WINDOW_MAX,), 1)
+
+
+@case("RFC9113-5.1.1", "a request on a stream that was left out long ago is not served")
+def forgotten_gap(lab):
     client = lab.connect()
-    client.send_headers(5, request("/five"))
-    client.answer(5)
-    client.send_headers(3, request("/three"))
-    # The RFC makes it PROTOCOL_ERROR. nghttp2 decodes the block, so that the compression goes on, and drops it as a frame of a closed stream.
+    for stream in range(1, 41, 4):
+        client.send_headers(stream, request("/used"))
+        client.answer(stream)
+    client.send_headers(3, request("/left-out"))
+    # nghttp2 decodes the block, so that the compression goes on, and drops it as a frame of a closed stream.
     client.settle()
     check(not client.streams[3].head, f"expected no answer on stream 3; came: {client.told()}")
-    check("/three" not in lab.backend.paths(), "expected nothing at the backend, came a request")
-    client.expect_alive(stream=7)
+    check("/left-out" not in lab.backend.paths(), "expected nothing at the backend, came a request")
+    client.expect_alive(stream=41)
+
+
+@case("RFC9113-5.1.1", "trailers on a stream below the newest one end its request")
+def trailers_below(lab):
+    client = lab.connect()
+    client.begin(request("/below", method="POST"), end=False)
+    client.send_headers(9, request("/newest"))
+    client.answer(9)
+    client.send_data(1, b"content")
+    client.send_headers(1, [("x-sum", "12")])
+    client.answer(1)
+    equal(bytes(lab.backend.visit("/below").content), b"content", "the content at the backend")
 
 
 @case("RFC9113-5.1", "using a stream closes the idle ones below it")
