@@ -45,22 +45,24 @@ struct Session::Callbacks {
     Session& me = of(user);
     me.list_bytes_ = 0;
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, &me.begin(frame->hd.stream_id));
+      me.reading_ = &me.begin(frame->hd.stream_id);
+      nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, me.reading_);
       ++me.streams_;
+    } else {
+      me.reading_ = stream(session, frame->hd.stream_id);
     }
     if (is_first(frame)) me.guard_.request_moved_on();
     return 0;
   }
-  static int header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
-                    size_t name_size, const uint8_t* value, size_t value_size, uint8_t, void* user) {
+  static int header(nghttp2_session*, const nghttp2_frame*, const uint8_t* name, size_t name_size,
+                    const uint8_t* value, size_t value_size, uint8_t, void* user) {
     Session& me = of(user);
     me.list_bytes_ += name_size + value_size + field_overhead;
     if (me.list_bytes_ > me.list_bytes_max_) {  // of the nobody's, too
       me.end("header_bomb", NGHTTP2_ENHANCE_YOUR_CALM);
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
-    if (Stream* s = stream(session, frame->hd.stream_id))
-      s->field(slice_of(name, name_size), slice_of(value, value_size));
+    if (me.reading_ != nullptr) me.reading_->field(slice_of(name, name_size), slice_of(value, value_size));
     return 0;
   }
   static int frame_received(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
@@ -354,6 +356,7 @@ void Session::consumed(const Stream& stream, size_t bytes) {
 
 // The stream's object dies.
 void Session::forget(Stream& stream) noexcept {
+  if (reading_ == &stream) reading_ = nullptr;
   if (!stream.closed_ && stream.id_ > 0) nghttp2_session_set_stream_user_data(session_, stream.id_, nullptr);
 }
 

@@ -105,7 +105,8 @@ class Session : private TurnEnd {
   const Duration write_timeout_;
   List<Stream::Noted> noted_;
   Buffer out_;
-  size_t list_bytes_ = 0;  // of the one that is being read
+  size_t list_bytes_ = 0;      // of the one that is being read
+  Stream* reading_ = nullptr;  // whose it is; null: nobody's any more
   bool congested_ = false;
   bool unsendable_ = false;        // a write has failed
   Task<> room_ = Task<>::ready();  // last: destroyed first
