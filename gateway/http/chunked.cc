@@ -101,7 +101,7 @@ Result<ChunkedReader::Step> ChunkedReader::trailer_byte(char c) {
     state_ = state_ == State::end_lf ? State::done : State::trailer;
     line_empty_ = true;
     name_done_ = false;
-    line_.clear();
+    std::string().swap(line_);  // and its memory: the connection may rest now
     return Step{1, {}, {}, false};
   }
   if (++line_bytes_ > trailers_max) return bad("bad_trailer", "the trailers are too large");
@@ -115,7 +115,7 @@ Result<ChunkedReader::Step> ChunkedReader::trailer_byte(char c) {
     return bad("bad_trailer", "a trailer has a character that it must not have");
   }
   line_empty_ = false;
-  line_ += c;
+  if (wanted_) line_ += c;
   return Step{1, {}, {}, false};
 }
 

@@ -70,13 +70,17 @@ class ChunkedReader {
   struct Step {
     size_t consumed = 0;    // bytes of the input that are done with, content included
     Slice content;          // a piece of content, within the input; may be empty
-    Slice trailer;          // a whole line of the trailers, without CRLF, until the next read; may be empty
+    Slice trailer;          // a whole line of the trailers, without CRLF, until the next read; if asked for
     bool finished = false;  // the last chunk and the trailers have been read
   };
   // Takes what it can of `input`; call again with the rest. consumed == 0 and not finished: more input is
   // needed.
   Result<Step> read(Slice input);
-  void reset() noexcept { *this = ChunkedReader{}; }
+  // For the next message. trailers: they are wanted.
+  void reset(bool trailers) noexcept {
+    *this = ChunkedReader{};
+    wanted_ = trailers;
+  }
 
  private:
   enum class State : uint8_t {
@@ -102,7 +106,8 @@ class ChunkedReader {
   char last_ = 0;            // of the extension
   bool line_empty_ = true;
   bool name_done_ = false;  // a trailer line has had its colon
-  std::string line_;        // of the trailers
+  bool wanted_ = false;     // the trailers
+  std::string line_;        // of them
 };
 
 }  // namespace sallyport::http

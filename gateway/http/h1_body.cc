@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "gateway/base/text.h"
+#include "gateway/http/h1_message.h"
 
 namespace sallyport::http::h1 {
 
@@ -19,9 +20,20 @@ void ReceivedBody::begin(BodyLength length, Duration silence, Pace pace) noexcep
   silence_ = silence;
   pace_ = pace;
   invitation_ = {};
-  if (length.kind == BodyLength::Kind::chunked) chunks_.reset();
-  arena_ = nullptr;
-  trailers_.clear();
+  if (length.kind == BodyLength::Kind::chunked) chunks_.reset(false);
+}
+
+void ReceivedBody::keep_trailers(Arena& arena, const HeadLimits& limits, const Headers& head) {
+  arena_ = &arena;
+  trailer_limits_ = &limits;
+  of_one_hop_ = connection_lists(head);
+  chunks_.reset(true);
+}
+
+void ReceivedBody::drop_trailers() noexcept {
+  if (std::exchange(arena_, nullptr) == nullptr) return;
+  of_one_hop_ = {};
+  trailers_ = {};
 }
 
 std::optional<uint64_t> ReceivedBody::remaining() const noexcept {
@@ -76,7 +88,7 @@ Result<Slice> ReceivedBody::take_chunked() {
     if (step->consumed == 0 && !step->finished) break;
     input.consume(step->consumed);
     received_ += step->content.size();
-    if (!step->trailer.empty() && arena_ != nullptr) keep_trailer(step->trailer);
+    if (!step->trailer.empty()) keep_trailer(step->trailer);
     if (trailers_.too_large())
       return failed({faults_.malformed, "trailers_too_large", "the trailers are too large"});
     if (step->finished) state_ = State::end;
@@ -87,7 +99,9 @@ Result<Slice> ReceivedBody::take_chunked() {
 
 void ReceivedBody::keep_trailer(Slice line) {
   const size_t colon = line.find(':');  // there is one
-  trailers_.field(line.substr(0, colon), text::trim(line.substr(colon + 1)), *arena_, *trailer_limits_);
+  const Slice name = line.substr(0, colon);
+  if (std::ranges::any_of(of_one_hop_, [&](Slice list) { return list_has_token(list, name); })) return;
+  trailers_.field(name, text::trim(line.substr(colon + 1)), *arena_, *trailer_limits_);
 }
 
 Task<Result<Slice>> ReceivedBody::wait() {

@@ -31,7 +31,7 @@ bool ClientConnection::reusable() const noexcept {
 }
 
 void ClientConnection::abandon() noexcept {
-  over();
+  stop();
   body_.abandon({Code::client_gone, "slow_reader", "the client took too little of it for too long"});
   stream_.reset();
 }
@@ -154,7 +154,8 @@ Task<Result<void>> ClientConnection::read_response(const Request& request, Arena
                    "the upstream sent too many interim responses");
   }
   body_.begin(response.length, is_event_stream(response) ? timeouts_.events : timeouts_.body);
-  body_.keep_trailers(arena, response_limits);
+  if (request.gets_trailers() && response.length.kind == BodyLength::Kind::chunked)
+    body_.keep_trailers(arena, response_limits, response.headers);
   response.body = &body_;
   answer_begun_ = true;
   keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;

@@ -30,8 +30,8 @@ class ClientConnection final : public Requester {
 
   // The exchange is over: nothing of its request or answer is touched any more.
   void over() noexcept {
-    pump_ = Task<>::ready();
-    tunnel_.reset();
+    stop();
+    body_.drop_trailers();
   }
   // Since when nobody has asked for more of the answer; the end of time if somebody does, or if there is none
   // yet, or the request still goes on.
@@ -48,6 +48,10 @@ class ClientConnection final : public Requester {
   net::Stream& stream() noexcept { return *stream_; }
 
  private:
+  void stop() noexcept {
+    pump_ = Task<>::ready();
+    tunnel_.reset();
+  }
   Task<Result<void>> send_content(const Request& request);
   Task<> pump(const Request& request);
   Task<Result<void>> pump_all(const Request& request);

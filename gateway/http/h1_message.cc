@@ -330,12 +330,17 @@ void write_last_chunk(const Headers& trailers, Buffer& out) {
   end.put("\r\n");
 }
 
-void remove_hop_by_hop(Headers& headers) {
+std::vector<Slice> connection_lists(const Headers& headers) {
   std::vector<Slice> lists;
   for (const Header& h : headers) {
     const bool names_another = h.id == HeaderId::connection && h.value != "keep-alive" && h.value != "close";
     if (names_another) lists.push_back(h.value);
   }
+  return lists;
+}
+
+void remove_hop_by_hop(Headers& headers) {
+  const std::vector<Slice> lists = connection_lists(headers);
   headers.remove_if([&](const Header& h) {
     if (is_of_one_hop(h.id)) return true;
     for (Slice list : lists) {

@@ -113,7 +113,7 @@ Task<Result<void>> ServerConnection::respond(const Request& request, Response& r
   // One that wanted to switch and was not let may have sent what is no HTTP: nothing more is read.
   keep_alive_ = may_go_on(request) && request.upgrade.empty() &&
                 !(content && response.length.kind == Kind::until_close);
-  takes_trailers_ = request.takes_trailers;
+  takes_trailers_ = request.gets_trailers();
   head_.release();
   write_response_head(response, request.method, request.version, keep_alive_, head_);
   if (!content || response.body == nullptr) {

@@ -9,7 +9,7 @@ namespace sallyport::http {
 namespace {
 
 // In the order of HeaderId.
-constexpr std::array<std::string_view, 42> names = {
+constexpr std::array<std::string_view, 43> names = {
     "",
     "Accept",
     "Access-Control-Request-Headers",
@@ -19,6 +19,7 @@ constexpr std::array<std::string_view, 42> names = {
     "Connection",
     "Content-Encoding",
     "Content-Length",
+    "Content-Location",
     "Content-Type",
     "Cookie",
     "Date",

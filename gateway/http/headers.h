@@ -25,6 +25,7 @@ enum class HeaderId : uint8_t {
   connection,
   content_encoding,
   content_length,
+  content_location,
   content_type,
   cookie,
   date,

@@ -60,6 +60,11 @@ struct Request {
   // says. forward sets it where content is a stream of messages.
   std::optional<Duration> silence;
 
+  // Trailers of the answer are for this client; HTTP/2 has no way to say that they are not.
+  bool gets_trailers() const noexcept {
+    return version == Version::http2 || (takes_trailers && version == Version::http11);
+  }
+
   void clear() noexcept {
     Headers kept = std::move(headers);
     kept.clear();

@@ -4,12 +4,6 @@
 
 namespace sallyport::http {
 
-void Trailers::clear() noexcept {
-  fields_.clear();
-  bytes_ = 0;
-  too_large_ = false;
-}
-
 void Trailers::field(Slice name, Slice value, Arena& arena, const HeadLimits& limits) {
   bytes_ += name.size() + value.size() + field_overhead;
   too_large_ = too_large_ || bytes_ > limits.header_bytes || fields_.size() >= limits.headers;

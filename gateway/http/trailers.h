@@ -13,7 +13,6 @@ namespace sallyport::http {
 
 class Trailers {
  public:
-  void clear() noexcept;
   // Names and values are copied to the arena; what cannot be a trailer is left out (may_be_trailer).
   void field(Slice name, Slice value, Arena& arena, const HeadLimits& limits);
   // More than the limits allow has come: what is here is not all.

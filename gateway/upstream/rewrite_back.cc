@@ -108,8 +108,7 @@ void RewriteBack::apply(Exchange& x, const Target& backend) const {
                      x.arena};
   x.response.headers.map_values([&](const http::Header& h) {
     if (h.id == HeaderId::set_cookie) return set_cookie(h.value, view);
-    const bool place =
-        h.id == HeaderId::location || (h.id == HeaderId::other && text::iequals(h.name, "Content-Location"));
+    const bool place = h.id == HeaderId::location || h.id == HeaderId::content_location;
     return place ? location(h.value, view) : h.value;
   });
 }

@@ -75,8 +75,10 @@ def trailers_of_answer(lab):
 
 @case("RFC9113-8.1", "trailers of the backend are those of RFC 9110 section 6.5.1")
 def forbidden_trailers_of_answer(lab):
-    trailers = b"Content-Length: 9\r\nSet-Cookie: a=b\r\nConnection: close\r\nX-Sum: 1\r\nTE: trailers\r\nX-Other:\r\n"
-    came = ask(lab, sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n" + trailers + b"\r\n"))
+    trailers = (b"Content-Length: 9\r\nSet-Cookie: a=b\r\nConnection: close\r\nX-Sum: 1\r\nTE: trailers\r\nContent-Location: /a\r\n"
+                b"X-Hop: 1\r\nX-Other:\r\n")
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: X-Hop\r\n\r\n"
+    came = ask(lab, sends(head + b"3\r\none\r\n0\r\n" + trailers + b"\r\n"))
     equal((bytes(came.body), came.trailers), (b"one", [(b"x-sum", b"1"), (b"x-other", b"")]), "the content and the trailers")
 
 
