@@ -109,7 +109,8 @@ Result<ChunkedReader::Step> ChunkedReader::trailer_byte(char c) {
     if (!line_empty_ && !name_done_) return bad("bad_trailer", "a trailer line has no colon");
     state_ = line_empty_ ? State::end_lf : State::trailer_lf;
     return Step{1, {}, line_, false};
-  } else if (!name_done_ && c == ':' && !line_empty_) {
+  }
+  if (!name_done_ && c == ':' && !line_empty_) {
     name_done_ = true;
   } else if (name_done_ ? !is_field_value({&c, 1}) : !is_token({&c, 1})) {
     return bad("bad_trailer", "a trailer has a character that it must not have");
