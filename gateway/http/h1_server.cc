@@ -65,7 +65,13 @@ Task<Result<void>> ServerConnection::read_request(Arena& arena, Request& request
   Result<void> read = read_request_head(head, limits_.head, arena, request);
   if (!read) co_return read;
   body_.begin(request.length, limits_.body_timeout, Pace(limits_.body_rate));
-  if (request.expects_continue && !body_.finished()) body_.invite(continue_line);
+  if (!body_.finished()) {
+    if (request.expects_continue) {
+      body_.invite(continue_line);
+    } else if (input.empty()) {  // as from a backend: some clients write head and content apart
+      stream_.acknowledge_now();
+    }
+  }
   request.body = &body_;
   keep_alive_ = request.keep_alive;
   co_return Result<void>{};

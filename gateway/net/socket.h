@@ -54,9 +54,7 @@ class Socket {
   // FIN behind what is queued.
   void close_output();
 
-  // Acknowledges what has arrived now, not 40 ms later: for a peer that waits for it with its next bytes (RFC
-  // 9293 section 3.7.4, Nagle's algorithm) while we wait for these.
-  void acknowledge_now() noexcept;
+  void acknowledge_now() noexcept;  // as stream.h has it
   // The peer's numeric address; "unix" for a unix socket.
   std::string peer() const;
   uv_stream_s* raw() noexcept;

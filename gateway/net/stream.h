@@ -61,6 +61,9 @@ class Stream {
 
   // Ends our sending in order (close_notify, FIN) behind what is queued. Input goes on.
   virtual void close_output() = 0;
+  // Acknowledges what has arrived now, not 40 ms later: for a peer that waits for it with its next bytes (RFC
+  // 9293 section 3.7.4, Nagle's algorithm) while we wait for these. A system call.
+  virtual void acknowledge_now() noexcept {}
   // Gives the buffers of an idle connection back to the worker's pool.
   virtual void rest() noexcept {
     if (input_.empty()) input_.release();

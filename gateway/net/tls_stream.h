@@ -47,6 +47,7 @@ class TlsStream final : public Stream, private SocketOwner {
   Result<void> write_last(std::span<const Slice> pieces) override { return send(pieces, true); }
   size_t queued() const noexcept override { return socket_->queued(); }
   void close_output() override { static_cast<void>(write_last({})); }
+  void acknowledge_now() noexcept override { socket_->acknowledge_now(); }
   void rest() noexcept override;
 
   // For the BIO: ciphertext that BoringSSL asks for, or has made.

@@ -53,7 +53,8 @@ Task<> echo(MemoryStream& stream, const ServerLimits& limits, std::vector<std::s
   stream.close_output();
 }
 
-std::vector<std::string> served(const std::string& bytes, size_t piece, std::string* answers = nullptr) {
+std::vector<std::string> served(const std::string& bytes, size_t piece, std::string* answers = nullptr,
+                                int* acknowledged = nullptr) {
   Loop loop;
   MemoryStream stream(loop);
   const ServerLimits limits;
@@ -63,6 +64,7 @@ std::vector<std::string> served(const std::string& bytes, size_t piece, std::str
   stream.end();
   CHECK(task.done());
   if (answers != nullptr) *answers = stream.take_written();
+  if (acknowledged != nullptr) *acknowledged = stream.acknowledged();
   return seen;
 }
 
@@ -70,6 +72,7 @@ struct Answered {
   std::string sent;  // to the backend
   std::string status, content, error;
   bool reusable = false;
+  int acknowledged = 0;
 };
 
 Task<> ask(h1::ClientConnection& connection, Method method, Slice content, BodyLength length, Answered& out) {
@@ -110,6 +113,7 @@ Answered answered(const std::string& bytes, size_t piece, Method method = Method
   for (size_t at = 0; at < bytes.size() && !task.done(); at += piece)
     stream.feed(Slice(bytes).substr(at, piece));
   out.sent = stream.take_written();
+  out.acknowledged = stream.acknowledged();
   if (!task.done()) stream.end(truncated);
   CHECK(task.done());
   return out;
@@ -138,6 +142,19 @@ TEST_CASE("pipelined requests are the same, however their bytes are cut") {
   }
 }
 
+TEST_CASE("a request's head that comes without its content is acknowledged at once, and no other") {
+  const auto acknowledged = [](const std::string& head, size_t piece) {
+    int count = 0;
+    CHECK(served(head + "hello", piece, nullptr, &count).front() == "POST /a hello");
+    return count;
+  };
+  const std::string head = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n";
+  CHECK(acknowledged(head + "\r\n", head.size() + 2) == 1);
+  CHECK(acknowledged(head + "\r\n", head.size() + 3) == 0);
+  CHECK(acknowledged(head + "\r\n", 1000) == 0);
+  CHECK(acknowledged(head + "Expect: 100-continue\r\n\r\n", head.size() + 24) == 0);  // our 100 does
+}
+
 TEST_CASE("a request that is refused is the last one of its connection") {
   const std::string next = "GET /next HTTP/1.1\r\nHost: h\r\n\r\n";
   for (size_t piece : {size_t{1}, size_t{7}, size_t{10'000}}) {
@@ -150,6 +167,18 @@ TEST_CASE("a request that is refused is the last one of its connection") {
           "!!ended_in_body");
     CHECK(served("GET /a HTT", piece) == std::vector<std::string>{"!ended_in_head"});
   }
+}
+
+TEST_CASE("a head that comes without its content is acknowledged at once, and no other") {
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+                    chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  CHECK(answered(head + "hello", head.size()).acknowledged == 1);
+  CHECK(answered(chunked + "0\r\n\r\n", chunked.size()).acknowledged == 1);
+  CHECK(answered(head + "hello", head.size() + 1).acknowledged == 0);
+  CHECK(answered(head + "hello", 1000).acknowledged == 0);
+  CHECK(answered(head, 1000, Method::head).acknowledged == 0);
+  CHECK(answered("HTTP/1.1 304 Not Modified\r\n\r\n", 1000).acknowledged == 0);
+  CHECK(answered("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 1000).acknowledged == 0);
 }
 
 TEST_CASE("an answer is the same, however its bytes are cut") {

@@ -20,10 +20,12 @@ class MemoryStream final : public net::Stream {
   void hold_output(bool held);
   std::string take_written();  // what was written since the last call
   bool output_closed() const noexcept { return output_closed_; }
+  int acknowledged() const noexcept { return acknowledged_; }  // how often that was asked for
 
   Result<void> write(std::span<const Slice> pieces) override;
   size_t queued() const noexcept override { return queued_; }
   void close_output() override { output_closed_ = true; }
+  void acknowledge_now() noexcept override { ++acknowledged_; }
 
  private:
   void want_input() override { arrive(); }
@@ -32,6 +34,7 @@ class MemoryStream final : public net::Stream {
   std::string outside_;  // sent, not arrived
   std::string written_;
   size_t queued_ = 0;
+  int acknowledged_ = 0;
   bool end_outside_ = false;
   bool cut_short_ = false;
   bool held_ = false;
