@@ -15,18 +15,11 @@ std::unexpected<Error> bad_response(std::string_view reason, std::string detail)
   return fail(Code::upstream_bad_answer, reason, std::move(detail));
 }
 
-enum class Line : uint8_t { good, bare_cr_or_lf, control };
-
-// One line without its CRLF. ascii: HTAB and bytes above 0x7e are refused as well.
-Line check_line(Slice line, bool ascii) noexcept {
-  for (char c : line) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (byte == '\r' || byte == '\n') return Line::bare_cr_or_lf;
-    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return Line::control;
-    if (ascii && (byte > 0x7e || byte == '\t')) return Line::control;
-  }
-  return Line::good;
-}
+struct HeadFault {
+  std::string_view reason;  // empty: none
+  const char* detail = "";
+};
+constexpr HeadFault control = {"control_character", "there is a control character"};
 
 // Nothing but SP and VCHAR, where there is no other control character than HTAB.
 bool is_visible(Slice line) noexcept {
@@ -35,59 +28,32 @@ bool is_visible(Slice line) noexcept {
   return odd == 0;
 }
 
-struct HeadFault {
-  std::string_view reason;  // empty: none
-  const char* detail = "";
-};
-
 HeadFault check_field(Slice line) noexcept {
+  const size_t name = token_length(line);
+  if (name > 0 && name < line.size() && line[name] == ':') return {};
   if (line.front() == ' ' || line.front() == '\t')
     return {"obs_fold", "a header goes on in the next line (obs-fold)"};
   const size_t colon = line.find(':');
   if (colon == Slice::npos) return {"no_colon", "a header line has no colon"};
-  const Slice name = line.substr(0, colon);
-  if (name.empty()) return {"empty_name", "a header has no name"};
-  if (name.back() == ' ' || name.back() == '\t')
+  if (colon == 0) return {"empty_name", "a header has no name"};
+  if (line[colon - 1] == ' ' || line[colon - 1] == '\t')
     return {"space_before_colon", "a header has white space before its colon"};
-  if (!is_token(name)) return {"bad_name", "a header's name has a character that no name has"};
-  return {};
-}
-
-// True for a head without a fault: the same rules as below in one pass, most of it eight bytes wide. Most
-// heads end here.
-bool is_clean(Slice head, bool ascii_line) noexcept {
-  size_t end = text::find_control(head);
-  if (ascii_line && !is_visible(head.substr(0, end))) return false;
-  for (;;) {
-    if (head.substr(end, 2) != "\r\n") return false;
-    head.remove_prefix(end + 2);
-    if (head == "\r\n") return true;
-    const size_t name = token_length(head);
-    if (name == 0 || name == head.size() || head[name] != ':') return false;
-    end = name + 1 + text::find_control(head.substr(name + 1));
-  }
+  return {"bad_name", "a header's name has a character that no name has"};
 }
 
 // Line by line: CRLF and nothing else ends one. ascii_line: the first has no HTAB, and nothing above 0x7e.
 HeadFault check_head(Slice head, bool ascii_line) noexcept {
-  if (is_clean(head, ascii_line)) return {};
-  bool first = true;
-  while (!head.empty()) {
-    const size_t end = head.find("\r\n");
-    if (end == Slice::npos) return {"bare_cr_or_lf", "a line does not end with CRLF"};
+  for (bool first = true; !head.empty(); first = false) {
+    const size_t end = text::find_control(head);
     const Slice line = head.substr(0, end);
-    switch (check_line(line, first && ascii_line)) {
-      case Line::bare_cr_or_lf:
-        return {"bare_cr_or_lf", "there is a CR or LF that is not a line's end"};
-      case Line::control:
-        return {"control_character", "there is a control character"};
-      case Line::good:
-        break;
+    if (first && ascii_line && !is_visible(line)) return control;
+    if (head.substr(end, 2) != "\r\n") {
+      const bool ends = end == head.size() || head[end] == '\r' || head[end] == '\n';
+      return ends ? HeadFault{"bare_cr_or_lf", "there is a CR or LF that is not a line's end"} : control;
     }
     if (!first && !line.empty()) {
       if (HeadFault fault = check_field(line); !fault.reason.empty()) return fault;
     }
-    first = false;
     head.remove_prefix(end + 2);
   }
   return {};
