@@ -76,11 +76,9 @@ class ChunkedReader {
   // Takes what it can of `input`; call again with the rest. consumed == 0 and not finished: more input is
   // needed.
   Result<Step> read(Slice input);
-  // For the next message. trailers: they are wanted.
-  void reset(bool trailers) noexcept {
-    *this = ChunkedReader{};
-    wanted_ = trailers;
-  }
+  void reset() noexcept { *this = ChunkedReader{}; }
+  // Of this message; without it they are checked, and not told.
+  void tell_trailers() noexcept { wanted_ = true; }
 
  private:
   enum class State : uint8_t {

@@ -20,14 +20,13 @@ void ReceivedBody::begin(BodyLength length, Duration silence, Pace pace) noexcep
   silence_ = silence;
   pace_ = pace;
   invitation_ = {};
-  if (length.kind == BodyLength::Kind::chunked) chunks_.reset(false);
+  if (length.kind == BodyLength::Kind::chunked) chunks_.reset();
 }
 
-void ReceivedBody::keep_trailers(Arena& arena, const HeadLimits& limits, const Headers& head) {
+void ReceivedBody::keep_trailers(Arena& arena, const Headers& head) {
   arena_ = &arena;
-  trailer_limits_ = &limits;
   of_one_hop_ = connection_lists(head);
-  chunks_.reset(true);
+  chunks_.tell_trailers();
 }
 
 void ReceivedBody::drop_trailers() noexcept {
@@ -101,7 +100,7 @@ void ReceivedBody::keep_trailer(Slice line) {
   const size_t colon = line.find(':');  // there is one
   const Slice name = line.substr(0, colon);
   if (std::ranges::any_of(of_one_hop_, [&](Slice list) { return list_has_token(list, name); })) return;
-  trailers_.field(name, text::trim(line.substr(colon + 1)), *arena_, *trailer_limits_);
+  trailers_.field(name, text::trim(line.substr(colon + 1)), *arena_, response_limits);
 }
 
 Task<Result<Slice>> ReceivedBody::wait() {

@@ -30,9 +30,9 @@ class ReceivedBody final : public Body {
   // Gets ready for a message of that length; `silence` is how long one wait for more bytes may take.
   // pace: at what rate it must come.
   void begin(BodyLength length, Duration silence, Pace pace = Pace()) noexcept;
-  // Keeps the trailers of this message, in the arena, but for those that Connection names (RFC 9110 section
+  // Keeps the trailers of this response, in the arena, but for those that Connection names (RFC 9110 section
   // 7.6.1); without it they are checked and dropped.
-  void keep_trailers(Arena& arena, const HeadLimits& limits, const Headers& head);
+  void keep_trailers(Arena& arena, const Headers& head);
   // Whoever was to have them has them: their memory is given back, and the arena may go.
   void drop_trailers() noexcept;
   // If set, these bytes are sent before the first wait for content ("HTTP/1.1 100 Continue").
@@ -75,8 +75,7 @@ class ReceivedBody final : public Body {
   Pace pace_;
   Slice invitation_;
   ChunkedReader chunks_;
-  Arena* arena_ = nullptr;  // where the trailers are kept, if they are
-  const HeadLimits* trailer_limits_ = nullptr;
+  Arena* arena_ = nullptr;         // where the trailers are kept, if they are
   std::vector<Slice> of_one_hop_;  // lists of names
   Trailers trailers_;
   Error error_;

@@ -155,7 +155,7 @@ Task<Result<void>> ClientConnection::read_response(const Request& request, Arena
   }
   body_.begin(response.length, is_event_stream(response) ? timeouts_.events : timeouts_.body);
   if (request.gets_trailers() && response.length.kind == BodyLength::Kind::chunked)
-    body_.keep_trailers(arena, response_limits, response.headers);
+    body_.keep_trailers(arena, response.headers);
   // Many a backend writes head and content apart, with Nagle's algorithm between them.
   if (stream_->input().empty() && !body_.finished()) stream_->acknowledge_now();
   response.body = &body_;

@@ -41,6 +41,7 @@ Task<Result<void>> ClientStream::send(const Request& request, Slice host, const 
                                       Arena& arena) {
   arena_ = &arena;
   method_ = request.method;
+  keeps_trailers_ = request.gets_trailers();
   timeouts_ = timeouts;
   sent_at_ = loop().now();
   const bool content = !request.length.is_nothing();
@@ -106,11 +107,8 @@ Task<Result<void>> ClientStream::pump_all(const Request& request) {
 // --- the answer
 
 void ClientStream::field(Slice name, Slice value) {
-  if (head_final_) {
-    trailers_.field(name, value, *arena_, response_limits);
-  } else {
-    head_.field(name, value, *arena_);
-  }
+  if (!head_final_) return head_.field(name, value, *arena_);
+  if (keeps_trailers_) trailers_.field(name, value, *arena_, response_limits);
 }
 
 void ClientStream::fields_end(bool ended) {

@@ -63,6 +63,7 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   small_pool::Vector<Response> heads_;  // as they came: interim ones, then the final one
   size_t read_ = 0;                     // of them
   bool head_final_ = false;             // what comes now are trailers
+  bool keeps_trailers_ = false;         // its client gets them
   std::optional<Error> fault_;          // in a head
   bool cut_off_ = false;
   bool answered_ = false;

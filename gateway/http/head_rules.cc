@@ -44,7 +44,7 @@ void read_te(Request& out) noexcept {
 
 bool may_be_trailer(Slice name) noexcept {
   const HeaderId id = header_id(name);
-  return (id == HeaderId::other && !text::iequals(name, "Forwarded")) || id == HeaderId::date;
+  return id == HeaderId::other || id == HeaderId::date;
 }
 
 }  // namespace sallyport::http

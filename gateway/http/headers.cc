@@ -9,7 +9,7 @@ namespace sallyport::http {
 namespace {
 
 // In the order of HeaderId.
-constexpr std::array<std::string_view, 43> names = {
+constexpr std::array<std::string_view, 44> names = {
     "",
     "Accept",
     "Access-Control-Request-Headers",
@@ -24,6 +24,7 @@ constexpr std::array<std::string_view, 43> names = {
     "Cookie",
     "Date",
     "Expect",
+    "Forwarded",
     "Host",
     "HTTP2-Settings",
     "Keep-Alive",

@@ -30,6 +30,7 @@ enum class HeaderId : uint8_t {
   cookie,
   date,
   expect,
+  forwarded,
   host,
   http2_settings,
   keep_alive,

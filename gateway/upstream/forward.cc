@@ -284,9 +284,9 @@ void Forward::rebuild_headers(Exchange& x) const {
   const Slice proto = said == "https" || said == "http" ? said : x.connection.tls ? "https" : "http";
   http::h1::remove_hop_by_hop(headers);
   headers.remove_if([&](const http::Header& h) {
-    if (is_ours(h.id) || h.id == HeaderId::expect || h.id == HeaderId::host) return true;
-    if (h.id == HeaderId::other && (turns_into_ours(h.name) || text::iequals(h.name, "Forwarded")))
+    if (is_ours(h.id) || h.id == HeaderId::expect || h.id == HeaderId::forwarded || h.id == HeaderId::host)
       return true;
+    if (h.id == HeaderId::other && turns_into_ours(h.name)) return true;
     if (keep_credentials_) return false;
     return std::ranges::any_of(x.credential_headers,
                                [&](const auto& c) { return text::iequals(c.name, h.name); });

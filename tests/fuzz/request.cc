@@ -24,7 +24,7 @@ void check_trailer(Slice line) {
 
 void read_chunks(Slice bytes) {
   http::ChunkedReader reader;
-  reader.reset(true);
+  reader.tell_trailers();
   while (!bytes.empty()) {
     auto step = reader.read(bytes);
     if (!step || step->finished || step->consumed == 0) return;

@@ -16,7 +16,7 @@ namespace {
 // whole.
 std::string dechunk(const std::string& bytes, size_t piece, bool trailers = true) {
   ChunkedReader reader;
-  reader.reset(trailers);
+  if (trailers) reader.tell_trailers();
   std::string out;
   for (size_t at = 0; at < bytes.size();) {
     const Slice input = Slice(bytes).substr(at, piece);

@@ -131,6 +131,13 @@ def no_trailers(lab):
     check(b"x-sum" not in came.lower(), f"expected no trailers, came {came}")
 
 
+@case("HTTP/1.1", "more trailers than a head may have fields are no matter to a client that gets none")
+def too_many_for_nobody(lab):
+    came, _ = ask(lab, request(), replies(trailers=[("x-sum", "42")] * 201))
+    body = came.partition(b"\r\n\r\n")[2]
+    equal(chunks(body), (b"hello", []), "the content and the trailers")
+
+
 @case("HTTP/1.1", "trailers of an answer with a length are dropped, and the answer is whole")
 def trailers_of_counted(lab):
     octets = request("GET", "TE: trailers").replace(b"Connection: close", b"Connection: close, TE")
