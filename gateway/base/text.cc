@@ -23,6 +23,13 @@ constexpr std::array<int8_t, 256> decoding_of(std::string_view alphabet) {
     table[static_cast<uint8_t>(alphabet[i])] = static_cast<int8_t>(i);
   return table;
 }
+constexpr auto hex_pairs = [] {
+  std::array<std::array<char, 2>, 256> pairs{};
+  constexpr std::string_view digits = "0123456789abcdef";
+  for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = {digits[i >> 4], digits[i & 15]};
+  return pairs;
+}();
+
 constexpr auto url_decoding = decoding_of(url_alphabet);
 constexpr auto plain_decoding = decoding_of(plain_alphabet);
 
@@ -187,13 +194,16 @@ std::optional<uint64_t> parse_hex(std::string_view s) noexcept {
   return value;
 }
 
-std::string hex(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size() * 2);
+void put_hex(std::string_view bytes, char* to) noexcept {
   for (char c : bytes) {
-    out += "0123456789abcdef"[static_cast<uint8_t>(c) >> 4];
-    out += "0123456789abcdef"[static_cast<uint8_t>(c) & 15];
+    std::memcpy(to, hex_pairs[static_cast<uint8_t>(c)].data(), 2);
+    to += 2;
   }
+}
+
+std::string hex(std::string_view bytes) {
+  std::string out(bytes.size() * 2, '0');
+  put_hex(bytes, out.data());
   return out;
 }
 

@@ -49,6 +49,8 @@ inline std::string_view decimal(uint64_t number, Digits& digits) noexcept {
   return {digits.data(), static_cast<size_t>(end - digits.data())};
 }
 
+// Two lower-case digits for each byte, written to `to`.
+void put_hex(std::string_view bytes, char* to) noexcept;
 std::string hex(std::string_view bytes);
 // False unless they are exactly the digits of the bytes asked for.
 bool unhex(std::string_view digits, std::span<uint8_t> out) noexcept;

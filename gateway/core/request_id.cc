@@ -3,27 +3,17 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstdlib>
-#include <cstring>
-#include <string_view>
+
+#include "gateway/base/text.h"
 
 namespace sallyport {
 namespace {
 
-// The two hex digits of each byte.
-constexpr auto hex_pairs = [] {
-  std::array<std::array<char, 2>, 256> pairs{};
-  constexpr std::string_view digits = "0123456789abcdef";
-  for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = {digits[i >> 4], digits[i & 15]};
-  return pairs;
-}();
-
-// 16 digits.
+// 16 digits of what is random anyway: in which order its bytes lie is no matter.
 void put_hex(uint64_t value, char* to) noexcept {
-  for (int shift = 56; shift >= 0; shift -= 8, to += 2)
-    std::memcpy(to, hex_pairs[value >> shift & 0xff].data(), 2);
+  text::put_hex({reinterpret_cast<const char*>(&value), sizeof value}, to);
 }
 
 // "00-" 32 hex "-" 16 hex "-" 2 hex, lower case, neither id all zeros (section 3.2.2 of the recommendation).
