@@ -5,20 +5,34 @@
 
 #include <vector>
 
-#include "gateway/base/bytes.h"
+#include "gateway/base/text.h"
+#include "gateway/http/headers.h"
 
 namespace sallyport::http::h2 {
 
 struct FieldList {
   std::vector<nghttp2_nv> fields;
 
-  // The bytes stay the caller's. nghttp2 copies what it is given, and does not write to it.
-  // once: the value does not come again, so it takes nothing's place in the peer's table (RFC 7541
-  // section 6.2.3).
-  void add(Slice name, Slice value, bool once = false) {
+  // name: in lower case, and it lives for ever: nghttp2 points to it. The value is copied, as below.
+  void add_static(Slice name, Slice value, uint8_t flags = NGHTTP2_NV_FLAG_NONE) {
+    push(name, value, flags | NGHTTP2_NV_FLAG_NO_COPY_NAME);
+  }
+  void add(const Header& h) {
+    // Another value with each message takes nothing's place in the peer's table (RFC 7541 section 6.2.3).
+    const bool once = h.id == HeaderId::x_request_id || h.id == HeaderId::traceparent;
+    if (h.id != HeaderId::other) {
+      add_static(lower_header_name(h.id), text::trim(h.value),
+                 once ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
+    } else {
+      push(h.name, text::trim(h.value), NGHTTP2_NV_FLAG_NONE);  // nghttp2 puts its copy in lower case
+    }
+  }
+
+ private:
+  // nghttp2 does not write to what it is given.
+  void push(Slice name, Slice value, int flags) {
     const auto bytes = [](Slice s) { return reinterpret_cast<uint8_t*>(const_cast<char*>(s.data())); };
-    fields.push_back({bytes(name), bytes(value), name.size(), value.size(),
-                      static_cast<uint8_t>(once ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});
+    fields.push_back({bytes(name), bytes(value), name.size(), value.size(), static_cast<uint8_t>(flags)});
   }
 };
 

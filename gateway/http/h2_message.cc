@@ -25,9 +25,6 @@ void add_copy(Headers& headers, Slice name, Slice value, Arena& arena) {
   }
 }
 
-// Another value with each message.
-bool is_unique(HeaderId id) noexcept { return id == HeaderId::x_request_id || id == HeaderId::traceparent; }
-
 }  // namespace
 
 void RequestHead::field(Slice name, Slice value) {
@@ -170,36 +167,36 @@ void write_response_fields(const Response& response, Arena& arena, FieldList& ou
   const std::array<char, 3> digits = {static_cast<char>('0' + status / 100),
                                       static_cast<char>('0' + status / 10 % 10),
                                       static_cast<char>('0' + status % 10)};
-  out.add(":status", arena.copy({digits.data(), digits.size()}));
+  out.add_static(":status", arena.copy({digits.data(), digits.size()}));
   for (const Header& h : response.headers) {
-    if (!is_of_one_hop(h.id)) out.add(h.name, text::trim(h.value), is_unique(h.id));
+    if (!is_of_one_hop(h.id)) out.add(h);
   }
   const bool content =
       may_have_content(Method::get, response.status);  // HEAD tells of what a GET would bring
   if (!content || response.length.kind != BodyLength::Kind::counted) return;
   text::Digits length;
-  out.add("content-length", arena.copy(text::decimal(response.length.bytes, length)));
+  out.add_static("content-length", arena.copy(text::decimal(response.length.bytes, length)));
 }
 
 void write_request_fields(const Request& request, Slice scheme, Slice host, Arena& arena, FieldList& out) {
   out.fields.clear();
   const Slice path = request.sent_path.empty() ? request.path : request.sent_path;
-  out.add(":method", request.method_text);
-  out.add(":scheme", scheme);
-  out.add(":authority", host);
-  out.add(":path", request.query.empty() ? path : arena.concat({path, "?", request.query}));
+  out.add_static(":method", request.method_text);
+  out.add_static(":scheme", scheme);
+  out.add_static(":authority", host);
+  out.add_static(":path", request.query.empty() ? path : arena.concat({path, "?", request.query}));
   for (const Header& h : request.headers) {
-    if (!is_of_one_hop(h.id) && h.id != HeaderId::host) out.add(h.name, text::trim(h.value), is_unique(h.id));
+    if (!is_of_one_hop(h.id) && h.id != HeaderId::host) out.add(h);
   }
-  if (request.takes_trailers) out.add("te", "trailers");
+  if (request.takes_trailers) out.add_static("te", "trailers");
   if (request.length.kind != BodyLength::Kind::counted) return;
   text::Digits length;
-  out.add("content-length", arena.copy(text::decimal(request.length.bytes, length)));
+  out.add_static("content-length", arena.copy(text::decimal(request.length.bytes, length)));
 }
 
 bool write_trailer_fields(const Headers& trailers, FieldList& out) {
   out.fields.clear();
-  for (const Header& h : trailers) out.add(h.name, text::trim(h.value));
+  for (const Header& h : trailers) out.add(h);
   return !out.fields.empty();
 }
 

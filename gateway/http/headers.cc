@@ -57,6 +57,12 @@ constexpr std::array<std::string_view, 44> names = {
 };
 static_assert(names[static_cast<size_t>(HeaderId::x_request_id)] == "X-Request-Id");
 
+constexpr auto lower_names = [] {
+  std::array<std::array<char, 32>, names.size()> all{};
+  for (size_t i = 0; i < names.size(); ++i) std::ranges::transform(names[i], all[i].begin(), text::lower);
+  return all;
+}();
+
 constexpr size_t table_size = 256;
 constexpr uint32_t hash(std::string_view name, uint32_t seed) noexcept {
   const auto at = [&](size_t i) { return static_cast<uint32_t>(name[i] | 0x20); };  // both cases of a letter
@@ -103,6 +109,10 @@ HeaderId header_id(Slice name) noexcept {
 }
 
 Slice header_name(HeaderId id) noexcept { return names[static_cast<size_t>(id)]; }
+Slice lower_header_name(HeaderId id) noexcept {
+  const auto i = static_cast<size_t>(id);
+  return {lower_names[i].data(), names[i].size()};
+}
 
 bool is_of_one_hop(HeaderId id) noexcept {
   switch (id) {

@@ -66,6 +66,8 @@ enum class HeaderId : uint8_t {
 HeaderId header_id(Slice name) noexcept;
 // The name in the form we send ("Content-Type"); empty for `other`.
 Slice header_name(HeaderId id) noexcept;
+// The same in lower case, as HTTP/2 has it; both live for ever.
+Slice lower_header_name(HeaderId id) noexcept;
 
 // Meant for the next hop only (RFC 9110 section 7.6.1), or the framing, which is written anew: none goes on,
 // and HTTP/2 has none of them.
