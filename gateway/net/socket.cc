@@ -2,17 +2,26 @@
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <uv.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <utility>
 
 #include "gateway/async/signal.h"
 
 namespace sallyport::net {
+namespace {
 
+constexpr int reads_max = 32;  // of one socket, before others have their turn
+
+}  // namespace
+
+// What is read and what the kernel takes at once goes by recv() and send(), which cost less than the read()
+// and write() of libuv; libuv waits, and writes what has to wait.
 struct Socket::Impl {
   explicit Impl(Loop& on) : loop(on), in_flight(on.blocks()), pending(on.blocks()) {}
   Loop& loop;
@@ -30,15 +39,26 @@ struct Socket::Impl {
   Buffer in_flight;  // libuv reads it until on_written
   Buffer pending;    // what came while that was under way
   bool is_unix = false;
+  bool reading = false;
   bool output_closing = false;
   bool closed = false;
 
   static Impl& of(void* data) { return *static_cast<Impl*>(data); }
-  int flush();  // 0, or what is wrong
+  int fd() const noexcept;
+  void stop_reading() noexcept;
+  void readable();
+  ssize_t send(std::span<iovec> pieces) noexcept;  // bytes, or what is wrong, which is below 0
+  int flush();                                     // 0, or what is wrong
   void written(int status);
   void broken(int status);
   void shut_down();
 };
+
+int Socket::Impl::fd() const noexcept {
+  uv_os_fd_t number = -1;
+  uv_fileno(&handle, &number);
+  return number;
+}
 
 Error socket_error(int status) {
   switch (status) {
@@ -71,6 +91,7 @@ Socket::~Socket() {
   impl_->owner = nullptr;
   impl_->connecting = nullptr;
   impl_->closed = true;
+  impl_->reading = false;
   uv_close(&impl_->handle, [](uv_handle_t* handle) { delete &Impl::of(handle->data); });
 }
 
@@ -110,56 +131,63 @@ Task<Result<void>> Socket::connect(SocketAddress to, Monotonic deadline) {
   co_return Result<void>{};
 }
 
+// libuv is given no room, so that it only tells when there is something to read (UV_ENOBUFS).
 void Socket::start_reading() {
+  impl_->reading = true;
   uv_read_start(
-      &impl_->stream,
-      [](uv_handle_t* handle, size_t, uv_buf_t* buf) {
-        const std::span<char> room = Impl::of(handle->data).owner->on_alloc();
-        *buf = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
-      },
-      [](uv_stream_t* stream, ssize_t bytes, const uv_buf_t*) {
-        Impl& impl = Impl::of(stream->data);
-        if (bytes > 0) {
-          impl.owner->on_read(static_cast<size_t>(bytes));
-        } else if (bytes == UV_EOF) {
-          uv_read_stop(stream);
-          // libuv takes a hang-up behind the last bytes for an end, also where it was a reset.
-          int error = 0;
-          socklen_t size = sizeof error;
-          uv_os_fd_t fd = -1;
-          if (uv_fileno(&impl.handle, &fd) == 0) getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
-          if (error != 0) return impl.owner->on_broken(socket_error(uv_translate_sys_error(error)));
-          impl.owner->on_read_end();
-        } else if (bytes == UV_ENOBUFS) {
-          uv_read_stop(stream);
-        } else if (bytes < 0) {
-          uv_read_stop(stream);
-          impl.owner->on_broken(socket_error(static_cast<int>(bytes)));
-        }
-      });
+      &impl_->stream, [](uv_handle_t*, size_t, uv_buf_t* buf) { *buf = uv_buf_init(nullptr, 0); },
+      [](uv_stream_t* stream, ssize_t, const uv_buf_t*) { Impl::of(stream->data).readable(); });
 }
 
 void Socket::pause() noexcept {
-  uv_read_stop(&impl_->stream);
+  impl_->stop_reading();
   impl_->owner = nullptr;
 }
 
+void Socket::Impl::stop_reading() noexcept {
+  reading = false;
+  uv_read_stop(&stream);
+}
+
+// As much as there is, while the owner takes it.
+void Socket::Impl::readable() {
+  bool filled = true;
+  for (int turns = 0; turns < reads_max && filled && reading; ++turns) {
+    const std::span<char> room = owner->on_alloc();
+    if (room.empty()) return stop_reading();
+    const ssize_t bytes = recv(fd(), room.data(), room.size(), MSG_DONTWAIT);
+    if (bytes > 0) {
+      filled = static_cast<size_t>(bytes) == room.size();
+      owner->on_read(static_cast<size_t>(bytes));
+    } else if (bytes == 0) {
+      stop_reading();
+      owner->on_read_end();
+    } else if (errno == EAGAIN || errno == EINTR) {
+      return;
+    } else {
+      const int status = uv_translate_sys_error(errno);
+      stop_reading();
+      owner->on_broken(socket_error(status));
+    }
+  }
+}
+
 Result<void> Socket::write(std::span<const Slice> pieces) {
-  std::array<uv_buf_t, 8> bufs;
+  std::array<iovec, 8> at_once;
   unsigned count = 0;
   size_t total = 0;
   for (Slice piece : pieces) {
     if (piece.empty()) continue;
     total += piece.size();
-    bufs[count++] = uv_buf_init(const_cast<char*>(piece.data()), static_cast<unsigned>(piece.size()));
-    if (count == bufs.size()) break;
+    at_once[count++] = {const_cast<char*>(piece.data()), piece.size()};
+    if (count == at_once.size()) break;
   }
   size_t taken = 0;
   if (queued() == 0 && count > 0) {
-    const int status = uv_try_write(&impl_->stream, bufs.data(), count);
-    if (status < 0 && status != UV_EAGAIN) return std::unexpected(socket_error(status));
-    taken = status < 0 ? 0 : static_cast<size_t>(status);
-    if (taken == total && count < bufs.size()) return {};
+    const ssize_t sent = impl_->send(std::span(at_once).first(count));
+    if (sent < 0 && sent != UV_EAGAIN) return std::unexpected(socket_error(static_cast<int>(sent)));
+    taken = sent < 0 ? 0 : static_cast<size_t>(sent);
+    if (taken == total && count < at_once.size()) return {};
   }
   for (Slice piece : pieces) {
     const size_t skip = std::min(taken, piece.size());
@@ -168,6 +196,19 @@ Result<void> Socket::write(std::span<const Slice> pieces) {
   }
   if (const int status = impl_->flush(); status < 0) return std::unexpected(socket_error(status));
   return {};
+}
+
+ssize_t Socket::Impl::send(std::span<iovec> pieces) noexcept {
+  constexpr int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = pieces.size();
+  ssize_t sent = -1;
+  do {
+    sent = pieces.size() == 1 ? ::send(fd(), pieces[0].iov_base, pieces[0].iov_len, flags)
+                              : sendmsg(fd(), &message, flags);
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? uv_translate_sys_error(errno) : sent;
 }
 
 int Socket::Impl::flush() {
@@ -199,10 +240,7 @@ void Socket::Impl::broken(int status) {
 }
 
 // Nothing is queued: at once, not by uv_shutdown(), which waits a turn of the loop and two epoll_ctl for it.
-void Socket::Impl::shut_down() {
-  uv_os_fd_t fd = -1;
-  if (uv_fileno(&handle, &fd) == 0) shutdown(fd, SHUT_WR);
-}
+void Socket::Impl::shut_down() { shutdown(fd(), SHUT_WR); }
 
 void Socket::close_output() {
   if (std::exchange(impl_->output_closing, true)) return;
@@ -210,10 +248,8 @@ void Socket::close_output() {
 }
 
 void Socket::acknowledge_now() noexcept {
-  uv_os_fd_t fd = -1;
   const int on = 1;
-  if (!impl_->is_unix && uv_fileno(reinterpret_cast<const uv_handle_t*>(&impl_->stream), &fd) == 0)
-    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+  if (!impl_->is_unix) setsockopt(impl_->fd(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
 std::string Socket::peer() const {
