@@ -158,16 +158,18 @@ def credentials():
     return made.stdout.strip(), token()
 
 
-def backend():
+def backend(http2=False):
     port = free_port()
     write("www/large", "x" * (1 << 20))
-    conf = write("backend.conf", f"""
-daemon off; worker_processes 1; pid {WORK}/backend.pid; error_log {WORK}/backend.err;
+    write("www/chunked", "x" * 10000)
+    conf = write(f"backend-{port}.conf", f"""
+daemon off; worker_processes 1; pid {WORK}/backend-{port}.pid; error_log {WORK}/backend.err;
 events {{ worker_connections 8192; }}
 http {{ access_log off; keepalive_requests 100000000; client_max_body_size 8m; client_body_temp_path {WORK}/tmp; sendfile on;
   client_body_buffer_size 2m;
-  server {{ listen 127.0.0.1:{port} backlog=4096; root {WORK}/www;
+  server {{ listen 127.0.0.1:{port} backlog=4096{' http2' if http2 else ''}; root {WORK}/www;
     location = /large {{ }}
+    location = /chunked {{ ssi on; ssi_types *; }}
     location / {{ default_type text/plain; return 200 "{'y' * 130}"; }} }} }}""")
     start(LOAD_CPU, "nginx", "-p", WORK, "-c", conf)
     wait_for(port)
@@ -275,7 +277,8 @@ hosts: {{ default: {{ paths: {{ /: {{ proxy.reverse.url: "http://127.0.0.1:{to}/
     return port, start(PROXY_CPU, "h2o", "-c", conf)
 
 
-def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False, under=(), binary=None, cpus=PROXY_CPU, lease=0):
+def sallyport(to, policy=None, log="off", workers=1, redis_port=0, big=False, under=(), binary=None, cpus=PROXY_CPU, lease=0,
+              to_scheme="http"):
     """under: the command of a tool that runs it. policy: None, or "memory" or "redis" for where its limit counts. big: with 10,000 routes, 1,000 limits and a file of many keys. binary: another one."""
     port = free_port()
     block = f"""
@@ -297,7 +300,7 @@ listeners:
     tls: {{ min_version: "1.3", certificates: [ {{ cert: tls.crt, key: tls.key }} ] }}
 log: {{ access: {{ to: "{log}" }} }}
 stores: {{ shared: {{ url: "redis://127.0.0.1:{redis_port or 6379}", timeout: 1s }} }}
-upstreams: {{ b: {{ targets: ["http://127.0.0.1:{to}"] }} }}
+upstreams: {{ b: {{ targets: ["{to_scheme}://127.0.0.1:{to}"] }} }}
 authenticators:
   keys: {{ type: api_key, file: {WORK}/keys.yaml }}
   idp: {{ type: jwt, issuer: "https://idp", audiences: [api], algorithms: [ES256], jwks: {{ file: {WORK}/jwks.json }} }}
