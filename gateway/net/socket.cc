@@ -38,6 +38,7 @@ struct Socket::Impl {
   int connect_status = 0;
   Buffer in_flight;  // libuv reads it until on_written
   Buffer pending;    // what came while that was under way
+  int lost = 0;      // how the connection was lost, as a write was told: the kernel tells it once
   bool is_unix = false;
   bool reading = false;
   bool output_closing = false;
@@ -154,20 +155,19 @@ void Socket::Impl::readable() {
   bool filled = true;
   for (int turns = 0; turns < reads_max && filled && reading; ++turns) {
     const std::span<char> room = owner->on_alloc();
+    if (!reading) return;
     if (room.empty()) return stop_reading();
     const ssize_t bytes = recv(fd(), room.data(), room.size(), MSG_DONTWAIT);
     if (bytes > 0) {
       filled = static_cast<size_t>(bytes) == room.size();
       owner->on_read(static_cast<size_t>(bytes));
-    } else if (bytes == 0) {
-      stop_reading();
-      owner->on_read_end();
-    } else if (errno == EAGAIN || errno == EINTR) {
+    } else if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) {
       return;
     } else {
-      const int status = uv_translate_sys_error(errno);
+      const int status = bytes == 0 ? lost : uv_translate_sys_error(errno);
       stop_reading();
-      owner->on_broken(socket_error(status));
+      if (status != 0) return owner->on_broken(socket_error(status));
+      return owner->on_read_end();
     }
   }
 }
@@ -208,7 +208,11 @@ ssize_t Socket::Impl::send(std::span<iovec> pieces) noexcept {
     sent = pieces.size() == 1 ? ::send(fd(), pieces[0].iov_base, pieces[0].iov_len, flags)
                               : sendmsg(fd(), &message, flags);
   } while (sent < 0 && errno == EINTR);
-  return sent < 0 ? uv_translate_sys_error(errno) : sent;
+  if (sent >= 0) return sent;
+  if (errno == EAGAIN || errno == ENOBUFS) return UV_EAGAIN;
+  const int status = uv_translate_sys_error(errno);
+  if (status != UV_EPIPE) lost = status;  // EPIPE: the peer's end had come before, and is one
+  return status;
 }
 
 int Socket::Impl::flush() {

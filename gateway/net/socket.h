@@ -23,11 +23,12 @@ namespace sallyport::net {
 // Each may destroy the Socket.
 class SocketOwner {
  public:
-  virtual std::span<char> on_alloc() = 0;   // room for the next read; empty: stop reading
-  virtual void on_read(size_t bytes) = 0;   // so many are in that room now
-  virtual void on_read_end() = 0;           // FIN
-  virtual void on_broken(Error error) = 0;  // reset or another failure of reading or writing
-  virtual void on_drained() = 0;            // nothing is queued any more
+  virtual std::span<char> on_alloc() = 0;  // room for the next read; empty: stop reading
+  virtual void on_read(size_t bytes) = 0;  // so many are in that room now
+  virtual void on_read_end() = 0;          // FIN
+  // Reset or another failure; after one of writing, what the peer has sent is still read.
+  virtual void on_broken(Error error) = 0;
+  virtual void on_drained() = 0;  // nothing is queued any more
 
  protected:
   ~SocketOwner() = default;

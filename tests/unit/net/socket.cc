@@ -23,6 +23,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr std::array<Slice, 1> one_byte = {"x"};
+
 // A connected Socket, and its peer as a blocking descriptor.
 struct Pair {
   Loop loop;
@@ -61,6 +63,7 @@ struct Owner final : net::SocketOwner {
   size_t most = ~0u;  // no room beyond
   size_t wanted = ~0u;
   std::unique_ptr<net::Socket>* destroyed_at_once = nullptr;
+  net::Socket* written_at_once = nullptr;
   std::array<char, 4096> bytes{};
   std::string got;
   int reads = 0, refused = 0;
@@ -81,6 +84,7 @@ struct Owner final : net::SocketOwner {
     ++reads;
     got.append(bytes.data(), count);
     if (destroyed_at_once != nullptr) destroyed_at_once->reset();
+    if (written_at_once != nullptr) CHECK(!written_at_once->write(one_byte));
     if (got.size() >= wanted || destroyed_at_once != nullptr) loop.stop();
   }
   void on_read_end() override {
@@ -127,6 +131,36 @@ TEST_CASE("a reset behind the last bytes is no end") {
   CHECK(!owner.ended);
   REQUIRE(owner.broken);
   CHECK(owner.broken->code == Code::connection_reset);
+}
+
+// The kernel tells of a reset once: to a write, if that comes first.
+TEST_CASE("a reset behind the last bytes is no end, also when it was told to a write") {
+  Pair pair;
+  Owner owner(pair, 4096);
+  pair.send("last");
+  pair.reset_peer();
+  SUBCASE("before they were read") { CHECK(!pair.socket->write(one_byte)); }
+  SUBCASE("as they were read") { owner.written_at_once = pair.socket.get(); }
+  pair.socket->start_reading();
+  pair.loop.run();
+  CHECK(owner.got == "last");
+  CHECK(!owner.ended);
+  REQUIRE(owner.broken);
+  CHECK(owner.broken->code == Code::connection_reset);
+}
+
+TEST_CASE("an end is one, also when a write came too late for it") {
+  Pair pair;
+  Owner owner(pair, 4096);
+  pair.send("last");
+  pair.close_peer();
+  CHECK(pair.socket->write(one_byte));   // answered by a reset
+  CHECK(!pair.socket->write(one_byte));  // EPIPE
+  pair.socket->start_reading();
+  pair.loop.run();
+  CHECK(owner.got == "last");
+  CHECK(owner.ended);
+  CHECK(!owner.broken);
 }
 
 TEST_CASE("an owner without room gets the rest when it reads again") {
@@ -183,9 +217,8 @@ TEST_CASE("a write to who has gone is an error, and no signal") {
   Pair pair;
   Owner owner(pair, 4096);
   pair.reset_peer();
-  const std::array<Slice, 1> piece = {"x"};
   pair.socket->start_reading();
   pair.loop.run();
   REQUIRE(owner.broken);
-  CHECK(!pair.socket->write(piece));
+  CHECK(!pair.socket->write(one_byte));
 }
