@@ -18,14 +18,11 @@ struct FieldList {
     push(name, value, flags | NGHTTP2_NV_FLAG_NO_COPY_NAME);
   }
   void add(const Header& h) {
+    const Slice value = text::trim(h.value);
+    if (h.id == HeaderId::other) return push(h.name, value, NGHTTP2_NV_FLAG_NONE);  // copied in lower case
     // Another value with each message takes nothing's place in the peer's table (RFC 7541 section 6.2.3).
     const bool once = h.id == HeaderId::x_request_id || h.id == HeaderId::traceparent;
-    if (h.id != HeaderId::other) {
-      add_static(lower_header_name(h.id), text::trim(h.value),
-                 once ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
-    } else {
-      push(h.name, text::trim(h.value), NGHTTP2_NV_FLAG_NONE);  // nghttp2 puts its copy in lower case
-    }
+    add_static(lower_header_name(h.id), value, once ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
   }
 
  private:
