@@ -5,6 +5,7 @@ Everything listens on loopback and lives in a temporary directory; end_all() end
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -174,6 +175,32 @@ http {{ access_log off; keepalive_requests 100000000; client_max_body_size 8m; c
     start(LOAD_CPU, "nginx", "-p", WORK, "-c", conf)
     wait_for(port)
     return port
+
+
+def wrk(port, path, seconds, script="", connections=64, cpus=LOAD_CPU, good=True):
+    """Load by HTTP/1.1; what wrk prints. script: its Lua. good: whether the answers are to be 2xx."""
+    extra = ["-s", write("wrk.lua", script)] if script else []
+    out = subprocess.run(["taskset", "-c", cpus, "wrk", "-t1", f"-c{connections}", "--latency", f"-d{seconds}s", *extra, f"https://127.0.0.1:{port}{path}"],
+                         check=True, capture_output=True, text=True).stdout
+    if ("Non-2xx" in out) == good or "Socket errors" in out or " 0 requests in" in out:
+        sys.exit(f"{path}: other answers than were asked for:\n{out}")
+    return out
+
+
+def post(body, key, token):
+    """wrk's script for a POST."""
+    return (f'wrk.method = "POST"\nwrk.body = [[{body}]]\nwrk.headers["Content-Type"] = "application/json"\n'
+            f'wrk.headers["X-API-Key"] = "{key}"\nwrk.headers["Authorization"] = "Bearer {token}"\n')
+
+
+def h2load(port, path, *options):
+    """Load by HTTP/2, 8 connections of 16 streams each; how many answers came, all of which were good."""
+    out = subprocess.run(["taskset", "-c", LOAD_CPU, "h2load", "-c8", "-m16", *options, f"https://127.0.0.1:{port}{path}"],
+                         check=True, capture_output=True, text=True).stdout
+    good, failed = (int(re.search(rf"(\d+) {what}", out).group(1)) for what in ("2xx", "failed"))
+    if not good or failed or "Application protocol: h2" not in out:
+        sys.exit(f"{path}: not every answer was good:\n{out}")
+    return good
 
 
 def redis():
