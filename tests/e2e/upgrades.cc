@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/gateway.h"
+#include "tests/support/issuer.h"
 #include "tests/support/origin.h"
 
 using namespace sallyport::test;
@@ -16,10 +17,11 @@ const std::string wish =
     "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-std::string routes(const Origin& origin, const std::string& authenticate = "public") {
+std::string routes(const Origin& origin, const std::string& authenticate = "public",
+                   const std::string& idle_timeout = "60s") {
   return "upstreams: { web: { targets: [\"" + origin.target() + "\"] } }\nroutes:\n" +
          "  - { name: ws, match: { path: /ws }, authenticate: " + authenticate +
-         ", forward: { to: web, upgrade: [websocket], idle_timeout: 60s } }\n" +
+         ", forward: { to: web, upgrade: [websocket], idle_timeout: " + idle_timeout + " } }\n" +
          "  - { name: plain, match: { path: /plain }, authenticate: public, forward: { to: web } }\n";
 }
 
@@ -162,4 +164,27 @@ TEST_CASE("a WebSocket whose key is revoked is closed with 1008, between two fra
   CHECK(cut->at_end());
   const std::string line = gateway.log_line("\"status\":101");
   CHECK(line.find(R"("refused_by":"authenticate","reason":"revoked")") != std::string::npos);
+}
+
+TEST_CASE("a WebSocket whose token expires is closed with 1008") {
+  const Issuer issuer;
+  Origin origin(Origin::ok("x"), [](const OriginRequest&) { return switching; });
+  Gateway gateway(
+      "authenticators: { idp: { type: jwt, issuer: \"https://idp\", audiences: [api], algorithms: [ES256], "
+      "jwks: { file: jwks.json } } }\n" +
+          routes(origin, "{ any_of: [idp] }", "2h"),
+      [&](const TempDir& dir) { dir.write("jwks.json", issuer.jwks()); });
+  auto client = gateway.connect();
+  CHECK(client->ask(get("/ws", wish + "Authorization: Bearer " + issuer.good() + "\r\n")).status == 101);
+  gateway.advance(9min);
+  const std::string frame =
+      "\x82\x03"
+      "abc";
+  client->send(frame);
+  CHECK(read_exactly(*client, frame.size()) == frame);  // it is good still
+  gateway.advance(2min);                                // with the 30 s that the issuer's clock may be behind
+  CHECK(read_exactly(*client, 4) == std::string("\x88\x02\x03\xf0"));
+  CHECK(client->at_end());
+  const std::string line = gateway.log_line("\"status\":101");
+  CHECK(line.find(R"("refused_by":"authenticate","reason":"expired")") != std::string::npos);
 }
