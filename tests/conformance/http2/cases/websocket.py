@@ -129,6 +129,19 @@ def client_resets(lab):
     client.expect_alive()
 
 
+@case("RFC8441-5", "one whose key is revoked is closed with 1008 (RFC 6455 section 7.4.1), and its stream ended", needs_clock=True)
+def revoked(lab):
+    client, stream = opened(lab, "/keyed/ws/echo", echoes, ("x-api-key", lab.key))
+    client.send_data(stream, b"\x82\x03abc")
+    expect_body(client, stream, b"\x82\x03abc")
+    lab.revoke_key()
+    lab.gateway.advance(2)
+    expect_body(client, stream, b"\x82\x03abc\x88\x02\x03\xf0")
+    client.until(lambda: client.streams[stream].over, "the stream's end")
+    client.expect_alive()
+    lab.make_key()
+
+
 @case("RFC8441-5", "two WebSockets and a request share a connection")
 def several(lab):
     client, one = opened(lab)

@@ -32,6 +32,7 @@ routes:
   - {{ name: sockets, match: {{ path: "/ws/{{rest...}}" }}, authenticate: public, forward: {{ to: backend, upgrade: [ websocket ] }} }}
   - {{ name: small, match: {{ path: /small }}, authenticate: public, body: {{ max: 10B }}, forward: {{ to: backend }} }}
   - {{ name: gets, match: {{ path: /gets, methods: [GET] }}, authenticate: public, forward: {{ to: backend }} }}
+  - {{ name: keyed_sockets, match: {{ path: "/keyed/ws/{{rest...}}" }}, authenticate: {{ any_of: [keys] }}, forward: {{ to: backend, upgrade: [ websocket ] }} }}
   - {{ name: keyed, match: {{ path: "/keyed/{{rest...}}" }}, authenticate: {{ any_of: [keys] }}, forward: {{ to: backend }} }}
   - {{ name: alive, match: {{ path: /alive }}, authenticate: public, respond: {{ status: 204 }} }}
 """
