@@ -90,6 +90,10 @@ Task<Result<std::vector<SocketAddress>>> resolve(Loop& loop, std::string host, u
     const bool in_time = co_await lookup.over;
     if (!in_time) co_return fail(Code::timed_out, "name_timeout", "the name could not be looked up in time");
   }
+  // Resolvers should know localhost (RFC 6761 section 6.3); glibc's does by /etc/hosts only, which minimal
+  // roots lack.
+  if (lookup.status != 0 && host == "localhost")
+    co_return std::vector<SocketAddress>{{"127.0.0.1", port, false}};
   if (lookup.status != 0)
     co_return fail(Code::name_not_resolved, "name_not_resolved", uv_strerror(lookup.status));
   if (lookup.found.empty())

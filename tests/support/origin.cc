@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdlib>
 #include <optional>
+#include <stdexcept>
 
 namespace sallyport::test {
 namespace {
@@ -209,6 +210,12 @@ bool Origin::answer_with(int fd, std::string answer) {
 std::vector<OriginRequest> Origin::requests() const {
   std::lock_guard lock(mutex_);
   return requests_;
+}
+
+OriginRequest Origin::last() const {
+  std::lock_guard lock(mutex_);
+  if (requests_.empty()) throw std::runtime_error("no request has come to the origin");
+  return requests_.back();
 }
 
 }  // namespace sallyport::test

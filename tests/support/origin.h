@@ -47,7 +47,8 @@ class Origin {
   int port() const { return port_; }
   std::string target() const { return "http://127.0.0.1:" + std::to_string(port_); }
   std::vector<OriginRequest> requests() const;
-  OriginRequest last() const { return requests().back(); }
+  // Throws if there was none: then that story has failed, and no other.
+  OriginRequest last() const;
   int connections() const { return connections_; }
   // Sends bytes that nobody has asked for over the connection of that number.
   void send_unasked(int connection, const std::string& bytes);
