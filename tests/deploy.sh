@@ -113,7 +113,9 @@ say $? "deploy/prometheus and deploy/grafana name metrics that exist"
 grep -q '^ENTRYPOINT \["/usr/bin/sallyport"\]' deploy/Dockerfile && grep -q '^USER 10001' deploy/Dockerfile &&
   grep -q 'install-dependencies --build' deploy/Dockerfile && grep -q 'install-dependencies --run' deploy/Dockerfile
 say $? "deploy/Dockerfile"
-for script in deploy/install-dependencies deploy/quickstart tests/run .ci/run tests/fuzz/run; do
+grep -qx build .dockerignore && grep -qx .git .dockerignore
+say $? "no build tree, nor the demonstration's keys in it, gets into an image's build"
+for script in deploy/install-dependencies deploy/quickstart tests/run tests/bare .ci/run tests/fuzz/run; do
   bash -n "$script"
   say $? "$script parses"
 done
