@@ -8,6 +8,7 @@
 #include "gateway/base/text.h"
 #include "gateway/config/yaml.h"
 #include "gateway/core/setup.h"
+#include "gateway/http/media_type.h"
 #include "gateway/http/uri.h"
 #include "gateway/json/write.h"
 #include "plugins/validate/schema.h"
@@ -31,6 +32,10 @@ struct BodyRule {
     io.field("max_depth", max_depth);
   }
   void check(config::Reader& reader) const {
+    const auto type = http::MediaType::parse(content_type);
+    if (!type || !type->parameters().empty())
+      reader.error_at("content_type",
+                      "content_type must be a media type without parameters: application/json");
     if (max_depth < 1 || max_depth > 256) reader.error_at("max_depth", "max_depth must be from 1 to 256");
     if (max.count > (256 << 20)) reader.error_at("max", "max can be 256MiB at most");
   }
@@ -69,16 +74,31 @@ struct Rules {
   std::vector<Parameter> headers;
 };
 
-// "application/json; charset=utf-8" is application/json. With +json any such type is good where
-// application/json is.
-bool type_fits(Slice sent, std::string_view wanted) noexcept {
-  return text::iequals(text::trim(sent.substr(0, sent.find(';'))), wanted);
+// JSON is UTF-8, and nothing else has a meaning there (RFC 8259 sections 8.1 and 11): a backend that obeyed
+// another charset would read what was not checked.
+bool is_utf8_or_silent(const http::MediaType& type) noexcept {
+  return std::ranges::all_of(type.parameters(), [](const auto& p) { return p.is("charset", "utf-8"); });
+}
+
+// No coding but `identity`, in any of its fields.
+bool is_plain(const http::Headers& headers) noexcept {
+  return std::ranges::all_of(headers, [](const http::Header& h) {
+    if (h.id != http::HeaderId::content_encoding) return true;
+    for (Slice rest = h.value; !rest.empty();) {
+      const size_t comma = std::min(rest.find(','), rest.size());
+      const Slice coding = text::trim(rest.substr(0, comma));
+      if (!coding.empty() && !text::iequals(coding, "identity")) return false;
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+    return true;
+  });
 }
 
 class Validate final : public Policy {
  public:
   Validate(Setup& setup, config::Mode mode, Rules rules)
       : Policy(setup, "validate", mode),
+        enforces_(mode == config::Mode::enforce),
         rules_(std::move(rules)),
         body_parser_(rules_.body_rule.max.count, rules_.body_rule.max_depth),
         parameter_parser_(parameter_bytes_max * 6 + 2, 4) {}
@@ -89,29 +109,41 @@ class Validate final : public Policy {
     refusal = check_type(x);
     if (refusal != nullptr) return Task<Decision>::ready(std::move(refusal));
     Task<Result<Slice>> content = x.read_body(rules_.body_rule.max.count);
-    if (content.done()) return Task<Decision>::ready(check_body(content.take()));
-    return wait_for_body(std::move(content));
+    if (content.done()) return Task<Decision>::ready(check_body(x, content.take()));
+    return wait_for_body(x, std::move(content));
   }
 
  private:
-  Task<Decision> wait_for_body(Task<Result<Slice>> pending) {
+  Task<Decision> wait_for_body(Exchange& x, Task<Result<Slice>> pending) {
     Result<Slice> content = co_await pending;
-    co_return check_body(std::move(content));
+    co_return check_body(x, std::move(content));
   }
 
   Decision check_type(const Exchange& x) const {
-    const http::Headers& headers = x.request.headers;
-    const Slice encoding = headers.get(http::HeaderId::content_encoding);
-    const bool plain = encoding.empty() || text::iequals(encoding, "identity");
-    const bool fits = headers.count(http::HeaderId::content_type) == 1 &&
-                      type_fits(headers.get(http::HeaderId::content_type), rules_.body_rule.content_type);
-    if (plain && fits) return pass();
-    return refuse(Code::unsupported_content_type, plain ? "content_type" : "content_encoding",
-                  plain ? fmt::format("send {}", rules_.body_rule.content_type)
-                        : "send the content without a Content-Encoding");
+    if (!is_plain(x.request.headers))
+      return refuse(Code::unsupported_content_type, "content_encoding",
+                    "send the content without a Content-Encoding");
+    const std::optional<http::MediaType> type = http::MediaType::of(x.request.headers);
+    if (!type || !type->is(rules_.body_rule.content_type))
+      return refuse(Code::unsupported_content_type, "content_type",
+                    fmt::format("send one Content-Type: {}", rules_.body_rule.content_type));
+    if (!is_utf8_or_silent(*type))
+      return refuse(Code::unsupported_content_type, "charset",
+                    fmt::format("send {} in UTF-8, without parameters but charset=utf-8",
+                                rules_.body_rule.content_type));
+    return pass();
   }
 
-  Decision check_body(Result<Slice> content) {
+  // The backend gets the type that was understood, not the bytes that said so.
+  Decision passed_content(Exchange& x) const {
+    if (enforces_)
+      x.request.headers.map_values([this](const http::Header& h) {
+        return h.id == http::HeaderId::content_type ? Slice(rules_.body_rule.content_type) : h.value;
+      });
+    return pass();
+  }
+
+  Decision check_body(Exchange& x, Result<Slice> content) {
     if (!content) {
       auto refusal = std::make_unique<Refusal>();
       refusal->error = std::move(content.error());
@@ -119,7 +151,7 @@ class Validate final : public Policy {
     }
     Result<json::Value> value = body_parser_.parse(*content);
     if (!value) return refuse(Code::invalid_body, value.error().reason, value.error().detail);
-    if (rules_.body->check(*value, nullptr)) return pass();
+    if (rules_.body->check(*value, nullptr)) return passed_content(x);
     Decision refusal =
         refuse(Code::invalid_body, "schema", "the content does not match the schema of this route");
     rules_.body->check(*value, &refusal->violations);
@@ -134,13 +166,7 @@ class Validate final : public Policy {
         if (found.name == p.name) check_value(p, http::percent_decode(found.value, x.arena), "path", wrong);
       }
     }
-    for (const Parameter& p : rules_.headers) {
-      const http::Header* found = x.request.headers.find(p.name);
-      if (found != nullptr)
-        check_value(p, found->value, "headers", wrong);
-      else if (p.required)
-        missing(p, "headers", wrong);
-    }
+    for (const Parameter& p : rules_.headers) check_header(x, p, wrong);
     if (wrong.empty()) return pass();
     Decision refusal =
         refuse(Code::invalid_parameter, "parameter", "a parameter does not match what this route takes");
@@ -173,6 +199,24 @@ class Validate final : public Policy {
     }
   }
 
+  // Of several fields a backend takes the first, the last or all of them: a listed one is there once.
+  // HTTP/2's crumbs of a Cookie are one by now (RFC 9113 section 8.2.3).
+  void check_header(const Exchange& x, const Parameter& p, std::vector<Violation>& wrong) {
+    const http::Header* found = nullptr;
+    for (const http::Header& h : x.request.headers) {
+      if (!text::iequals(h.name, p.name)) continue;
+      if (found != nullptr) {
+        wrong.push_back({"/headers/" + p.name, "maxItems", "this header is there twice"});
+        return;
+      }
+      found = &h;
+    }
+    if (found != nullptr)
+      check_value(p, found->value, "headers", wrong);
+    else if (p.required)
+      missing(p, "headers", wrong);
+  }
+
   static void missing(const Parameter& p, std::string_view where, std::vector<Violation>& wrong) {
     wrong.push_back(
         {fmt::format("/{}", where), "required", fmt::format("the parameter \"{}\" is missing", p.name)});
@@ -198,6 +242,7 @@ class Validate final : public Policy {
     }
   }
 
+  bool enforces_;
   Rules rules_;
   json::Parser body_parser_;
   json::Parser parameter_parser_;

@@ -1,0 +1,95 @@
+// What gets past a route that validates, and what the backend then gets: nothing but what was checked.
+#include <doctest/doctest.h>
+
+#include "tests/support/gateway.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+
+namespace {
+
+std::string routes(const Origin& origin) {
+  return "upstreams: { web: { targets: [\"" + origin.target() + "\"] } }\n" + R"(
+routes:
+  - name: orders
+    match: { path: /orders, methods: [POST] }
+    authenticate: public
+    validate:
+      body: { schema: { type: object, properties: { name: { type: string } }, additionalProperties: false } }
+    forward: { to: web }
+  - name: tenants
+    match: { path: /tenants }
+    authenticate: public
+    validate: { headers: { X-Tenant: { enum: [acme] }, Cookie: { pattern: "^a=b$" } } }
+    forward: { to: web }
+)";
+}
+
+struct Story {
+  Origin origin;
+  Gateway gateway{routes(origin)};
+};
+
+std::string reason(const Gateway& gateway, const Response& r) {
+  const std::string line = gateway.log_line(r.header("x-request-id"));
+  const size_t at = line.find("\"reason\":\"");
+  return at == std::string::npos ? "" : line.substr(at + 10, line.find('"', at + 10) - at - 10);
+}
+
+}  // namespace
+
+TEST_CASE("JSON is UTF-8: a media type that says otherwise, or says it twice, is 415") {
+  Story s;
+  const std::string hidden = R"({"name":"x+ACI-,+ACI-role+ACI-:+ACI-admin"})";
+  const std::string json = "Content-Type: application/json";
+  for (const std::string& type :
+       {json + "; charset=utf-7", json + ";charset=\"UTF-16\"", json + "; charset=gbk",
+        json + "; charset=utf-8; charset=utf-7", json + ";;;=", json + ";, text/xml", json + ", text/xml",
+        json + "; profile=x", json + "; charset", json + "; charset = utf-8", json + "\r\n" + json,
+        json + "\r\nContent-Type: text/xml", std::string("Content-Type: application/x-json"),
+        std::string("X: y")}) {
+    CAPTURE(type);
+    CHECK(s.gateway.ask(post("/orders", hidden, type + "\r\n")).status == 415);
+  }
+  CHECK(s.origin.requests().empty());
+  CHECK(reason(s.gateway, s.gateway.ask(post("/orders", hidden, json + "; charset=utf-7\r\n"))) == "charset");
+}
+
+TEST_CASE("the backend gets the media type that was understood, not how it was written") {
+  Story s;
+  for (const char* type : {"application/json", "Application/JSON", "application/json; charset=utf-8",
+                           "application/json ;; CHARSET=\"UTF\\-8\";"}) {
+    CAPTURE(type);
+    const std::string header = std::string("Content-Type: ") + type + "\r\n";
+    CHECK(s.gateway.ask(post("/orders", R"({"name":"x"})", header)).status == 200);
+    CHECK(s.origin.last().has("Content-Type: application/json"));
+  }
+}
+
+TEST_CASE("a coding in any Content-Encoding is 415") {
+  Story s;
+  const std::string json = "Content-Type: application/json\r\n";
+  for (const char* coding :
+       {"Content-Encoding: gzip\r\n", "Content-Encoding: identity\r\nContent-Encoding: gzip\r\n",
+        "Content-Encoding: identity, gzip\r\n", "Content-Encoding: ,br\r\n"}) {
+    CAPTURE(coding);
+    CHECK(s.gateway.ask(post("/orders", R"({"name":"x"})", json + coding)).status == 415);
+  }
+  CHECK(s.origin.requests().empty());
+  CHECK(s.gateway.ask(post("/orders", R"({"name":"x"})", json + "Content-Encoding: identity\r\n")).status ==
+        200);
+}
+
+TEST_CASE("a listed header is there once, or the request is refused") {
+  Story s;
+  CHECK(s.gateway.ask(get("/tenants", "X-Tenant: acme\r\nCookie: a=b\r\n")).status == 200);
+  for (const char* headers :
+       {"X-Tenant: acme\r\nX-Tenant: ../../evil\r\n", "X-Tenant: acme\r\nx-tenant: acme\r\n",
+        "Cookie: a=b\r\nCookie: c=d\r\n", "X-Tenant: evil\r\n"}) {
+    CAPTURE(headers);
+    const Response r = s.gateway.ask(get("/tenants", headers));
+    CHECK(r.status == 400);
+    CHECK(reason(s.gateway, r) == "parameter");
+  }
+  CHECK(s.origin.requests().size() == 1);
+}
