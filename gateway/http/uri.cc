@@ -210,4 +210,15 @@ Result<std::vector<QueryPair>> parse_query(Slice query, Arena& arena, size_t pai
   return pairs;
 }
 
+Slice plain_query(Slice query, Arena& arena) {
+  if (query.find_first_of("+;") == Slice::npos) return query;
+  char* const out = arena.allocate(query.size() * 3);
+  char* to = out;
+  for (const char c : query) {
+    const Slice piece = c == '+' ? "%20" : c == ';' ? "%3B" : Slice(&c, 1);
+    to = std::ranges::copy(piece, to).out;
+  }
+  return {out, static_cast<size_t>(to - out)};
+}
+
 }  // namespace sallyport::http

@@ -44,4 +44,8 @@ struct QueryPair {
 // The parameters of a query, at most pairs_max; a broken escape or too many is an error (invalid_parameter).
 Result<std::vector<QueryPair>> parse_query(Slice query, Arena& arena, size_t pairs_max = 256);
 
+// The same query, so that nobody reads it otherwise than parse_query: what some take for a space or for the
+// end of a pair ("+", ";") is percent-encoded.
+Slice plain_query(Slice query, Arena& arena);
+
 }  // namespace sallyport::http

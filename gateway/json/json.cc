@@ -139,6 +139,7 @@ Parser& Parser::operator=(Parser&&) noexcept = default;
 
 Result<Value> Parser::parse(std::string_view text) {
   Impl& i = *impl_;
+  if (text.empty()) return fail(Code::invalid_data, "malformed_json", "there is no JSON document");
   if (text.size() > i.bytes_max)
     return fail(Code::invalid_data, "too_large", "the JSON document is too large");
   if (i.padded.size() < text.size() + simdjson::SIMDJSON_PADDING)

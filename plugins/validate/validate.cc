@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <utility>
 
 #include "gateway/base/text.h"
@@ -41,10 +43,15 @@ struct BodyRule {
   }
 };
 
+// What becomes of content where no body is described, and of a query where none is.
+enum class Undescribed : uint8_t { refuse, allow };
+constexpr std::array<std::string_view, 2> enum_names(Undescribed) { return {"refuse", "allow"}; }
+
 using Parameters = std::vector<std::pair<std::string, config::Raw>>;
 
 struct ValidateOptions {
   config::Mode mode = config::Mode::enforce;
+  Undescribed undescribed = Undescribed::refuse;
   std::optional<BodyRule> body;
   std::optional<Parameters> query;
   std::optional<Parameters> path;
@@ -53,6 +60,7 @@ struct ValidateOptions {
   template <class IO>
   void fields(IO& io) {
     io.field("mode", mode);
+    io.field("undescribed", undescribed);
     io.field("body", body);
     io.field("query", query);
     io.field("path", path);
@@ -67,7 +75,8 @@ struct Parameter {
 };
 
 struct Rules {
-  std::shared_ptr<const Schema> body;
+  bool takes_undescribed = false;
+  std::shared_ptr<const Schema> body;  // null: none is described
   BodyRule body_rule;
   std::optional<std::vector<Parameter>> query;
   std::vector<Parameter> path;
@@ -105,10 +114,11 @@ class Validate final : public Policy {
 
   Task<Decision> decide(Exchange& x) override {
     Decision refusal = check_parameters(x);
-    if (refusal != nullptr || rules_.body == nullptr) return Task<Decision>::ready(std::move(refusal));
-    refusal = check_type(x);
-    if (refusal != nullptr) return Task<Decision>::ready(std::move(refusal));
-    Task<Result<Slice>> content = x.read_body(rules_.body_rule.max.count);
+    const bool described = rules_.body != nullptr;
+    if (refusal == nullptr && described) refusal = check_type(x);
+    const bool needs_no_look = !described && (rules_.takes_undescribed || x.request.length.is_nothing());
+    if (refusal != nullptr || needs_no_look) return Task<Decision>::ready(std::move(refusal));
+    Task<Result<Slice>> content = x.read_body(described ? rules_.body_rule.max.count : 0);
     if (content.done()) return Task<Decision>::ready(check_body(x, content.take()));
     return wait_for_body(x, std::move(content));
   }
@@ -144,6 +154,9 @@ class Validate final : public Policy {
   }
 
   Decision check_body(Exchange& x, Result<Slice> content) {
+    if (rules_.body == nullptr && content) return pass();  // it turned out that there is none
+    if (rules_.body == nullptr && content.error().code == Code::body_too_large)
+      return refuse(Code::invalid_body, "undescribed_content", "this route takes no content");
     if (!content) {
       auto refusal = std::make_unique<Refusal>();
       refusal->error = std::move(content.error());
@@ -167,7 +180,11 @@ class Validate final : public Policy {
       }
     }
     for (const Parameter& p : rules_.headers) check_header(x, p, wrong);
-    if (wrong.empty()) return pass();
+    if (wrong.empty()) {
+      // What was checked is what the backend reads.
+      if (enforces_ && rules_.query) x.request.query = http::plain_query(x.request.query, x.arena);
+      return pass();
+    }
     Decision refusal =
         refuse(Code::invalid_parameter, "parameter", "a parameter does not match what this route takes");
     refusal->violations = std::move(wrong);
@@ -222,7 +239,7 @@ class Validate final : public Policy {
         {fmt::format("/{}", where), "required", fmt::format("the parameter \"{}\" is missing", p.name)});
   }
 
-  // A number or a boolean is one by JSON's grammar; anything else is text.
+  // A number or a boolean is one by JSON's grammar, from its first byte to its last; anything else is text.
   void check_value(const Parameter& p, Slice value, std::string_view where, std::vector<Violation>& wrong) {
     const std::string pointer = fmt::format("/{}/{}", where, p.name);
     if (value.size() > parameter_bytes_max || !text::is_utf8(value)) {
@@ -234,8 +251,10 @@ class Validate final : public Policy {
       json::append_string(scratch_, value);
     else
       scratch_ = value;
+    const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+    const bool padded = !scratch_.empty() && (is_blank(scratch_.front()) || is_blank(scratch_.back()));
     const Result<json::Value> parsed = parameter_parser_.parse(scratch_);
-    if (!parsed) {
+    if (!parsed || padded) {
       wrong.push_back({pointer, "type", "the value is of another type"});
     } else if (!p.schema->check(*parsed, nullptr)) {
       p.schema->check(*parsed, &wrong, pointer);
@@ -301,7 +320,9 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
     rules.body_rule = *options.body;
     rules.body = schema_of(*options.body->schema, body, setup);
   }
+  rules.takes_undescribed = options.undescribed == Undescribed::allow;
   if (options.query) rules.query = parameters_of(*options.query, setup);
+  if (!rules.query && !rules.takes_undescribed) rules.query.emplace();  // none
   if (options.path) rules.path = parameters_of(*options.path, setup);
   if (options.headers) rules.headers = parameters_of(*options.headers, setup);
   return std::make_unique<Validate>(setup, options.mode, std::move(rules));

@@ -22,6 +22,21 @@ routes:
     authenticate: public
     validate: { headers: { X-Tenant: { enum: [acme] }, Cookie: { pattern: "^a=b$" } } }
     forward: { to: web }
+  - name: pages
+    match: { path: /pages }
+    authenticate: public
+    validate: { query: { page: { type: integer }, deep: { type: boolean }, text: { maxLength: 9 } } }
+    forward: { to: web }
+  - name: closed
+    match: { path: /closed }
+    authenticate: public
+    validate: {}
+    forward: { to: web }
+  - name: loose
+    match: { path: /loose }
+    authenticate: public
+    validate: { undescribed: allow }
+    forward: { to: web }
 )";
 }
 
@@ -92,4 +107,74 @@ TEST_CASE("a listed header is there once, or the request is refused") {
     CHECK(reason(s.gateway, r) == "parameter");
   }
   CHECK(s.origin.requests().size() == 1);
+}
+
+TEST_CASE("a number or a boolean is one from its first byte to its last") {
+  Story s;
+  for (const char* query : {"page=1", "page=-1", "page=%31", "deep=true&page=10"}) {
+    CAPTURE(query);
+    CHECK(s.gateway.ask(get(std::string("/pages?") + query)).status == 200);
+    CHECK(s.origin.last().head.starts_with(std::string("GET /pages?") + query + " "));
+  }
+  const size_t passed = s.origin.requests().size();
+  for (const char* query :
+       {"page=%201%09", "page=1%20", "page=+1", "page=%2B1", "page=%0d%0a1", "page=01", "page=1;a=b",
+        "page=", "page", "page=0x1", "deep=+true", "deep=True", "page=1&other=2"}) {
+    CAPTURE(query);
+    CHECK(s.gateway.ask(get(std::string("/pages?") + query)).status == 400);
+  }
+  CHECK(s.origin.requests().size() == passed);
+}
+
+TEST_CASE("a query that some read otherwise is forwarded as it was read") {
+  Story s;
+  CHECK(s.gateway.ask(get("/pages?text=a+b;c&page=1")).status == 200);
+  CHECK(s.origin.last().head.starts_with("GET /pages?text=a%20b%3Bc&page=1 "));
+}
+
+TEST_CASE("a route that validates refuses what it does not describe") {
+  Story s;
+  const std::string chunked = "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string line = "GET /closed HTTP/1.1\r\n";
+  for (const std::string& request : {post("/closed", "a"), line + "Host: a\r\nContent-Length: 1\r\n\r\na",
+                                     line + chunked + "1\r\na\r\n0\r\n\r\n", get("/closed?a=b"),
+                                     get("/closed?a"), post("/orders?a=b", R"({"name":"x"})")}) {
+    CAPTURE(request);
+    CHECK(s.gateway.ask(request).status == 400);
+  }
+  CHECK(s.origin.requests().empty());
+  CHECK(reason(s.gateway, s.gateway.ask(post("/closed", "a"))) == "undescribed_content");
+  for (const std::string& request :
+       {get("/closed"), get("/closed?"), post("/closed", ""), line + chunked + "0\r\n\r\n",
+        post("/loose?a+b", "a"), line + "Host: a\r\nContent-Length: 0\r\n\r\n"}) {
+    CAPTURE(request);
+    CHECK(s.gateway.ask(request).status == 200);
+  }
+  CHECK(s.origin.requests()[4].head.starts_with("POST /loose?a+b "));
+}
+
+TEST_CASE("with content and without, counted and chunked: a validating route decides, and never stumbles") {
+  Story s;
+  const std::string head = "POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+  const std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
+  struct Case {
+    std::string request;
+    int status;
+    const char* reason;
+  };
+  for (const Case& c : {Case{head + "\r\n", 400, "malformed_json"},
+                        {head + "Content-Length: 0\r\n\r\n", 400, "malformed_json"},
+                        {chunked + "0\r\n\r\n", 400, "malformed_json"},
+                        {chunked + "1\r\n \r\n0\r\n\r\n", 400, "malformed_json"},
+                        {chunked + "2\r\n{}\r\n0\r\n\r\n", 200, ""},
+                        {chunked + "1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", 200, ""},
+                        {head + "Content-Length: 2\r\n\r\n{}", 200, ""},
+                        {head + "Content-Length: 2\r\n\r\n[]", 400, "schema"}}) {
+    CAPTURE(c.request);
+    const Response r = s.gateway.ask(c.request);
+    CHECK(r.status == c.status);
+    CHECK(reason(s.gateway, r) == c.reason);
+  }
+  CHECK(s.gateway.stop() == 0);
+  CHECK(s.gateway.errors().find("runtime error") == std::string::npos);
 }

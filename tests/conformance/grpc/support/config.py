@@ -46,7 +46,7 @@ routes:
   - name: checked
     match: { path: "/test.Checked/{method}" }
     authenticate: public
-    validate: { headers: { x-number: { type: string, pattern: "^[0-9]+$" } } }
+    validate: { undescribed: allow, headers: { x-number: { type: string, pattern: "^[0-9]+$" } } }
     forward: { to: plain }
 """
 PEERS = """
