@@ -34,6 +34,12 @@ routes:
   - {{ name: gets, match: {{ path: /gets, methods: [GET] }}, authenticate: public, forward: {{ to: backend }} }}
   - {{ name: keyed_sockets, match: {{ path: "/keyed/ws/{{rest...}}" }}, authenticate: {{ any_of: [keys] }}, forward: {{ to: backend, upgrade: [ websocket ] }} }}
   - {{ name: keyed, match: {{ path: "/keyed/{{rest...}}" }}, authenticate: {{ any_of: [keys] }}, forward: {{ to: backend }} }}
+  - name: checked
+    match: {{ path: /checked }}
+    authenticate: public
+    validate: {{ body: {{ schema: {{ type: object, additionalProperties: false }} }}, headers: {{ x-tenant: {{ const: acme }}, cookie: {{ const: "a=b; c=d" }} }} }}
+    forward: {{ to: backend }}
+  - {{ name: closed, match: {{ path: /closed }}, authenticate: public, validate: {{}}, forward: {{ to: backend }} }}
   - {{ name: alive, match: {{ path: /alive }}, authenticate: public, respond: {{ status: 204 }} }}
 """
 
