@@ -2,9 +2,12 @@
 // request.
 //
 // Eight places a row; a key has its place in the row that its hash names. A bucket that is full again is as
-// good as free. When all eight are in use, the one that is the nearest to being full gives way: whoever
-// floods the table with keys gets others' nearly full buckets filled, and never his own emptied one. Keys are
-// 64 bits of a keyed hash. Any thread.
+// good as free. When none of the eight is free, a new key takes the place of the bucket that is used least,
+// each by the measure of its own rule, and begins with as large a share of its own used up: nobody gains by
+// being pushed out and coming back (the space-saving algorithm of Metwally et al., by shares). A bucket that
+// refuses is never pushed out: where all eight do, the new key is refused as well. So whoever floods the
+// table with keys frees neither his own used-up bucket nor anybody else's. Keys are 64 bits of a keyed hash.
+// Any thread.
 #pragma once
 
 #include <array>
@@ -40,11 +43,16 @@ class LimitTable {
   struct alignas(64) Row {
     std::array<std::atomic<uint64_t>, ways> keys{};
     std::array<std::atomic<int64_t>, ways> tats{};
+    // How far ahead each may be and still allow a request: what its use is measured by.
+    std::array<std::atomic<float>, ways> rooms{};
     std::atomic<bool> inserting{false};
   };
+  static_assert(sizeof(Row) == 3 * 64);
   Row& row_of(uint64_t key) const noexcept { return rows_[(key >> 1) % row_count_]; }
-  std::atomic<int64_t>* find(Row& row, uint64_t key) const noexcept;
-  std::atomic<int64_t>& find_or_insert(uint64_t key) noexcept;
+  // Which place of the row; `ways`: none.
+  static size_t find(const Row& row, uint64_t key) noexcept;
+  static size_t find_or_insert(Row& row, uint64_t key, const Gcra& rule, int64_t now) noexcept;
+  static size_t insert(Row& row, uint64_t key, const Gcra& rule, int64_t now) noexcept;
 
   SipKey seed_;
   size_t row_count_;
