@@ -1,19 +1,26 @@
 #include "gateway/base/arena.h"
 
+#include <algorithm>
+#include <new>
+
 namespace sallyport {
 
 void Arena::clear() noexcept {
-  if (block_ != nullptr) pool_->give_back(block_, capacity_);
-  for (const Full& full : full_) pool_->give_back(full.block, full.capacity);
-  full_.clear();
-  block_ = nullptr;
-  used_ = capacity_ = 0;
+  while (block_ != nullptr) {
+    const Before before = *std::launder(reinterpret_cast<Before*>(block_));
+    pool_->give_back(block_, capacity_);
+    block_ = before.block;
+    capacity_ = before.capacity;
+  }
+  used_ = 0;
 }
 
 void Arena::more(size_t bytes) {
-  if (block_ != nullptr) full_.push_back({block_, capacity_});
-  block_ = pool_->take(bytes, capacity_);
-  used_ = 0;
+  const Before before{block_, capacity_};
+  const size_t usual = std::clamp(capacity_ * 2, first_bytes, BlockPool::usual_bytes);
+  block_ = pool_->take(std::max(bytes + sizeof(Before), usual), capacity_);
+  new (block_) Before(before);
+  used_ = sizeof(Before);
 }
 
 }  // namespace sallyport

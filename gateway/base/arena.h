@@ -6,7 +6,6 @@
 #include <initializer_list>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "gateway/base/bytes.h"
 
@@ -55,17 +54,18 @@ class Arena {
   void clear() noexcept;
 
  private:
-  struct Full {
+  // At the beginning of each block.
+  struct Before {
     char* block;
     size_t capacity;
   };
+  static constexpr size_t first_bytes = 2 * 1024;  // what an ordinary request needs; then twice as much
   void more(size_t bytes);
 
   BlockPool* pool_;
   char* block_ = nullptr;
   size_t used_ = 0;
   size_t capacity_ = 0;
-  std::vector<Full> full_;  // the blocks before this one
 };
 
 }  // namespace sallyport

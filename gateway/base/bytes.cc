@@ -1,46 +1,93 @@
 #include "gateway/base/bytes.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <utility>
 
+#include "gateway/base/small_pool.h"
+
 namespace sallyport {
+namespace {
+
+// 1, 2, 4, 8, 16, 17, 32 and 64 KiB.
+constexpr size_t usual_index = 4;
+constexpr size_t index_of(size_t bytes) noexcept {
+  if (bytes <= BlockPool::small_bytes) return 0;
+  const auto doubled = static_cast<size_t>(std::bit_width((bytes - 1) / BlockPool::small_bytes));
+  if (doubled <= usual_index) return doubled;
+  return bytes <= BlockPool::record_bytes ? usual_index + 1 : doubled + 1;
+}
+constexpr size_t size_at(size_t index) noexcept {
+  if (index <= usual_index) return BlockPool::small_bytes << index;
+  return index == usual_index + 1 ? BlockPool::record_bytes : BlockPool::small_bytes << (index - 1);
+}
+static_assert(size_at(index_of(BlockPool::large_bytes)) == BlockPool::large_bytes);
+
+// Only the pool's thread writes it.
+void add(std::atomic<size_t>& level, size_t bytes) noexcept {
+  level.store(level.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+}
+
+}  // namespace
 
 BlockPool::~BlockPool() {
-  for (char* block : small_) std::free(block);
-  for (char* block : large_) std::free(block);
+  for (Free* free : free_) {
+    while (free != nullptr) std::free(std::exchange(free, free->next));
+  }
 }
 
 char* BlockPool::take(size_t bytes, size_t& capacity) {
-  auto from = [&](std::vector<char*>& kept, size_t size) -> char* {
-    capacity = size;
-    if (kept.empty()) return nullptr;
-    char* block = kept.back();
-    kept.pop_back();
-    return block;
-  };
   char* block = nullptr;
-  if (bytes <= small_bytes) {
-    block = from(small_, small_bytes);
-  } else if (bytes <= large_bytes) {
-    block = from(large_, large_bytes);
-  } else {
-    capacity = bytes;
+  if (bytes <= large_bytes) {
+    const size_t index = index_of(bytes);
+    bytes = size_at(index);
+    if (Free* free = free_[index]) {
+      free_[index] = free->next;
+      add(kept_, -bytes);
+      block = reinterpret_cast<char*>(free);
+    }
   }
-  if (block == nullptr) block = static_cast<char*>(std::malloc(capacity));
+  if (block == nullptr) block = static_cast<char*>(std::malloc(bytes));
   if (block == nullptr) std::abort();
+  capacity = bytes;
+  add(taken_, bytes);
+  highest_ = std::max(highest_, taken());
   return block;
 }
 
 void BlockPool::give_back(char* block, size_t capacity) noexcept {
-  if (capacity == small_bytes && small_.size() < kept_max) {
-    small_.push_back(block);
-  } else if (capacity == large_bytes && large_.size() < kept_max) {
-    large_.push_back(block);
-  } else {
+  add(taken_, -capacity);
+  if (capacity > large_bytes || kept() + capacity > kept_max) {
     std::free(block);
+    return;
   }
+  const size_t index = index_of(capacity);
+  free_[index] = new (block) Free{free_[index]};
+  add(kept_, capacity);
 }
+
+size_t BlockPool::held() const noexcept { return taken() + small_pool::taken(); }
+
+Pressure BlockPool::pressure() const noexcept {
+  const size_t bytes = held();
+  if (bytes < budget_ / 4) return Pressure::none;
+  if (bytes < budget_ / 4 * 3) return Pressure::some;
+  return bytes < budget_ ? Pressure::much : Pressure::full;
+}
+
+size_t BlockPool::bytes_at_once() const noexcept {
+  return pressure() < Pressure::much ? usual_bytes : 4 * small_bytes;
+}
+
+size_t BlockPool::bytes_ahead() const noexcept {
+  return pressure() == Pressure::none ? large_bytes : 4 * small_bytes;
+}
+
+void BlockPool::charge(size_t bytes) noexcept { add(taken_, bytes); }
+void BlockPool::discharge(size_t bytes) noexcept { add(taken_, -bytes); }
 
 Buffer::Buffer(Buffer&& other) noexcept
     : pool_(other.pool_),
@@ -69,19 +116,27 @@ std::span<char> Buffer::writable(size_t bytes) {
   if (capacity_ - end_ >= bytes && block_ != nullptr) return room();
   if (block_ != nullptr && capacity_ - size() >= bytes) {  // it fits once moved to the front
     std::memmove(block_, block_ + begin_, size());
+    end_ -= begin_;
+    begin_ = 0;
   } else {
-    size_t capacity = 0;
-    char* larger = pool_->take(size() + bytes, capacity);
-    if (block_ != nullptr) {
-      std::memcpy(larger, block_ + begin_, size());
-      pool_->give_back(block_, capacity_);
-    }
-    block_ = larger;
-    capacity_ = capacity;
+    grow(bytes);
   }
+  return room();
+}
+
+// What has been outgrown once is likely to be so again: fourfold, and beyond the usual size twofold.
+void Buffer::grow(size_t bytes) {
+  const size_t factor = capacity_ <= BlockPool::usual_bytes ? 4 : 2;
+  size_t capacity = 0;
+  char* larger = pool_->take(std::max(size() + bytes, capacity_ * factor), capacity);
+  if (block_ != nullptr) {
+    std::memcpy(larger, block_ + begin_, size());
+    pool_->give_back(block_, capacity_);
+  }
+  block_ = larger;
+  capacity_ = capacity;
   end_ -= begin_;
   begin_ = 0;
-  return room();
 }
 
 void Buffer::append(Slice bytes) {

@@ -1,24 +1,38 @@
 // Bytes: a buffer that is filled at its end and consumed at its front, and the pool its memory comes from.
 //
-// Owned by one worker; not thread-safe. A Slice (std::string_view) into a Buffer is valid until the buffer is
-// next written to or released.
+// Owned by one worker; not thread-safe, but for the levels that a scrape reads. A Slice (std::string_view)
+// into a Buffer is valid until the buffer is next written to or released.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <vector>
 
 namespace sallyport {
 
 using Slice = std::string_view;
 
-// Free blocks of two sizes, kept for reuse up to a bound. One a worker. Outlives every Buffer made from it.
+// How much of its budget a worker's requests hold.
+enum class Pressure : uint8_t {
+  none,  // less than a quarter
+  some,  // little is read ahead of whoever asks for it
+  much,  // more than three quarters: content goes through in small pieces; who has much under way gets no
+         // more
+  full,  // no new work
+};
+
+// The memory of everything that requests hold: blocks of a few sizes, which it counts, and of which it keeps
+// some for reuse; the rest goes back to the system. One a worker. Outlives every Buffer made from it.
 class BlockPool {
  public:
-  static constexpr size_t small_bytes = 16 * 1024;
-  static constexpr size_t large_bytes = 64 * 1024;
+  static constexpr size_t small_bytes = 1024;        // the least there is
+  static constexpr size_t usual_bytes = 16 * 1024;   // one read of a socket, and one TLS record's content
+  static constexpr size_t record_bytes = 17 * 1024;  // the same as it is sent, with a head in front of it
+  static constexpr size_t large_bytes = 64 * 1024;   // larger ones are never kept
+  static constexpr size_t kept_max = 4 * 1024 * 1024;
 
   BlockPool() = default;
   BlockPool(const BlockPool&) = delete;
@@ -29,10 +43,38 @@ class BlockPool {
   char* take(size_t bytes, size_t& capacity);
   void give_back(char* block, size_t capacity) noexcept;
 
+  // What requests may hold: these blocks and the thread's small pieces (small_pool.h). Nothing is refused
+  // here: whoever takes on work, or reads more than it must, asks for the pressure first.
+  void set_budget(size_t bytes) noexcept { budget_ = bytes; }
+  size_t budget() const noexcept { return budget_; }
+  Pressure pressure() const noexcept;
+  // An eighth over it: not even a refusal can be afforded.
+  bool is_overdrawn() const noexcept { return held() > budget_ / 8 * 9; }
+  size_t held() const noexcept;
+  // How much of a connection is read at once for whoever waits for it; and while nobody does, in all.
+  size_t bytes_at_once() const noexcept;
+  size_t bytes_ahead() const noexcept;
+  // Memory that comes from elsewhere, such as a connection's, counts as well.
+  void charge(size_t bytes) noexcept;
+  void discharge(size_t bytes) noexcept;
+  // Blocks that are in use, and those that are kept free, in bytes. Any thread.
+  size_t taken() const noexcept { return taken_.load(std::memory_order_relaxed); }
+  size_t kept() const noexcept { return kept_.load(std::memory_order_relaxed); }
+  // True once so much less is in use than at the highest since the last time, that the heap has holes worth
+  // giving back.
+  bool has_fallen() const noexcept { return highest_ - taken() > kept_max; }
+  void forget_highest() noexcept { highest_ = taken(); }
+
  private:
-  static constexpr size_t kept_max = 256;  // of each size
-  std::vector<char*> small_;
-  std::vector<char*> large_;
+  static constexpr size_t sizes = 8;
+  struct Free {
+    Free* next;
+  };
+  std::array<Free*, sizes> free_{};
+  std::atomic<size_t> taken_{0};
+  std::atomic<size_t> kept_{0};
+  size_t highest_ = 0;
+  size_t budget_ = SIZE_MAX;
 };
 
 class Buffer {
@@ -46,11 +88,13 @@ class Buffer {
   size_t size() const noexcept { return end_ - begin_; }
   bool empty() const noexcept { return begin_ == end_; }
   char* data() noexcept { return block_ + begin_; }
+  size_t capacity() const noexcept { return capacity_; }
 
   // Drops n bytes at the front (n <= size()). An empty buffer starts again at its beginning.
   void consume(size_t n) noexcept;
 
-  // At least `bytes` of room at the end; moves or grows what is there if needed.
+  // At least `bytes` of room at the end; moves what is there, or grows to a multiple of what there was, so
+  // that many small pieces cost no more than a few large ones.
   std::span<char> writable(size_t bytes);
   // The room at the end as it is, without moving anything.
   std::span<char> room() noexcept { return {block_ + end_, capacity_ - end_}; }
@@ -61,6 +105,8 @@ class Buffer {
   void release() noexcept;
 
  private:
+  void grow(size_t bytes);
+
   BlockPool* pool_;
   char* block_ = nullptr;
   size_t begin_ = 0;

@@ -1,6 +1,8 @@
 #include "gateway/base/small_pool.h"
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <new>
 #include <utility>
 
@@ -12,14 +14,24 @@
 
 namespace sallyport::small_pool {
 #if SALLYPORT_PLAIN_PIECES
-void* allocate(size_t bytes) { return ::operator new(bytes); }
-void release(void* piece, size_t) noexcept { ::operator delete(piece); }
+namespace {
+thread_local std::ptrdiff_t taken_bytes = 0;
+}
+size_t taken() noexcept { return static_cast<size_t>(std::max<std::ptrdiff_t>(taken_bytes, 0)); }
+void* allocate(size_t bytes) {
+  taken_bytes += static_cast<std::ptrdiff_t>(bytes);
+  return ::operator new(bytes);
+}
+void release(void* piece, size_t bytes) noexcept {
+  taken_bytes -= static_cast<std::ptrdiff_t>(bytes);
+  ::operator delete(piece);
+}
 #else
 namespace {
 
 constexpr size_t step_bytes = 64;
 constexpr size_t classes = 48;                 // pieces up to 3 KiB; larger ones go to the heap
-constexpr size_t kept_bytes_max = 256 * 1024;  // of each class
+constexpr size_t kept_bytes_max = 128 * 1024;  // of each class
 
 struct Free {
   Free* next;
@@ -28,6 +40,7 @@ struct Free {
 struct Lists {
   std::array<Free*, classes> head{};
   std::array<size_t, classes> kept{};
+  std::ptrdiff_t taken = 0;  // below 0: pieces of another thread came back here
   ~Lists() {
     for (Free* free : head) {
       while (free != nullptr) ::operator delete(std::exchange(free, free->next));
@@ -47,7 +60,10 @@ constexpr size_t class_of(size_t bytes) { return (bytes + step_bytes - 1) / step
 
 }  // namespace
 
+size_t taken() noexcept { return static_cast<size_t>(std::max<std::ptrdiff_t>(lists.taken, 0)); }
+
 void* allocate(size_t bytes) {
+  lists.taken += static_cast<std::ptrdiff_t>(bytes);
   const size_t c = class_of(bytes);
   if (c >= classes) return ::operator new(bytes);
   if (Free* free = lists.head[c]) {
@@ -59,6 +75,7 @@ void* allocate(size_t bytes) {
 }
 
 void release(void* piece, size_t bytes) noexcept {
+  lists.taken -= static_cast<std::ptrdiff_t>(bytes);
   const size_t c = class_of(bytes);
   if (c >= classes || lists.kept[c] >= kept_max[c]) {
     ::operator delete(piece);

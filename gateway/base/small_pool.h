@@ -14,6 +14,8 @@ namespace sallyport::small_pool {
 void* allocate(size_t bytes);
 // bytes: as many as were asked for.
 void release(void* piece, size_t bytes) noexcept;
+// What this thread has taken and not released, in bytes.
+size_t taken() noexcept;
 
 template <class T>
 struct Allocator {
