@@ -10,6 +10,7 @@ namespace {
 constexpr uint32_t extension_max = 256;
 constexpr uint32_t trailers_max = 8 * 1024;
 constexpr uint32_t digits_max = 16;
+constexpr size_t usual_digits = 8;
 
 std::unexpected<Error> bad(std::string_view reason, std::string detail) {
   return fail(Code::malformed_request, reason, std::move(detail));
@@ -25,6 +26,8 @@ bool is_extension_char(char c) noexcept {
 Result<ChunkedReader::Step> ChunkedReader::read(Slice input) {
   size_t consumed = 0;
   while (consumed < input.size() && state_ != State::done) {
+    consumed += usual_frame(input.substr(consumed));
+    if (consumed == input.size()) break;
     Result<Step> one = step(input.substr(consumed));
     if (!one) return one;
     consumed += one->consumed;
@@ -32,6 +35,34 @@ Result<ChunkedReader::Step> ChunkedReader::read(Slice input) {
       return Step{consumed, one->content, one->trailer, false};
   }
   return Step{consumed, {}, {}, state_ == State::done};
+}
+
+// What nearly every frame is, CRLF and a short size without an extension, is read here at once if it is all
+// there; all else, and all that is wrong, byte by byte. Gives how much that was.
+size_t ChunkedReader::usual_frame(Slice input) noexcept {
+  size_t at = 0;
+  if (state_ == State::content_cr && input.starts_with("\r\n")) {
+    state_ = State::size;
+    at = 2;
+  }
+  if (state_ != State::size || digits_ > 0) return at;
+  uint64_t bytes = 0;
+  size_t end = at;
+  for (; end < input.size() && end - at < usual_digits; ++end) {
+    const int digit = text::hex_value(input[end]);
+    if (digit < 0) break;
+    bytes = bytes << 4 | static_cast<uint64_t>(digit);
+  }
+  if (end == at || !input.substr(end).starts_with("\r\n")) return at;
+  left_ = bytes;
+  begin_chunk();
+  return end + 2;
+}
+
+void ChunkedReader::begin_chunk() noexcept {
+  state_ = left_ > 0 ? State::content : State::trailer;
+  line_bytes_ = digits_ = 0;
+  line_empty_ = true;
 }
 
 // One byte of the frame, or as much content as there is.
@@ -61,9 +92,7 @@ Result<ChunkedReader::Step> ChunkedReader::step(Slice input) {
       break;
     case State::size_lf:
       if (c != '\n') return bad("bad_chunk_size", "a chunk's size does not end with CRLF");
-      state_ = left_ > 0 ? State::content : State::trailer;
-      line_bytes_ = digits_ = 0;
-      line_empty_ = true;
+      begin_chunk();
       break;
     case State::content_cr:
       if (c != '\r') return bad("bad_chunk_end", "a chunk is longer than its size");

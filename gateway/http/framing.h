@@ -93,6 +93,8 @@ class ChunkedReader {
     end_lf,
     done
   };
+  size_t usual_frame(Slice input) noexcept;
+  void begin_chunk() noexcept;
   Result<Step> step(Slice input);
   Result<Step> size_byte(char c);
   Result<Step> trailer_byte(char c);

@@ -4,12 +4,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "gateway/base/text.h"
 #include "gateway/http/h1_message.h"
 
 namespace sallyport::http::h1 {
+namespace {
+
+constexpr size_t gathered_min = 2048;  // a piece as large as that is worth handing on
+
+}  // namespace
 
 void ReceivedBody::begin(BodyLength length, Duration silence, Pace pace) noexcept {
   length_ = length;
@@ -79,21 +85,38 @@ Result<Slice> ReceivedBody::take_counted() {
   return piece;
 }
 
+// Small chunks become one piece, closed up where they lie: what a byte costs whoever pulls does not depend on
+// how its sender has cut it. A fault behind content is told by the next pull.
 Result<Slice> ReceivedBody::take_chunked() {
   Buffer& input = stream_.input();
-  while (!input.empty()) {
+  char* piece = nullptr;
+  size_t size = 0;
+  while (!input.empty() && size < gathered_min && state_ == State::reading) {
     Result<ChunkedReader::Step> step = chunks_.read(input.readable());
-    if (!step) return failed({faults_.malformed, step.error().reason, std::move(step.error().detail)});
+    if (!step) {
+      std::unexpected<Error> fault = failed({faults_.malformed, step.error().reason, step.error().detail});
+      if (size == 0) return fault;
+      break;
+    }
     if (step->consumed == 0 && !step->finished) break;
+    if (!step->content.empty()) {
+      char* const content = input.data() + (step->content.data() - input.readable().data());
+      if (piece == nullptr) piece = content;
+      if (piece + size != content) std::memmove(piece + size, content, step->content.size());
+      size += step->content.size();
+      received_ += step->content.size();
+    }
     input.consume(step->consumed);
-    received_ += step->content.size();
     if (!step->trailer.empty()) keep_trailer(step->trailer);
-    if (trailers_.too_large())
-      return failed({faults_.malformed, "trailers_too_large", "the trailers are too large"});
-    if (step->finished) state_ = State::end;
-    if (!step->content.empty() || step->finished) return step->content;
+    if (trailers_.too_large()) {
+      std::unexpected<Error> fault =
+          failed({faults_.malformed, "trailers_too_large", "the trailers are too large"});
+      if (size == 0) return fault;
+    } else if (step->finished) {
+      state_ = State::end;
+    }
   }
-  return Slice{};
+  return Slice(piece, size);
 }
 
 void ReceivedBody::keep_trailer(Slice line) {

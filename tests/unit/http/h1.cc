@@ -223,6 +223,29 @@ TEST_CASE("an answer is the same, however its bytes are cut") {
   }
 }
 
+TEST_CASE("chunks of one byte that have come together are pulled together, up to a fault") {
+  Loop loop;
+  MemoryStream stream(loop);
+  h1::ReceivedBody body(stream, {Code::request_timeout, Code::client_gone, Code::malformed_request});
+  body.begin({BodyLength::Kind::chunked, 0}, seconds(1));
+  std::string chunks, content;
+  for (int i = 0; i < 1000; ++i) {
+    content += static_cast<char>('a' + i % 26);
+    chunks += "1\r\n" + content.substr(content.size() - 1) + "\r\n";
+  }
+  stream.feed(chunks);
+  Task<Result<Slice>> all = body.pull();
+  REQUIRE(all.done());
+  CHECK(all.take().value() == content);
+  stream.feed("3\r\nabc\r\nno size");
+  Task<Result<Slice>> before = body.pull();
+  REQUIRE(before.done());
+  CHECK(before.take().value() == "abc");
+  Task<Result<Slice>> fault = body.pull();
+  REQUIRE(fault.done());
+  CHECK(fault.take().error().reason == "bad_chunk_size");
+}
+
 TEST_CASE("content that only the end delimits is whole only at an end in order (RFC 9112 section 9.8)") {
   const auto cut = [](const std::string& bytes) { return answered(bytes, 100, Method::get, {}, {}, true); };
   CHECK(cut("HTTP/1.1 200 OK\r\n\r\nto the").error == "ended_in_body");
