@@ -1,11 +1,9 @@
-// The access log: one JSON object a line for each request, and a thread of its own that writes them.
-//
-// A worker formats a line straight into its ring (no lock, no allocation); the writer thread gathers the
-// rings at least every 200 ms, or when one is half full, and writes them in one go. A full disk or a stuck
-// pipe never stops a worker: lines that find no room are counted and dropped, and the loss is told in the log
-// once it can be written again.
+// The access log: one JSON object a line for each request. A worker formats a line straight into its ring (no
+// lock, no allocation); the LogWriter writes it within 200 ms, or when a ring is half full. Lines that find
+// no room are counted and dropped, and the loss is told in the error log once lines can be written again.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,6 +12,7 @@
 #include "gateway/base/bytes.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
+#include "gateway/observe/log_writer.h"
 
 namespace sallyport::observe {
 
@@ -31,30 +30,34 @@ struct AccessRecord {
 
 class AccessLog {
  public:
+  using To = LogOutput::To;
   struct Options {
-    enum class To : uint8_t { off, out, err, file } to = To::out;
+    To to = To::out;
     std::string path;
     size_t workers = 1;
     size_t ring_bytes = 1 << 20;  // of each worker
   };
-  // Opens the file (append, mode 0640) and starts the thread. Errors: io with the cause.
-  static Result<std::unique_ptr<AccessLog>> open(Options options);
-  ~AccessLog();  // writes what is left (waits at most 2 s for a stuck output)
+  // Errors: io with the cause.
+  static Result<std::unique_ptr<AccessLog>> open(LogWriter& writer, Options options);
+  ~AccessLog();
 
   // From the thread of that worker only.
   void write(size_t worker, const AccessRecord& record) noexcept;
-  bool enabled() const noexcept;
-  uint64_t lost() const noexcept;  // lines dropped so far; any thread
-  // Opens the file again (after a rotation, SIGHUP). Any thread.
+  bool enabled() const noexcept { return enabled_.load(std::memory_order_relaxed); }
+  uint64_t lost() const noexcept { return stream_->lost(); }  // lines dropped so far; any thread
+  // Goes on elsewhere, from or to `off` as well. Errors as of open(); then all stays as it was. Main thread.
+  Result<void> redirect(To to, std::string path);
+  // Opens the file again (after a rotation). Main thread.
   void reopen();
-  // Waits until what was written before is out. Any thread but a worker's.
-  void flush();
 
-  struct Impl;
-  explicit AccessLog(std::unique_ptr<Impl> impl);
+  AccessLog(LogWriter& writer, Options options, std::shared_ptr<LogStream> stream);
 
  private:
-  std::unique_ptr<Impl> impl_;
+  LogWriter& writer_;
+  To to_;
+  std::string path_;
+  std::shared_ptr<LogStream> stream_;
+  std::atomic<bool> enabled_;
 };
 
 // Appends the record as one line with its newline to out[0..room); gives the length, or 0 if it does not fit.

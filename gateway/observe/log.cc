@@ -5,18 +5,22 @@
 
 #include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/text.h"
 #include "gateway/base/units.h"
+#include "gateway/observe/log_writer.h"
 
 namespace sallyport::observe {
 namespace {
 
 constexpr uint32_t lines_a_second_max = 20;  // of one event
 constexpr size_t value_bytes_max = 1000;
+constexpr size_t ring_bytes = 256 * 1024;
 
 std::atomic<Level> least_level{Level::info};
 
@@ -25,6 +29,32 @@ struct Burst {
   uint32_t lines = 0;
   uint64_t left_out = 0;
 };
+
+// What the threads of the process share. The mutex is held for a copy, never for a write that may wait, but
+// where there is no writer.
+struct ErrorLog {
+  std::mutex mutex;
+  std::map<std::string, Burst, std::less<>> bursts;  // events are fixed names: it stays small
+  std::shared_ptr<LogStream> stream;
+  LogWriter* writer = nullptr;
+  std::atomic<uint64_t> lost{0};
+
+  void put(std::string_view line) {
+    std::lock_guard lock(mutex);
+    if (writer == nullptr) {
+      if (write(STDERR_FILENO, line.data(), line.size()) < 0) return;  // nobody is left to be told
+    } else if (stream->ring(0).push(line)) {
+      writer->nudge();
+    } else {
+      stream->ring(0).count_lost();
+      lost.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+};
+ErrorLog& error_log() {
+  static ErrorLog& the = *new ErrorLog;  // outlives whatever still logs at the end
+  return the;
+}
 
 bool needs_quotes(std::string_view value) {
   return value.empty() || value.find_first_of(" =\"\\") != value.npos;
@@ -49,10 +79,10 @@ std::string escaped(std::string_view value) {
 
 // True if this line may be written; a new second tells how many of the last one were left out.
 bool within_bounds(std::string_view event, std::string& note) {
-  static std::mutex mutex;
-  static std::map<std::string, Burst, std::less<>> bursts;  // events are fixed names: it stays small
+  ErrorLog& the = error_log();
   const int64_t now = unix_seconds(wall_now());
-  std::lock_guard lock(mutex);
+  std::lock_guard lock(the.mutex);
+  auto& bursts = the.bursts;
   auto at = bursts.find(event);
   if (at == bursts.end()) at = bursts.emplace(event, Burst{}).first;
   Burst& burst = at->second;
@@ -82,7 +112,26 @@ void log(Level level, std::string_view event, std::initializer_list<Field> field
         needs_quotes(f.value) ? fmt::format(" {}=\"{}\"", f.key, value) : fmt::format(" {}={}", f.key, value);
   }
   line += note + "\n";
-  if (write(STDERR_FILENO, line.data(), line.size()) < 0) return;  // nobody is left to be told
+  error_log().put(line);
 }
+
+void say(std::string_view lines) { error_log().put(lines); }
+
+void log_through(LogWriter* writer) {
+  ErrorLog& the = error_log();
+  std::shared_ptr<LogStream> stream;
+  if (writer != nullptr) {
+    Result<LogOutput> output = LogOutput::open(LogOutput::To::err, "");
+    stream =
+        std::make_shared<LogStream>("error_log", output ? std::move(*output) : LogOutput(), 1, ring_bytes);
+    writer->add(stream);
+  }
+  std::lock_guard lock(the.mutex);
+  if (the.stream != nullptr) the.stream->close();
+  the.stream = std::move(stream);
+  the.writer = writer;
+}
+
+uint64_t log_lines_lost() noexcept { return error_log().lost.load(std::memory_order_relaxed); }
 
 }  // namespace sallyport::observe

@@ -1,9 +1,9 @@
 // The error log: what operators must know, on stderr, one line each: "2026-01-02T03:04:05.678Z warn
 // config.reload … key=value".
 //
-// Any thread; a line is one write(2). For rare events only, never once a request; a burst of the same event
-// is thinned (at most 20 a second, then a count of what was left out). Values are escaped; secrets are never
-// given to it.
+// Any thread; nobody waits for stderr once the lines go through a LogWriter. For rare events only, never once
+// a request; a burst of the same event is thinned (at most 20 a second, then a count of what was left out).
+// Values are escaped; secrets are never given to it.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,8 @@
 #include <string_view>
 
 namespace sallyport::observe {
+
+class LogWriter;
 
 enum class Level : uint8_t { info, warn, error };
 
@@ -23,5 +25,13 @@ struct Field {
 // needed.
 void log(Level level, std::string_view event, std::initializer_list<Field> fields = {});
 void set_log_level(Level least);
+
+// Lines as they are, for what ends a start: problems of a config, a port that is taken.
+void say(std::string_view lines);
+
+// Until it is told null, whoever logs leaves the writing to that thread; without one (the commands), they
+// write themselves. Main thread.
+void log_through(LogWriter* writer);
+uint64_t log_lines_lost() noexcept;
 
 }  // namespace sallyport::observe

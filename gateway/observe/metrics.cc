@@ -24,7 +24,7 @@ constexpr auto gauge_type = prometheus::MetricType::Gauge;
 constexpr auto histogram_type = prometheus::MetricType::Histogram;
 
 // All there are.
-constexpr std::array<Family, 18> families = {{
+constexpr std::array<Family, 19> families = {{
     {"sallyport_requests_total", counter_type,
      "Requests, by route, method and status; status none: the client left."},
     {"sallyport_request_duration_seconds", histogram_type,
@@ -50,6 +50,7 @@ constexpr std::array<Family, 18> families = {{
      "Signatures of tokens that were checked, not found in the cache."},
     {"sallyport_access_log_lost_total", counter_type,
      "Access-log lines that found no room and were dropped."},
+    {"sallyport_error_log_lost_total", counter_type, "Error-log lines that found no room and were dropped."},
     {"sallyport_build_info", gauge_type, "The version; always 1."},
 }};
 

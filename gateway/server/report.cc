@@ -7,6 +7,7 @@
 #include "gateway/config/show.h"
 #include "gateway/config/yaml.h"
 #include "gateway/json/write.h"
+#include "gateway/observe/log.h"
 #include "gateway/server/plugin_types.h"
 #include "gateway/server/server.h"
 #include "gateway/server/version.h"
@@ -54,8 +55,9 @@ std::string Server::metrics() {
     }
   }
   metrics_.gauge("sallyport_build_info", {{"version", version()}, {"tls", net::tls_library()}}).set(1);
-  observe::Counter& lost = metrics_.counter("sallyport_access_log_lost_total", {});
-  lost.add(access_log_->lost() - lost.value());
+  const auto catch_up = [](observe::Counter& counter, uint64_t to) { counter.add(to - counter.value()); };
+  catch_up(metrics_.counter("sallyport_access_log_lost_total", {}), access_log_->lost());
+  catch_up(metrics_.counter("sallyport_error_log_lost_total", {}), observe::log_lines_lost());
   std::vector<observe::Metrics*> all = {&metrics_};
   for (auto& worker : workers_) all.push_back(&worker->metrics());
   return observe::scrape(all);

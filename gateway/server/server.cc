@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "gateway/observe/log.h"
@@ -20,13 +20,10 @@ constexpr int exit_config = 78;  // EX_CONFIG of sysexits.h
 constexpr Duration ticket_life = std::chrono::hours(8);
 constexpr Duration drain_look = milliseconds(20);
 
-void print_problems(const config::Problems& problems) { fmt::print(stderr, "{}", problems.text()); }
-
 observe::AccessLog::Options log_options(const config::Model& model, size_t workers) {
-  using To = observe::AccessLog::Options::To;
   observe::AccessLog::Options options;
   options.workers = workers;
-  options.to = static_cast<To>(model.log.access.to.kind);  // the same order
+  options.to = static_cast<observe::AccessLog::To>(model.log.access.to.kind);  // the same order
   options.path = model.log.access.to.file.resolved;
   return options;
 }
@@ -40,12 +37,20 @@ Server::~Server() = default;
 
 int Server::run() {
   std::signal(SIGPIPE, SIG_IGN);
+  observe::log_through(&log_writer_);
+  const int status = serve();
+  observe::log_through(nullptr);
+  if (!log_writer_.end()) std::_Exit(status);
+  return status;
+}
+
+int Server::serve() {
   watch_signals();  // first of all: one that comes while the config is read must wait for it, not end us
   rotate_tickets(this);
   config::Problems problems;
   generation_ = Generation::make(config_path_, process_, &background_, tickets_, problems);
   if (generation_ == nullptr) {
-    print_problems(problems);
+    observe::say(problems.text());
     return exit_config;
   }
   observe::set_log_level(static_cast<Level>(generation_->model().log.level));
@@ -64,9 +69,9 @@ int Server::run() {
 }
 
 bool Server::open_log() {
-  auto opened = observe::AccessLog::open(log_options(generation_->model(), workers_.size()));
+  auto opened = observe::AccessLog::open(log_writer_, log_options(generation_->model(), workers_.size()));
   if (!opened) {
-    fmt::print(stderr, "sallyport: cannot open the access log: {}\n", opened.error().detail);
+    observe::say(fmt::format("sallyport: cannot open the access log: {}\n", opened.error().detail));
     return false;
   }
   access_log_ = std::move(*opened);
@@ -82,7 +87,7 @@ bool Server::bind_all() {
   listener.address = admin->address;
   Result<BoundListener> bound = bind_listener(listener, 1);
   if (!bound) {
-    fmt::print(stderr, "sallyport: {}\n", bound.error().detail);
+    observe::say(fmt::format("sallyport: {}\n", bound.error().detail));
     return false;
   }
   admin_socket_ = bound->sockets.front();
@@ -96,7 +101,7 @@ bool Server::bind_new(const Generation& next, std::vector<BoundListener>& added)
     if (std::ranges::find(bound_, plan.key(), &BoundListener::key) != bound_.end()) continue;
     Result<BoundListener> bound = bind_listener(plan.config, workers_.size());
     if (!bound) {
-      fmt::print(stderr, "sallyport: {}\n", bound.error().detail);
+      observe::say(fmt::format("sallyport: {}\n", bound.error().detail));
       return false;
     }
     log(Level::info, "listening", {{"name", bound->name}, {"address", bound->shown}});

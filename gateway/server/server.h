@@ -26,6 +26,7 @@ class Server final : private AdminSource {
   int run();
 
  private:
+  int serve();
   bool open_log();
   bool bind_all();
   void start_workers();
@@ -47,6 +48,7 @@ class Server final : private AdminSource {
 
   const std::string config_path_;
   const std::optional<size_t> workers_asked_;
+  observe::LogWriter log_writer_;
   Loop loop_;
   MainBackground background_{loop_};
   observe::Metrics metrics_;

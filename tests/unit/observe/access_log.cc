@@ -1,10 +1,14 @@
 #include "gateway/observe/access_log.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -63,7 +67,8 @@ TEST_CASE("lines of several workers arrive whole, all of them, in each worker's 
   const std::string path = dir + "/access.log";
   constexpr size_t workers = 3, lines = 2000;
   {
-    auto log = AccessLog::open({AccessLog::Options::To::file, path, workers, 1 << 20});
+    LogWriter writer;
+    auto log = AccessLog::open(writer, {AccessLog::To::file, path, workers, 1 << 20});
     REQUIRE(log);
     std::vector<std::thread> threads;
     for (size_t w = 0; w < workers; ++w) {
@@ -73,7 +78,7 @@ TEST_CASE("lines of several workers arrive whole, all of them, in each worker's 
       });
     }
     for (std::thread& t : threads) t.join();
-    (*log)->flush();
+    writer.flush();
     CHECK((*log)->lost() == 0);
   }
   std::ifstream file(path);
@@ -93,14 +98,69 @@ TEST_CASE("lines of several workers arrive whole, all of them, in each worker's 
 }
 
 TEST_CASE("a ring that is full loses lines and says how many, and never waits") {
-  auto log = AccessLog::open({AccessLog::Options::To::file, "/dev/full", 1, 4096});
+  LogWriter writer;
+  auto log = AccessLog::open(writer, {AccessLog::To::file, "/dev/full", 1, 4096});
   REQUIRE(log);
   for (int i = 0; i < 1000; ++i) (*log)->write(0, record("/x"));
   CHECK((*log)->lost() > 900);
 }
 
 TEST_CASE("a log that cannot be opened is an error with its cause") {
-  auto log = AccessLog::open({AccessLog::Options::To::file, "/no/such/directory/x", 1, 4096});
+  LogWriter writer;
+  auto log = AccessLog::open(writer, {AccessLog::To::file, "/no/such/directory/x", 1, 4096});
   REQUIRE_FALSE(log);
   CHECK(log.error().detail.find("No such file") != std::string::npos);
+}
+
+TEST_CASE("a pipe that nobody reads holds up its own log only, and not the end") {
+  std::array<int, 2> ends{};
+  REQUIRE(pipe(ends.data()) == 0);
+  fcntl(ends[1], F_SETPIPE_SZ, 4096);
+  const std::string end = "/proc/self/fd/" + std::to_string(ends[1]);
+  std::string path = "/tmp/sallyport-log-" + std::string(6, 'X');
+  close(mkstemp(path.data()));
+  LogWriter writer;
+  auto stuck = AccessLog::open(writer, {AccessLog::To::file, end, 1, 16 * 1024});
+  auto fine = AccessLog::open(writer, {AccessLog::To::file, path, 1, 16 * 1024});
+  REQUIRE((stuck && fine));
+  for (int i = 0; i < 1000; ++i) (*stuck)->write(0, record("/x"));
+  CHECK((*stuck)->lost() > 0);
+  (*fine)->write(0, record("/here"));
+  writer.flush();
+  std::string line;
+  CHECK(std::getline(std::ifstream(path), line));
+  CHECK(line.find("/here") != std::string::npos);
+  CHECK(writer.end());
+  std::string held(8192, '\0');
+  held.resize(static_cast<size_t>(std::max<ssize_t>(read(ends[0], held.data(), held.size()), 0)));
+  CHECK(held.ends_with("}\n"));  // whole lines only
+  for (const int fd : ends) close(fd);
+  unlink(path.c_str());
+}
+
+TEST_CASE("a log goes on elsewhere from the next line on, also from and to off") {
+  std::string dir = "/tmp/sallyport-log-" + std::string(6, 'X');
+  REQUIRE(mkdtemp(dir.data()) != nullptr);
+  const auto text = [&](const char* name) {
+    std::ifstream file(dir + name);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  LogWriter writer;
+  auto log = AccessLog::open(writer, {AccessLog::To::off, "", 1, 16 * 1024});
+  REQUIRE(log);
+  CHECK_FALSE((*log)->enabled());
+  CHECK_FALSE((*log)->redirect(AccessLog::To::file, dir + "/none/x"));
+  CHECK_FALSE((*log)->enabled());
+  for (const char* name : {"/a", "/b"}) {
+    CHECK((*log)->redirect(AccessLog::To::file, dir + name));
+    CHECK((*log)->enabled());
+    (*log)->write(0, record(name));
+    writer.flush();
+    CHECK(text(name).find(name) != std::string::npos);
+  }
+  CHECK((*log)->redirect(AccessLog::To::off, ""));
+  CHECK_FALSE((*log)->enabled());
+  CHECK(text("/a").find("/b") == std::string::npos);
+  for (const char* name : {"/a", "/b"}) unlink((dir + name).c_str());
+  rmdir(dir.c_str());
 }

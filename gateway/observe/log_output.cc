@@ -1,0 +1,71 @@
+#include "gateway/observe/log_output.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace sallyport::observe {
+namespace {
+
+constexpr size_t piece_max = 64 * 1024;
+constexpr int open_flags = O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+
+// Up to PIPE_BUF bytes are written whole or not at all (POSIX, write()): as many lines as fit.
+Slice whole_lines(Slice bytes) noexcept {
+  const size_t end = bytes.substr(0, PIPE_BUF).rfind('\n');
+  if (end != Slice::npos) return bytes.substr(0, end + 1);
+  const size_t first = bytes.find('\n');  // one that is longer goes in parts
+  return bytes.substr(0, std::min<size_t>(first == Slice::npos ? bytes.size() : first + 1, PIPE_BUF));
+}
+
+}  // namespace
+
+// O_NONBLOCK belongs to the open file that a descriptor shares with the shell that started us. So a pipe or a
+// terminal is opened once more, for us alone. Where that is not allowed (the pipe of another user), it is
+// written by as much as a pipe takes that poll() finds ready.
+LogOutput LogOutput::given(int fd) {
+  struct stat what{};
+  if (fstat(fd, &what) != 0) return {Fd(), fd, Kind::plain};
+  if (S_ISSOCK(what.st_mode)) return {Fd(), fd, Kind::socket};
+  if (!S_ISFIFO(what.st_mode) && isatty(fd) == 0) return {Fd(), fd, Kind::plain};  // keeps its position
+  Fd own(::open(("/proc/self/fd/" + std::to_string(fd)).c_str(), open_flags));
+  if (!own) return {Fd(), fd, Kind::given_pipe};
+  const int opened = own.get();
+  return {std::move(own), opened, Kind::pipe};
+}
+
+Result<LogOutput> LogOutput::open(To to, const std::string& path) {
+  if (to == To::off) return LogOutput();
+  if (to != To::file) return given(to == To::out ? STDOUT_FILENO : STDERR_FILENO);
+  Fd own(::open(path.c_str(), open_flags | O_APPEND | O_CREAT, 0640));
+  if (!own) return fail(Code::io, "cannot_open", path + ": " + std::strerror(errno));
+  struct stat what{};
+  const bool pipe = fstat(own.get(), &what) == 0 && S_ISFIFO(what.st_mode);
+  const int opened = own.get();
+  return LogOutput(std::move(own), opened, pipe ? Kind::pipe : Kind::plain);
+}
+
+ssize_t LogOutput::write(Slice bytes) noexcept {
+  if (kind_ == Kind::off) return static_cast<ssize_t>(bytes.size());
+  const bool pipe = kind_ == Kind::pipe || kind_ == Kind::given_pipe;
+  bytes = pipe ? whole_lines(bytes) : bytes.substr(0, piece_max);
+  if (kind_ == Kind::given_pipe) {
+    pollfd ready{fd_, POLLOUT, 0};
+    if (poll(&ready, 1, 0) == 0) return 0;
+  }
+  ssize_t written = 0;
+  do {
+    written = kind_ == Kind::socket ? send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
+                                    : ::write(fd_, bytes.data(), bytes.size());
+  } while (written < 0 && errno == EINTR);
+  return written < 0 && errno == EAGAIN ? 0 : written;
+}
+
+}  // namespace sallyport::observe

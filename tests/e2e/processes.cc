@@ -1,0 +1,90 @@
+// The process as its supervisor sees it: outputs that nobody reads, a second start, what a signal does.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/gateway.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+
+namespace {
+
+// A pipe of one page that nobody reads.
+class UnreadPipe {
+ public:
+  explicit UnreadPipe(const TempDir& dir) : path(dir.path("unread")) {
+    if (mkfifo(path.c_str(), 0600) != 0) return;
+    fd_ = open(path.c_str(), O_RDWR | O_NONBLOCK);
+    fcntl(fd_, F_SETPIPE_SZ, 4096);
+  }
+  ~UnreadPipe() { close(fd_); }
+  bool full() const {
+    int held = 0;
+    return ioctl(fd_, FIONREAD, &held) == 0 && held > 3600;
+  }
+  void fill() const { while (write(fd_, std::string(64, '\n').data(), 64) > 0); }
+  const std::string path;
+
+ private:
+  int fd_ = -1;
+};
+
+// The binary with its output or its errors, or both, going into that pipe: ">", "2>", ">\"$2\" 2>".
+std::vector<std::string> into(const UnreadPipe& pipe, const std::string& how, const std::string& config) {
+  return {"sh", "-c", "exec \"$0\" run \"$1\" " + how + "\"$2\"", binary(), config, pipe.path};
+}
+
+// Listens on that port, and forwards /down to where nobody listens: each time a line of the error log.
+std::string config_on(int port, const std::string& log) {
+  return "version: 1\nworkers: 1\nlog: { access: { to: " + log +
+         " } }\nlisteners: [ { name: mesh, address: \"127.0.0.1:" + std::to_string(port) +
+         "\", plaintext: true } ]\nupstreams: { down: { targets: [\"http://127.0.0.1:" +
+         std::to_string(free_port()) +
+         "\"] } }\nroutes:\n"
+         "  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n"
+         "  - { name: down, match: { path: /down }, authenticate: public, forward: { to: down } }\n";
+}
+
+int status_of(int port, const std::string& path) {
+  return Client(port, {.tls = false}).ask(get(path)).status;
+}
+
+}  // namespace
+
+TEST_CASE("a stderr that nobody reads stops nobody, and SIGTERM ends the process") {
+  const TempDir dir;
+  const UnreadPipe pipe(dir);
+  const int port = free_port();
+  Process gateway(dir, "gateway", into(pipe, "2>", dir.write("gateway.yaml", config_on(port, "off"))));
+  REQUIRE(eventually([&] { return status_of(port, "/x") == 200; }));
+  CHECK(eventually([&] { return status_of(port, "/down") == 503 && pipe.full(); }));
+  for (int i = 0; i < 30; ++i) REQUIRE(status_of(port, "/down") == 503);
+  gateway.signal(SIGTERM);
+  CHECK(gateway.wait() == 0);
+}
+
+TEST_CASE("an access log into a pipe that nobody reads stops nobody, and SIGTERM ends the process") {
+  for (const std::string how : {">", ">\"$2\" 2>"}) {
+    const TempDir dir;
+    const UnreadPipe pipe(dir);
+    const int port = free_port();
+    Process gateway(dir, "gateway", into(pipe, how, dir.write("gateway.yaml", config_on(port, "stdout"))));
+    REQUIRE(eventually([&] { return status_of(port, "/x") == 200; }));
+    CHECK(eventually([&] { return status_of(port, "/down") == 503 && pipe.full(); }));
+    for (int i = 0; i < 30; ++i) REQUIRE(status_of(port, "/down") == 503);
+    gateway.signal(SIGTERM);
+    CHECK(gateway.wait() == 0);
+  }
+}
+
+TEST_CASE("a start that fails ends although nobody reads why") {
+  const TempDir dir;
+  const UnreadPipe pipe(dir);
+  pipe.fill();
+  Process gateway(dir, "gateway", into(pipe, "2>", dir.write("gateway.yaml", "version: 2\n")));
+  CHECK(gateway.wait() == 78);
+}
