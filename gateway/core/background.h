@@ -26,7 +26,8 @@ class Background {
     std::string ca_file;  // empty: the system's bundle
     Duration timeout = seconds(5);
     Duration every = std::chrono::minutes(15);
-    Duration retry_after = seconds(5);  // after a failure; doubled up to `every`
+    Duration retry_after = seconds(5);  // after one that was not good; doubled up to retry_at_most
+    Duration retry_at_most = seconds(30);
     size_t bytes_max = 1 << 20;
     // Set from any thread: the next fetch is wanted now. It comes within half a second, but not sooner than
     // wanted_pause after the last, whoever wishes for it. Null: nobody will.
@@ -39,9 +40,10 @@ class Background {
   // Calls changed() after the file's content or inode has changed, within half a second; not for the present
   // state.
   virtual std::unique_ptr<Handle> watch(std::string path, std::move_only_function<void()> changed) = 0;
-  // Fetches at once and then every so often; got() hears each result (200 with a body, or an error).
+  // Fetches at once and then every so often; got() hears each result (200 with a body, or an error) and tells
+  // whether it was good: only then is the next one `every` away.
   virtual std::unique_ptr<Handle> fetch(Fetch what,
-                                        std::move_only_function<void(Result<std::string>)> got) = 0;
+                                        std::move_only_function<bool(Result<std::string>)> got) = 0;
   // /readyz says 503 and names `reason` as long as the handle lives.
   virtual std::unique_ptr<Handle> not_ready(std::string reason) = 0;
 };

@@ -22,6 +22,19 @@ class Cache {
     if (made) things_.emplace(key, made);
     return made;
   }
+  // The same for a thing that lives as long as whoever has asked for it, and goes with the last of them: the
+  // cache only knows of it. A generation that asks for what the one before still has gets the same one, so
+  // that the key must say all that the thing depends on.
+  template <class T, class Make>
+  std::shared_ptr<T> share(const std::string& key, Make make) {
+    std::lock_guard lock(mutex_);
+    std::erase_if(shared_, [](const auto& thing) { return thing.second.expired(); });
+    if (auto found = shared_.find(key); found != shared_.end())
+      return std::static_pointer_cast<T>(found->second.lock());
+    std::shared_ptr<T> made = make();
+    if (made) shared_.insert_or_assign(key, made);
+    return made;
+  }
   // The thing if it is there, or null.
   template <class T>
   std::shared_ptr<T> find(const std::string& key) {
@@ -42,6 +55,7 @@ class Cache {
  private:
   std::recursive_mutex mutex_;  // one thing may be made of another
   std::map<std::string, std::shared_ptr<void>> things_;
+  std::map<std::string, std::weak_ptr<void>> shared_;
 };
 
 }  // namespace sallyport

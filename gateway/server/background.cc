@@ -53,7 +53,7 @@ class MainBackground::NotReady final : public Handle {
 
 class MainBackground::Fetching final : public Handle {
  public:
-  Fetching(MainBackground& owner, Fetch what, std::move_only_function<void(Result<std::string>)> got)
+  Fetching(MainBackground& owner, Fetch what, std::move_only_function<bool(Result<std::string>)> got)
       : owner_(owner), loop_(owner.loop_), what_(std::move(what)), got_(std::move(got)), task_(run()) {
     owner_.fetchings_.push_back(this);
   }
@@ -69,25 +69,24 @@ class MainBackground::Fetching final : public Handle {
     Duration retry = what_.retry_after;
     for (;;) {
       Result<std::string> document = co_await fetch_document(loop_, what_);
-      const bool good = document.has_value();
-      if (!good) {
+      if (!document) {
         observe::log(
             observe::Level::warn, "fetch_failed",
             {{"url", what_.url}, {"reason", document.error().reason}, {"detail", document.error().detail}});
       }
-      got_(std::move(document));
+      const bool good = got_(std::move(document));
       last_ = loop_.now();
       WaitUntil pause(loop_, last_ + (good ? what_.every : retry));
       const WaitSlot here(pause_, pause);
       const bool wanted = co_await pause;
       if (wanted) observe::log(observe::Level::info, "fetch_wanted", {{"url", what_.url}});
-      retry = good ? what_.retry_after : std::min(retry * 2, what_.every);
+      retry = good ? what_.retry_after : std::min(retry * 2, what_.retry_at_most);
     }
   }
   MainBackground& owner_;
   Loop& loop_;
   Fetch what_;
-  std::move_only_function<void(Result<std::string>)> got_;
+  std::move_only_function<bool(Result<std::string>)> got_;
   Monotonic last_{};
   WaitUntil* pause_ = nullptr;  // while it waits for the next time
   Task<> task_;
@@ -104,7 +103,7 @@ std::unique_ptr<Background::Handle> MainBackground::watch(std::string path,
 }
 
 std::unique_ptr<Background::Handle> MainBackground::fetch(
-    Fetch what, std::move_only_function<void(Result<std::string>)> got) {
+    Fetch what, std::move_only_function<bool(Result<std::string>)> got) {
   return std::make_unique<Fetching>(*this, std::move(what), std::move(got));
 }
 

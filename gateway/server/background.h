@@ -19,7 +19,7 @@ class MainBackground final : public Background {
   ~MainBackground() override;
 
   std::unique_ptr<Handle> watch(std::string path, std::move_only_function<void()> changed) override;
-  std::unique_ptr<Handle> fetch(Fetch what, std::move_only_function<void(Result<std::string>)> got) override;
+  std::unique_ptr<Handle> fetch(Fetch what, std::move_only_function<bool(Result<std::string>)> got) override;
   std::unique_ptr<Handle> not_ready(std::string reason) override;
 
   // What readiness waits for; empty: nothing.

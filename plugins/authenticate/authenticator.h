@@ -27,6 +27,16 @@ class Authenticator {
   virtual std::string challenge(const Error* error) const = 0;
 };
 
+// What stands behind `type:`.
+struct AuthenticatorKind {
+  std::string_view type;
+  // Null, with a problem, if the block is wrong.
+  std::shared_ptr<Authenticator> (*make)(config::Reader&, Setup&);
+  config::Node (*describe)(config::Reader&);
+};
+const AuthenticatorKind& api_key_kind();
+const AuthenticatorKind& jwt_kind();
+
 // The authenticator of that name, made or found; null, with a problem, if its block is wrong. The name must
 // be in the config.
 std::shared_ptr<Authenticator> find_authenticator(const std::string& name, Setup& setup);

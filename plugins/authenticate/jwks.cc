@@ -41,6 +41,7 @@ Result<std::shared_ptr<const KeySet>> KeySet::parse(std::string_view json_text) 
   if (!keys || !keys->is(json::Kind::array))
     return fail(Code::invalid_data, "bad_key_set", "the key set has no list \"keys\"");
   auto set = std::make_shared<KeySet>();
+  set->listed_ = keys->size();
   for (const json::Value jwk : keys->array()) {
     if (set->keys_.size() >= keys_max)
       return fail(Code::invalid_data, "bad_key_set", "the key set has more than 100 keys");
@@ -51,8 +52,6 @@ Result<std::shared_ptr<const KeySet>> KeySet::parse(std::string_view json_text) 
     if (auto key = key_of(jwk))
       set->keys_.push_back({std::string(text_of(jwk, "kid")), std::string(algorithm), std::move(*key)});
   }
-  if (set->keys_.empty())
-    return fail(Code::invalid_data, "bad_key_set", "the key set has no key for ES256, RS256, PS256 or EdDSA");
   return set;
 }
 

@@ -15,8 +15,8 @@ class KeySet {
  public:
   static constexpr size_t keys_max = 100;
 
-  // Keys of other kinds, for other uses or broken ones are passed over; that none is left is an error
-  // (invalid_data).
+  // Keys of other kinds, for other uses or broken ones are passed over, also if none is left: the issuer says
+  // which keys are good, and may say none. Errors: invalid_data.
   static Result<std::shared_ptr<const KeySet>> parse(std::string_view json);
 
   // The key for a token: the one with its kid; without a kid the only one that fits the algorithm. Null:
@@ -24,6 +24,7 @@ class KeySet {
   const crypto::PublicKey* find(std::string_view kid, bool has_kid,
                                 crypto::Algorithm algorithm) const noexcept;
   size_t size() const noexcept { return keys_.size(); }
+  size_t listed() const noexcept { return listed_; }  // with those that were passed over
 
  private:
   struct Key {
@@ -32,6 +33,7 @@ class KeySet {
     crypto::PublicKey key;
   };
   std::vector<Key> keys_;
+  size_t listed_ = 0;
 };
 
 }  // namespace sallyport

@@ -1,0 +1,160 @@
+// type: api_key: a key in a header of its own, and the file behind it.
+#include <fmt/format.h>
+
+#include <map>
+#include <utility>
+
+#include "gateway/base/file_state.h"
+#include "gateway/base/text.h"
+#include "gateway/observe/log.h"
+#include "plugins/authenticate/api_key.h"
+#include "plugins/authenticate/authenticator.h"
+
+namespace sallyport {
+namespace {
+
+using observe::Level;
+
+struct ApiKeyOptions {
+  std::string type;
+  std::string header = "X-API-Key";  // where clients put it
+  config::FilePath file;             // made by `sallyport keys`; watched
+  config::Secret pepper;             // mixed into the hashes, so that the file alone is of no use
+
+  template <class IO>
+  void fields(IO& io) {
+    io.required("type", type);
+    io.field("header", header);
+    io.required("file", file);
+    if constexpr (std::is_same_v<IO, config::Writer>) {
+      if (!pepper.present()) return;
+    }
+    io.field("pepper", pepper);
+  }
+  void check(config::Reader& reader) const {
+    if (!http::is_token(header)) reader.error_at("header", "this is not the name of a header");
+  }
+};
+
+// The table of one key file, for all workers; the main thread reads the file again when it changes.
+struct KeyStore {
+  Live<ApiKeyTable> table;
+  std::unique_ptr<Background::Handle> watch;
+};
+
+// The tables that are in use, by file and pepper: a reload whose key files are the same reads none of them.
+// Main thread only.
+class KeyTables {
+ public:
+  // Null, with problems, if the file is not good.
+  std::shared_ptr<const ApiKeyTable> read(const ApiKeyOptions& options, config::Problems& problems) {
+    std::erase_if(known_, [](const auto& one) { return one.second.table.expired(); });
+    const std::string* pepper = options.pepper.value.get();
+    Known& known = known_[{options.file.resolved, hash_secret("", pepper)}];
+    const FileState state = FileState::of(options.file.resolved);  // before it is read: never too new
+    auto table = known.table.lock();
+    if (table != nullptr && state == known.state) return table;
+    table = ApiKeyTable::read(options.file.resolved, options.file.shown, options.pepper.value, problems);
+    if (table != nullptr) known = {state, table};
+    return table;
+  }
+
+ private:
+  struct Known {
+    FileState state;
+    std::weak_ptr<const ApiKeyTable> table;
+  };
+  std::map<std::pair<std::string, std::string>, Known> known_;
+};
+
+std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader& reader, Setup& setup) {
+  const std::string key =
+      fmt::format("authenticate.keys {} {}", options.file.resolved, options.pepper.reference);
+  return setup.generation.get<KeyStore>(key, [&]() -> std::shared_ptr<KeyStore> {
+    auto tables =
+        setup.process.get<KeyTables>("authenticate.key_tables", [] { return std::make_shared<KeyTables>(); });
+    auto store = std::make_shared<KeyStore>();
+    auto again = [options, tables, live = &store->table] {
+      config::Problems problems;
+      if (auto fresh = tables->read(options, problems)) {
+        observe::log(Level::info, "keys_reloaded",
+                     {{"file", options.file.shown}, {"keys", std::to_string(fresh->size())}});
+        live->publish(std::move(fresh));
+      } else {  // what was read before stays in force
+        observe::log(Level::error, "keys_reload_failed",
+                     {{"file", options.file.shown}, {"detail", problems.text()}});
+      }
+    };
+    // Watched before it is read: a change while it is read is not missed.
+    if (setup.background != nullptr)
+      store->watch = setup.background->watch(options.file.resolved, std::move(again));
+    config::Problems found;
+    auto table = tables->read(options, found);
+    if (table == nullptr) {
+      for (const config::Problem& p : found.all()) {
+        if (p.mark.line > 0)
+          setup.problems.add(p.mark, p.message);
+        else
+          reader.error_at("file", fmt::format("{}: {}", options.file.shown, p.message));
+      }
+      return nullptr;
+    }
+    store->table.publish(std::move(table));
+    return store;
+  });
+}
+
+class ApiKeyAuthenticator final : public Authenticator {
+ public:
+  ApiKeyAuthenticator(ApiKeyOptions options, std::shared_ptr<KeyStore> store)
+      : header_(std::move(options.header)),
+        id_(http::header_id(header_)),
+        keys_(std::shared_ptr<const Live<ApiKeyTable>>(store, &store->table)) {}
+
+  const std::string& header() const noexcept override { return header_; }
+  bool carries(const Exchange& x) const noexcept override {
+    return x.request.headers.find(header_) != nullptr;
+  }
+
+  Result<std::shared_ptr<const Principal>> verify(Exchange& x, Slice& shown) override {
+    Slice key;
+    size_t found = 0;
+    for (const http::Header& h : x.request.headers) {
+      if (id_ != http::HeaderId::other ? h.id != id_ : !text::iequals(h.name, header_)) continue;
+      key = h.value;
+      ++found;
+    }
+    if (found != 1)
+      return fail(Code::bad_credentials, "several_keys", "there must be one API key, not several");
+    shown = key;
+    return keys_.find(key, x.loop.wall());
+  }
+  std::string_view ended(Slice shown, Wall now) override {
+    const auto caller = keys_.find(shown, now);
+    return caller ? std::string_view{} : caller.error().reason;
+  }
+  std::string challenge(const Error*) const override { return fmt::format("ApiKey header=\"{}\"", header_); }
+
+ private:
+  std::string header_;
+  http::HeaderId id_;
+  ApiKeyLookup keys_;
+};
+
+std::shared_ptr<Authenticator> make_api_key(config::Reader& reader, Setup& setup) {
+  ApiKeyOptions options;
+  reader.value(options);
+  if (options.file.empty()) return nullptr;
+  std::shared_ptr<KeyStore> store = key_store(options, reader, setup);
+  return store == nullptr ? nullptr
+                          : std::make_shared<ApiKeyAuthenticator>(std::move(options), std::move(store));
+}
+
+}  // namespace
+
+const AuthenticatorKind& api_key_kind() {
+  static constexpr AuthenticatorKind kind = {"api_key", &make_api_key, &describe_as<ApiKeyOptions>};
+  return kind;
+}
+
+}  // namespace sallyport

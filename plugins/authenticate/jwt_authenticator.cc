@@ -1,0 +1,125 @@
+// type: jwt: a Bearer token (RFC 6750) that an issuer has signed.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "gateway/base/text.h"
+#include "plugins/authenticate/authenticator.h"
+#include "plugins/authenticate/jwt.h"
+#include "plugins/authenticate/key_source.h"
+
+namespace sallyport {
+namespace {
+
+struct JwtOptions {
+  std::string type;
+  std::string issuer;                   // the claim iss, exactly
+  std::vector<std::string> audiences;   // one of these must be in aud
+  std::vector<std::string> algorithms;  // of ES256, RS256, PS256, EdDSA; none is implied
+  JwksOptions jwks;                     // where the issuer's keys are
+  std::string roles_claim = "roles";    // "realm_access.roles" goes into objects
+  std::string client_claim = "sub";
+  Duration leeway = seconds(30);  // between the issuer's clock and ours
+  uint32_t cache = 4096;          // verified tokens remembered, per worker
+
+  template <class IO>
+  void fields(IO& io) {
+    io.required("type", type);
+    io.required("issuer", issuer);
+    io.required("audiences", audiences);
+    io.required("algorithms", algorithms);
+    io.required("jwks", jwks);
+    io.field("roles_claim", roles_claim);
+    io.field("client_claim", client_claim);
+    io.field("leeway", leeway);
+    io.field("cache", cache);
+  }
+  void check(config::Reader& reader) const {
+    if (reader.has("audiences") && audiences.empty())
+      reader.error_at("audiences", "audiences: at least one is needed");
+    if (reader.has("algorithms") && algorithms.empty())
+      reader.error_at("algorithms", "algorithms: at least one is needed");
+    for (const std::string& name : algorithms) {
+      if (!crypto::algorithm_from(name)) {
+        reader.error_at("algorithms", fmt::format("\"{}\" is not accepted: use ES256, RS256, PS256 or EdDSA",
+                                                  text::printable(name)));
+      }
+    }
+    if (leeway > std::chrono::minutes(10)) reader.error_at("leeway", "leeway can be 10m at most");
+    if (cache < 1 || cache > 1'000'000) reader.error_at("cache", "cache must be from 1 to 1000000");
+  }
+};
+
+class JwtAuthenticator final : public Authenticator {
+ public:
+  JwtAuthenticator(TokenRules rules, std::shared_ptr<const KeySource> source, size_t cache,
+                   observe::Counter& checks)
+      : source_(std::move(source)), verifier_(std::move(rules), source_->keys(), cache), checks_(checks) {}
+
+  const std::string& header() const noexcept override { return header_; }
+  bool carries(const Exchange& x) const noexcept override {
+    const http::Header* h = x.request.headers.find(http::HeaderId::authorization);
+    return h != nullptr && is_bearer(h->value);
+  }
+  Result<std::shared_ptr<const Principal>> verify(Exchange& x, Slice&) override {
+    x.bearer = true;
+    if (x.request.headers.count(http::HeaderId::authorization) != 1) {
+      return fail(Code::bad_credentials, "several_tokens",
+                  "there must be one Authorization header, not several");
+    }
+    const Slice token =
+        text::trim(x.request.headers.get(http::HeaderId::authorization).substr(scheme.size()));
+    const uint64_t before = verifier_.signature_checks();
+    auto principal = verifier_.verify(token, x.loop.wall());
+    checks_.add(verifier_.signature_checks() - before);
+    // Perhaps the issuer signs with a new one, or can be asked again.
+    if (!principal &&
+        (principal.error().reason == "unknown_key" || principal.error().code == Code::dependency_down))
+      source_->want();
+    return principal;
+  }
+  std::string_view ended(Slice, Wall) override { return {}; }
+  std::string challenge(const Error* error) const override {
+    if (error == nullptr) return "Bearer";
+    return fmt::format("Bearer error=\"invalid_token\", error_description=\"{}\"", error->detail);
+  }
+
+ private:
+  static constexpr Slice scheme = "Bearer ";
+  static bool is_bearer(Slice value) noexcept {
+    return text::iequals(value.substr(0, scheme.size()), scheme);
+  }
+
+  std::string header_ = "Authorization";
+  std::shared_ptr<const KeySource> source_;
+  TokenVerifier verifier_;
+  observe::Counter& checks_;
+};
+
+std::shared_ptr<Authenticator> make_jwt(config::Reader& reader, Setup& setup) {
+  JwtOptions options;
+  reader.value(options);
+  if (options.jwks.file.empty() && options.jwks.url.empty()) return nullptr;
+  auto source = find_key_source(options.jwks, reader.at("jwks"), setup);
+  if (source == nullptr) return nullptr;
+  TokenRules rules;
+  rules.issuer = options.issuer;
+  rules.audiences = options.audiences;
+  for (const std::string& name : options.algorithms) {
+    if (const auto algorithm = crypto::algorithm_from(name)) rules.algorithms.push_back(*algorithm);
+  }
+  rules.roles_claim = options.roles_claim;
+  rules.client_claim = options.client_claim;
+  rules.leeway = options.leeway;
+  observe::Counter& checks = setup.metrics.counter("sallyport_token_signature_checks_total", {});
+  return std::make_shared<JwtAuthenticator>(std::move(rules), std::move(source), options.cache, checks);
+}
+
+}  // namespace
+
+const AuthenticatorKind& jwt_kind() {
+  static constexpr AuthenticatorKind kind = {"jwt", &make_jwt, &describe_as<JwtOptions>};
+  return kind;
+}
+
+}  // namespace sallyport

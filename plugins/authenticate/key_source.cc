@@ -1,0 +1,199 @@
+#include "plugins/authenticate/key_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "gateway/base/arena.h"
+#include "gateway/base/file_state.h"
+#include "gateway/base/text.h"
+#include "gateway/config/yaml.h"
+#include "gateway/crypto/hash.h"
+#include "gateway/http/uri.h"
+#include "gateway/observe/log.h"
+
+namespace sallyport {
+namespace {
+
+using observe::Level;
+
+constexpr size_t file_bytes_max = 1 << 20;
+
+// What is wrong with the URL of a key set, or nothing. Never says the URL, which may hold a password.
+std::optional<std::string> wrong_with_url(std::string_view url) {
+  const size_t scheme = url.starts_with("https://") ? 8 : url.starts_with("http://") ? 7 : 0;
+  if (scheme == 0)
+    return "expected a URL that begins with https:// (or http:// on a network that is trusted)";
+  const size_t slash = std::min(url.find('/', scheme), url.size());
+  const std::string_view authority = url.substr(scheme, slash - scheme);
+  if (authority.contains('@')) return "a key set is public: no name and no password in its url";
+  if (url.contains('#')) return "a fragment (#…) is never sent: leave it away";
+  BlockPool pool;
+  Arena arena(pool);
+  if (const auto good = http::parse_authority(authority, arena); !good)
+    return "the host or the port of the url is wrong: " + good.error().detail;
+  if (slash == url.size()) return std::nullopt;
+  if (const auto good = http::parse_target(url.substr(slash), arena); !good)
+    return "the path of the url is wrong: " + good.error().detail;
+  return std::nullopt;
+}
+
+// A set that is read now and then, from wherever.
+class KnownKeys {
+ public:
+  const std::shared_ptr<Live<KeySet>>& live() const noexcept { return live_; }
+
+  // True if the document is a key set that has keys. One without is obeyed, too: the issuer has withdrawn
+  // them.
+  bool take(const std::string& document, const std::string& from) {
+    auto set = KeySet::parse(document);
+    if (!set) {
+      observe::log(Level::error, "key_set_refused", {{"from", from}, {"detail", set.error().detail}});
+      return false;
+    }
+    const bool has_keys = (*set)->size() > 0;
+    publish(document, std::move(*set), from);
+    return has_keys;
+  }
+  // The same set once more is no news: what was verified with it stays remembered.
+  void publish(const std::string& document, std::shared_ptr<const KeySet> set, const std::string& from) {
+    const auto digest = crypto::sha256(document);
+    if (last_ == digest) return;
+    last_ = digest;
+    if (set->size() == 0) {
+      observe::log(Level::warn, "key_set_empty",
+                   {{"from", from}, {"detail", "it has no key that is of use: every token is refused"}});
+    }
+    live_->publish(std::move(set));
+  }
+
+ private:
+  std::shared_ptr<Live<KeySet>> live_ = std::make_shared<Live<KeySet>>();
+  std::optional<crypto::Digest> last_;
+};
+
+class KeyFile final : public KeySource {
+ public:
+  KeyFile(std::shared_ptr<KnownKeys> known, config::FilePath file, Background* background)
+      : KeySource(known->live()), known_(std::move(known)), file_(std::move(file)) {
+    if (background == nullptr) return;
+    watch_ = background->watch(file_.resolved, [this] {
+      if (const auto document = config::read_file(file_.resolved, file_bytes_max))
+        known_->take(*document, file_.shown);
+    });
+  }
+  // Reads it if it has changed since it was read last. A config that names it must find keys in it, or the
+  // list empty on purpose.
+  Result<void> read() {
+    const FileState state = FileState::of(file_.resolved);  // before it is read: never too new
+    if (state == state_ && state != FileState{}) return {};
+    Result<std::string> document = config::read_file(file_.resolved, file_bytes_max);
+    if (!document) return std::unexpected(std::move(document.error()));
+    auto set = KeySet::parse(*document);
+    if (!set) return std::unexpected(std::move(set.error()));
+    if ((*set)->size() == 0 && (*set)->listed() > 0) {
+      return fail(Code::invalid_data, "no_keys",
+                  "the key set has no key to verify ES256, RS256, PS256 or EdDSA with");
+    }
+    known_->publish(*document, std::move(*set), file_.shown);
+    state_ = state;
+    return {};
+  }
+
+ private:
+  std::shared_ptr<KnownKeys> known_;
+  config::FilePath file_;
+  FileState state_;
+  std::unique_ptr<Background::Handle> watch_;  // last: it speaks of the rest
+};
+
+// What has been fetched from an address that a CA vouches for: whoever asks there, and however often, gets
+// the newest that anybody has got.
+struct FetchedKeys : KnownKeys {
+  std::unique_ptr<Background::Handle> not_ready;  // until the first
+};
+
+class KeyAddress final : public KeySource {
+ public:
+  KeyAddress(std::shared_ptr<FetchedKeys> known, const JwksOptions& jwks, Background* background)
+      : KeySource(known->live()), known_(std::move(known)) {
+    if (background == nullptr) return;  // only checked: no network
+    Background::Fetch fetch;
+    fetch.url = jwks.url;
+    fetch.ca_file = jwks.ca.resolved;
+    fetch.every = jwks.refresh;
+    fetch.wanted = wanted_;
+    fetch_ =
+        background->fetch(std::move(fetch), [known = known_, url = jwks.url](Result<std::string> document) {
+          const bool good = document && known->take(*document, url);
+          if (known->live()->version() > 0) known->not_ready.reset();
+          return good;
+        });
+  }
+
+ private:
+  std::shared_ptr<FetchedKeys> known_;
+  std::unique_ptr<Background::Handle> fetch_;
+};
+
+std::shared_ptr<KeySource> key_file(const JwksOptions& jwks, config::Reader& reader, Setup& setup) {
+  const std::string key = "authenticate.key_file " + jwks.file.resolved;
+  auto source = setup.generation.get<KeyFile>(key, [&] {
+    return setup.process.share<KeyFile>(key, [&] {
+      return std::make_shared<KeyFile>(std::make_shared<KnownKeys>(), jwks.file, setup.background);
+    });
+  });
+  if (!setup.checking()) return source;
+  if (const Result<void> good = source->read(); !good)
+    reader.error_at("file", fmt::format("{}: {}", jwks.file.shown, good.error().detail));
+  return source;
+}
+
+// Null if the CA is not good, and that has been told.
+std::shared_ptr<KeySource> key_address(const JwksOptions& jwks, config::Reader& reader, Setup& setup) {
+  std::string from = jwks.url;
+  if (!jwks.ca.empty()) {
+    const Result<std::string> pem = config::read_file(jwks.ca.resolved, file_bytes_max);
+    if (!pem || !pem->contains("CERTIFICATE-----")) {
+      reader.error_at("ca", fmt::format("{}: {}", jwks.ca.shown,
+                                        pem ? "there is no certificate (PEM) in it" : pem.error().detail));
+      return nullptr;
+    }
+    const crypto::Digest digest = crypto::sha256(*pem);
+    from += fmt::format(" {} {}", jwks.ca.resolved,
+                        text::hex({reinterpret_cast<const char*>(digest.data()), digest.size()}));
+  }
+  auto known = setup.process.share<FetchedKeys>("authenticate.fetched_keys " + from, [&] {
+    auto made = std::make_shared<FetchedKeys>();
+    if (setup.background != nullptr) {
+      made->not_ready =
+          setup.background->not_ready("the key set at " + jwks.url + " has not been fetched yet");
+    }
+    return made;
+  });
+  return setup.process.share<KeySource>(
+      fmt::format("authenticate.key_address {} {}", to_string(jwks.refresh), from),
+      [&] { return std::make_shared<KeyAddress>(std::move(known), jwks, setup.background); });
+}
+
+}  // namespace
+
+void JwksOptions::check(config::Reader& reader) const {
+  if (file.empty() == url.empty()) reader.error("jwks: name one of file and url");
+  if (!url.empty()) {
+    if (const auto wrong = wrong_with_url(url)) reader.error_at("url", *wrong);
+  }
+  if (refresh < seconds(1)) reader.error_at("refresh", "refresh must be 1s at least");
+}
+
+std::shared_ptr<const KeySource> find_key_source(const JwksOptions& jwks, config::Reader reader,
+                                                 Setup& setup) {
+  if (!jwks.file.empty()) return key_file(jwks, reader, setup);
+  const std::string key =
+      fmt::format("authenticate.key_address {} {} {}", jwks.url, jwks.ca.resolved, to_string(jwks.refresh));
+  return setup.generation.get<KeySource>(key, [&] { return key_address(jwks, reader, setup); });
+}
+
+}  // namespace sallyport

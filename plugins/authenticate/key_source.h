@@ -1,0 +1,56 @@
+// KeySource: where an issuer's keys come from, a file or an address, and the set that it gave last.
+//
+// It lives as long as configs in force name it with the same address, CA and pause (the same file), so that a
+// reload keeps what is known. Made and destroyed on the main thread, which also takes what is read and
+// fetched; keys and want() are for any thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "gateway/base/live.h"
+#include "gateway/config/reader.h"
+#include "gateway/core/setup.h"
+#include "plugins/authenticate/jwks.h"
+
+namespace sallyport {
+
+// The block `jwks`.
+struct JwksOptions {
+  config::FilePath file;  // watched
+  std::string url;        // or fetched, before the gateway is ready and then every `refresh`
+  Duration refresh = std::chrono::minutes(15);
+  config::FilePath ca;  // for an https URL; absent: the system's bundle
+
+  template <class IO>
+  void fields(IO& io) {
+    config::field_unless_empty(io, "file", file);
+    config::field_unless_empty(io, "url", url);
+    io.field("refresh", refresh);
+    config::field_unless_empty(io, "ca", ca);
+  }
+  void check(config::Reader& reader) const;
+};
+
+class KeySource {
+ public:
+  virtual ~KeySource() = default;
+  const std::shared_ptr<const Live<KeySet>>& keys() const noexcept { return keys_; }
+  // A token has not found its key: perhaps there is a newer set.
+  void want() const noexcept { wanted_->store(true, std::memory_order_relaxed); }
+
+ protected:
+  explicit KeySource(std::shared_ptr<const Live<KeySet>> keys) : keys_(std::move(keys)) {}
+  std::shared_ptr<std::atomic<bool>> wanted_ = std::make_shared<std::atomic<bool>>(false);
+
+ private:
+  std::shared_ptr<const Live<KeySet>> keys_;
+};
+
+// The source that the block tells of, made or found; null, with problems at the reader of that block, if it
+// is not good.
+std::shared_ptr<const KeySource> find_key_source(const JwksOptions& options, config::Reader reader,
+                                                 Setup& setup);
+
+}  // namespace sallyport
