@@ -15,6 +15,9 @@ struct Principal {
   std::string client;              // the key's client, or the token's subject
   std::string credential;          // the key's id, or the token's jti; for the log, never a secret
   std::string_view authenticator;  // "api_key", "jwt"
+  // The token's iss. A client's name means something only beside these two: "ann" of one issuer, "ann" of
+  // another and the API key's client "ann" are three callers.
+  std::string issuer;
   std::vector<std::string> roles;
   std::vector<std::string> scopes;
   std::vector<std::pair<std::string, std::string>>
