@@ -125,6 +125,10 @@ bool PublicKey::fits(Algorithm algorithm) const noexcept {
   return false;
 }
 
+bool PublicKey::operator==(const PublicKey& other) const noexcept {
+  return EVP_PKEY_cmp(impl_->key.get(), other.impl_->key.get()) == 1;
+}
+
 bool PublicKey::verify(Algorithm algorithm, std::string_view data,
                        std::string_view signature) const noexcept {
   if (!fits(algorithm)) return false;

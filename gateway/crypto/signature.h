@@ -27,6 +27,7 @@ class PublicKey {
 
   // True if this kind of key is for that algorithm.
   bool fits(Algorithm algorithm) const noexcept;
+  bool operator==(const PublicKey& other) const noexcept;
   // True if the signature over the data is good. signature: as JOSE has it (ES256: r and s, 32 bytes each).
   bool verify(Algorithm algorithm, std::string_view data, std::string_view signature) const noexcept;
 

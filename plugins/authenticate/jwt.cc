@@ -109,18 +109,17 @@ void TokenCache::put(Entry entry) {
 void TokenCache::clear() noexcept { std::ranges::fill(entries_, Entry{}); }
 
 TokenVerifier::TokenVerifier(TokenRules rules, std::shared_ptr<const Live<KeySet>> keys, size_t cache_entries)
-    : rules_(std::move(rules)),
-      keys_(keys),
-      source_(std::move(keys)),
-      cache_(cache_entries),
-      parser_(token_bytes_max, 16) {}
+    : rules_(std::move(rules)), keys_(std::move(keys)), cache_(cache_entries), parser_(token_bytes_max, 16) {}
 
 Result<std::shared_ptr<const Principal>> TokenVerifier::verify(std::string_view token, Wall now) {
   if (token.size() > token_bytes_max) return bad("malformed_token", "the token is too long");
-  const KeySet* keys = keys_.get();
-  if (keys == nullptr)
+  // What is remembered was verified with keys_seen_, and goes with it.
+  if (keys_.get() != keys_seen_.get()) {
+    keys_seen_ = keys_.shared();
+    cache_.clear();
+  }
+  if (keys_seen_ == nullptr)
     return fail(Code::dependency_down, "key_set_unavailable", "the issuer's keys could not be fetched yet");
-  if (std::exchange(keys_seen_, source_->version()) != source_->version()) cache_.clear();
   const SipTag cache_key = cache_.key_of(token);
   if (const TokenCache::Entry* known = cache_.find(cache_key)) {
     if (Result<void> in_time = check_times(*known, now); !in_time)
@@ -133,12 +132,8 @@ Result<std::shared_ptr<const Principal>> TokenVerifier::verify(std::string_view 
   const auto claims = text::base64url_decode(parts->claims);
   const auto signature = text::base64url_decode(parts->signature);
   if (!header || !claims || !signature) return bad("malformed_token", "a part of the token is not base64url");
-  crypto::Algorithm algorithm{};
-  Result<const crypto::PublicKey*> key = key_for(*header, algorithm, *keys);
-  if (!key) return std::unexpected(std::move(key.error()));
-  ++signature_checks_;
-  if (!(*key)->verify(algorithm, parts->signed_part, *signature))
-    return bad("bad_signature", "the token's signature is not good");
+  if (Result<void> good = check_signature(*header, parts->signed_part, *signature); !good)
+    return std::unexpected(std::move(good.error()));
   Result<TokenCache::Entry> entry = read_claims(*claims, now);
   if (!entry) return std::unexpected(std::move(entry.error()));
   entry->key = cache_key;
@@ -157,10 +152,9 @@ Result<TokenVerifier::Parts> TokenVerifier::split(std::string_view token) {
                token.substr(second + 1)};
 }
 
-// Which key, by the header. What a header says of keys (jku, jwk, x5u, x5c) is not listened to (RFC 8725
-// section 3.10).
-Result<const crypto::PublicKey*> TokenVerifier::key_for(std::string_view header_text,
-                                                        crypto::Algorithm& algorithm, const KeySet& keys) {
+// What a header says of keys (jku, jwk, x5u, x5c) is not listened to (RFC 8725 section 3.10).
+Result<void> TokenVerifier::check_signature(std::string_view header_text, std::string_view signed_part,
+                                            std::string_view signature) {
   Result<json::Value> header = parser_.parse(header_text);
   if (!header || !header->is(json::Kind::object))
     return bad("malformed_token", "the token's header is not a JSON object");
@@ -178,13 +172,16 @@ Result<const crypto::PublicKey*> TokenVerifier::key_for(std::string_view header_
                        text::iequals(typ->string(), "application/at+jwt"));
     if (!good) return bad("malformed_token", "the token's typ is neither JWT nor at+jwt");
   }
-  algorithm = *known;
   const auto kid = header->member("kid");
-  const bool has_kid = kid && kid->is(json::Kind::string);
-  const crypto::PublicKey* key = keys.find(has_kid ? kid->string() : std::string_view{}, has_kid, algorithm);
-  if (key == nullptr)
-    return bad("unknown_key", "the token is signed with a key that is not in the issuer's key set");
-  return key;
+  if (kid && !kid->is(json::Kind::string))
+    return bad("malformed_token", "the token's kid is not text (RFC 7515 section 4.1.4)");
+  const auto keys = keys_seen_->candidates(kid ? std::optional(kid->string()) : std::nullopt, *known);
+  for (size_t i = 0; i < keys.count; ++i) {
+    ++signature_checks_;
+    if (keys.keys[i]->verify(*known, signed_part, signature)) return {};
+  }
+  if (keys.named) return bad("bad_signature", "the token's signature is not good");
+  return bad("unknown_key", "the token is signed with a key that is not in the issuer's key set");
 }
 
 Result<TokenCache::Entry> TokenVerifier::read_claims(std::string_view text, Wall now) {
