@@ -1,7 +1,6 @@
 // The command line: what the program can be told to do.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <optional>
 #include <string>
 
 #include "gateway/server/harden.h"
@@ -26,14 +25,16 @@ int main(int argc, char** argv) {
   int status = 0;
 
   std::string config;
-  std::optional<size_t> workers;
+  server::Server::Options options;
   CLI::App& run = *app.add_subcommand("run", "serve until SIGTERM; SIGHUP reads the config again");
   add_config(run, config);
-  run.add_option("--workers", workers, "threads that serve, instead of what the config says")
+  run.add_option("--workers", options.workers, "threads that serve, instead of what the config says")
       ->check(CLI::Range(1, 256));
+  run.add_flag("--share-ports", options.share_ports,
+               "listen also where another process does, and take a part of its connections");
   run.callback([&] {
     server::harden_process();
-    status = server::Server(config, workers).run();
+    status = server::Server(config, options).run();
   });
 
   CLI::App& check = *app.add_subcommand("check", "check the config and every file it names; opens no port");

@@ -6,10 +6,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 #include <uv.h>
 
+#include <cerrno>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 namespace sallyport::net {
@@ -21,49 +22,56 @@ constexpr int unsent_max = 128 * 1024;
 
 constexpr int backlog_default = 4096;
 
-std::unexpected<Error> system_failure(int socket) {
-  const int cause = errno;
-  if (socket >= 0) close(socket);
-  return fail(Code::io, "bind_failed", std::strerror(cause));
-}
+std::unexpected<Error> system_failure() { return fail(Code::io, "bind_failed", std::strerror(errno)); }
 
 // True only if the kernel says that nobody is there; what we may not connect to may well be somebody's.
 bool nobody_listens(const sockaddr_un& address) {
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int status = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  const int cause = status == 0 ? 0 : errno;
-  close(probe);
-  return cause == ECONNREFUSED || cause == ENOENT;
+  const Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return false;
+  return errno == ECONNREFUSED || errno == ENOENT;
+}
+
+// Bound, not listening yet.
+Result<Fd> bound_tcp(const std::string& host, uint16_t port, bool reuse_port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* first = nullptr;
+  if (const int status = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &first);
+      status != 0) {
+    return fail(Code::name_not_resolved, "name_not_resolved", gai_strerror(status));
+  }
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> found(first, &freeaddrinfo);
+  Fd s(socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const int on = 1, off = 0;
+  if (s && found->ai_family == AF_INET6) {  // [::] takes IPv4 too, whatever the system's default is
+    setsockopt(s.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  }
+  const bool bound =
+      s && setsockopt(s.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+      setsockopt(s.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&  // its connections inherit both
+      setsockopt(s.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof unsent_max) == 0 &&
+      (!reuse_port || setsockopt(s.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+      bind(s.get(), found->ai_addr, found->ai_addrlen) == 0;
+  if (!bound) return system_failure();
+  return s;
 }
 
 }  // namespace
 
-Result<int> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, int backlog) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  if (const int status = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-      status != 0) {
-    return fail(Code::name_not_resolved, "name_not_resolved", gai_strerror(status));
-  }
-  const int s = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int on = 1, off = 0;
-  if (s >= 0 && found->ai_family == AF_INET6) {  // [::] takes IPv4 too, whatever the system's default is
-    setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-  }
-  const bool bound =
-      s >= 0 && setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-      setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&  // its connections inherit both
-      setsockopt(s, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof unsent_max) == 0 &&
-      (!reuse_port || setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-      bind(s, found->ai_addr, found->ai_addrlen) == 0 && listen(s, backlog) == 0;
-  freeaddrinfo(found);
-  if (!bound) return system_failure(s);
+Result<Fd> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, int backlog) {
+  Result<Fd> s = bound_tcp(host, port, reuse_port);
+  if (s && listen(s->get(), backlog) != 0) return system_failure();
   return s;
 }
 
-Result<int> bind_unix(const std::string& path, unsigned mode) {
+Result<void> nobody_listens(const std::string& host, uint16_t port) {
+  const Result<Fd> probe = bound_tcp(host, port, false);
+  if (!probe) return std::unexpected(probe.error());
+  return {};
+}
+
+Result<Fd> bind_unix(const std::string& path, unsigned mode) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return fail(Code::io, "bind_failed", "the path is too long");
@@ -71,10 +79,10 @@ Result<int> bind_unix(const std::string& path, unsigned mode) {
   if (!nobody_listens(address)) return fail(Code::io, "bind_failed", "another process listens there");
   struct stat old{};
   if (lstat(path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) unlink(path.c_str());
-  const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const bool bound = s >= 0 && bind(s, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-                     chmod(path.c_str(), mode) == 0 && listen(s, backlog_default) == 0;
-  if (!bound) return system_failure(s);
+  Fd s(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const bool bound = s && bind(s.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+                     chmod(path.c_str(), mode) == 0 && listen(s.get(), backlog_default) == 0;
+  if (!bound) return system_failure();
   return s;
 }
 
@@ -109,17 +117,17 @@ struct Listener::Impl {
   }
 };
 
-Listener::Listener(Loop& loop, int socket) : impl_(new Impl(loop)) {
+Listener::Listener(Loop& loop, Fd socket) : impl_(new Impl(loop)) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
-  getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+  getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
   impl_->is_unix = address.ss_family == AF_UNIX;
   if (impl_->is_unix) {
     uv_pipe_init(loop.raw(), &impl_->pipe, 0);
-    uv_pipe_open(&impl_->pipe, socket);
+    uv_pipe_open(&impl_->pipe, socket.release());
   } else {
     uv_tcp_init(loop.raw(), &impl_->tcp);
-    uv_tcp_open(&impl_->tcp, socket);
+    uv_tcp_open(&impl_->tcp, socket.release());
   }
   impl_->handle.data = impl_;
   impl_->owner = this;

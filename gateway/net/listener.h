@@ -8,16 +8,19 @@
 
 #include "gateway/async/loop.h"
 #include "gateway/base/error.h"
+#include "gateway/base/fd.h"
 #include "gateway/net/socket.h"
 
 namespace sallyport::net {
 
 // Binds and listens, with SO_REUSEPORT if asked, so that several workers can have one address. host: numeric,
-// or a name that resolves. Gives the descriptor, which the caller owns. Blocking (for a name); main thread.
-// Errors: io, with the system's words.
-Result<int> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, int backlog);
+// or a name that resolves. Blocking (for a name); main thread. Errors: io, with the system's words.
+Result<Fd> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, int backlog);
+// An error if anybody listens there, with SO_REUSEPORT or without: with it, a bind would take a part of their
+// connections.
+Result<void> nobody_listens(const std::string& host, uint16_t port);
 // A unix socket; one that nobody listens on any more is replaced. The mode is that of the file.
-Result<int> bind_unix(const std::string& path, unsigned mode);
+Result<Fd> bind_unix(const std::string& path, unsigned mode);
 // The port that a bound socket has.
 uint16_t bound_port(int socket);
 
@@ -35,8 +38,8 @@ class AcceptedSocket {
 
 class Listener {
  public:
-  // Takes the descriptor over. Accepts once on_accept has been called.
-  Listener(Loop& loop, int socket);
+  // Accepts once on_accept has been called.
+  Listener(Loop& loop, Fd socket);
   Listener(const Listener&) = delete;
   ~Listener();
 

@@ -15,10 +15,10 @@ struct Page {
   std::string content;
 };
 
-Page ready_page(AdminSource& source) {
-  const std::vector<std::string> reasons = source.not_ready_reasons();
-  if (reasons.empty()) return {200, "text/plain; charset=utf-8", "ready\n"};
-  Page page{503, "text/plain; charset=utf-8", "not ready:\n"};
+// 200 if nothing stands against it.
+Page state_page(const std::string& state, const std::vector<std::string>& reasons) {
+  if (reasons.empty()) return {200, "text/plain; charset=utf-8", state + "\n"};
+  Page page{503, "text/plain; charset=utf-8", "not " + state + ":\n"};
   for (const std::string& reason : reasons) page.content += "  " + reason + "\n";
   return page;
 }
@@ -28,8 +28,8 @@ Page page_for(const http::Request& request, AdminSource& source) {
     return {405, "text/plain; charset=utf-8", "only GET and HEAD\n"};
   }
   if (request.path == "/metrics") return {200, "text/plain; version=0.0.4; charset=utf-8", source.metrics()};
-  if (request.path == "/healthz") return {200, "text/plain; charset=utf-8", "alive\n"};
-  if (request.path == "/readyz") return ready_page(source);
+  if (request.path == "/healthz") return state_page("alive", source.not_alive_reasons());
+  if (request.path == "/readyz") return state_page("ready", source.not_ready_reasons());
   if (request.path == "/config") return {200, "application/yaml", source.config_text()};
   if (request.path == "/routes") return {200, "application/json", source.routes_text()};
   return {404, "text/plain; charset=utf-8", "there are /metrics /healthz /readyz /config /routes\n"};
@@ -39,8 +39,8 @@ const http::ServerLimits limits = {};
 
 }  // namespace
 
-Admin::Admin(Loop& loop, int socket, AdminSource& source)
-    : loop_(loop), source_(source), listener_(loop, socket) {
+Admin::Admin(Loop& loop, Fd socket, AdminSource& source)
+    : loop_(loop), source_(source), listener_(loop, std::move(socket)) {
   listener_.on_accept([this](net::AcceptedSocket accepted) {
     if (connections_.size() < connections_max) connections_.start(serve_connection(std::move(accepted)));
   });

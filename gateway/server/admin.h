@@ -17,6 +17,7 @@ namespace sallyport::server {
 class AdminSource {
  public:
   virtual std::string metrics() = 0;                         // Prometheus text
+  virtual std::vector<std::string> not_alive_reasons() = 0;  // empty: alive
   virtual std::vector<std::string> not_ready_reasons() = 0;  // empty: ready
   virtual std::string config_text() = 0;                     // YAML, secrets hidden
   virtual std::string routes_text() = 0;                     // JSON
@@ -27,7 +28,7 @@ class AdminSource {
 
 class Admin {
  public:
-  Admin(Loop& loop, int socket, AdminSource& source);
+  Admin(Loop& loop, Fd socket, AdminSource& source);
   ~Admin();
 
  private:

@@ -1,7 +1,7 @@
 #include "gateway/server/listeners.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <utility>
 
@@ -24,10 +24,12 @@ std::unexpected<Error> cannot_bind(const config::Listener& listener, Error error
 
 Result<BoundListener> bind_unix_for(const config::Listener& listener, const config::Address& address,
                                     size_t workers) {
-  Result<int> first = net::bind_unix(address.path, 0660);
+  Result<Fd> first = net::bind_unix(address.path, 0660);
   if (!first) return cannot_bind(listener, std::move(first.error()));
-  BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, listener.address, {*first}};
-  while (bound.sockets.size() < workers) bound.sockets.push_back(dup(*first));
+  BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, listener.address, 0, {}};
+  bound.sockets.push_back(std::move(*first));
+  while (bound.sockets.size() < workers)
+    bound.sockets.emplace_back(fcntl(bound.sockets.front().get(), F_DUPFD_CLOEXEC, 0));
   return bound;
 }
 
@@ -42,23 +44,26 @@ std::optional<std::string> read_pem(const config::FilePath& file, const std::str
 
 }  // namespace
 
-Result<BoundListener> bind_listener(const config::Listener& listener, size_t workers) {
+Result<BoundListener> bind_listener(const config::Listener& listener, size_t workers, PortSharing sharing) {
   Result<config::Address> address = config::parse_address(listener.address);
   if (!address) return std::unexpected(std::move(address.error()));
   if (address->kind == config::Address::Kind::unix_path) return bind_unix_for(listener, *address, workers);
-  BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, {}, {}};
-  uint16_t port = address->port;
-  for (size_t i = 0; i < workers; ++i) {
-    Result<int> socket = net::bind_tcp(address->host, port, true, backlog);
-    if (!socket) {
-      for (int fd : bound.sockets) close(fd);
-      return cannot_bind(listener, std::move(socket.error()));
+  BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, {}, address->port, {}};
+  if (sharing == PortSharing::workers && bound.port != 0) {
+    if (Result<void> free = net::nobody_listens(address->host, bound.port); !free) {
+      free.error().detail += "; `sallyport run --share-ports` takes a part of the connections";
+      return cannot_bind(listener, std::move(free.error()));
     }
-    bound.sockets.push_back(*socket);
-    port = net::bound_port(*socket);  // with port 0: the others take the one that the first was given
+  }
+  for (size_t i = 0; i < workers; ++i) {
+    Result<Fd> socket = net::bind_tcp(address->host, bound.port, sharing != PortSharing::nobody, backlog);
+    if (!socket) return cannot_bind(listener, std::move(socket.error()));
+    bound.port = net::bound_port(socket->get());  // with port 0: the others take what the first was given
+    bound.sockets.push_back(std::move(*socket));
   }
   const bool v6 = address->host.find(':') != std::string::npos;
-  bound.shown = v6 ? fmt::format("[{}]:{}", address->host, port) : fmt::format("{}:{}", address->host, port);
+  bound.shown = v6 ? fmt::format("[{}]:{}", address->host, bound.port)
+                   : fmt::format("{}:{}", address->host, bound.port);
   return bound;
 }
 

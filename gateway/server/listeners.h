@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/base/fd.h"
 #include "gateway/base/live.h"
 #include "gateway/config/model.h"
 #include "gateway/net/tls_context.h"
@@ -30,12 +31,19 @@ struct ListenerPlan {
 struct BoundListener {
   std::string key;  // of its ListenerPlan
   std::string name;
-  std::string shown;         // with the real port
-  std::vector<int> sockets;  // one a worker; each is given away once
+  std::string shown;        // with the real port
+  uint16_t port = 0;        // 0: a unix socket
+  std::vector<Fd> sockets;  // one a worker; each is given away once
 };
 
-// Binds for that many workers. Errors: io, with the address and the cause.
-Result<BoundListener> bind_listener(const config::Listener& listener, size_t workers);
+enum class PortSharing : uint8_t {
+  nobody,   // one socket, beside which nobody can bind: the admin listener's
+  workers,  // ours share the port; where another process listens on it, it is refused
+  anybody,  // other processes that share it may take their part of the connections
+};
+
+// Binds for that many workers, or for none. Errors: io, with the address and the cause.
+Result<BoundListener> bind_listener(const config::Listener& listener, size_t workers, PortSharing sharing);
 
 // Reads the files a listener's TLS names. Problems say which file is wrong and why.
 std::optional<TlsMaterial> read_tls(const config::Listener& listener,

@@ -15,6 +15,8 @@
 namespace sallyport::server {
 namespace {
 
+constexpr Duration still_max = seconds(5);  // a loop that has not turned for longer will hardly do so again
+
 // A plugin's block with the plugin's own defaults filled in.
 std::optional<config::Node> describe_block(const config::ShownBlock& shown, const std::string& directory) {
   const bool of_route = shown.kind == config::ShownBlock::Kind::plugin;
@@ -61,6 +63,18 @@ std::string Server::metrics() {
   std::vector<observe::Metrics*> all = {&metrics_};
   for (auto& worker : workers_) all.push_back(&worker->metrics());
   return observe::scrape(all);
+}
+
+std::vector<std::string> Server::not_alive_reasons() {
+  std::vector<std::string> reasons;
+  const auto now = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    const Duration still = workers_[i]->stood_still(now);
+    if (workers_[i]->drained() || still < still_max) continue;
+    reasons.push_back(fmt::format("worker {} has not turned its loop for {}s", i,
+                                  std::chrono::floor<seconds>(still).count()));
+  }
+  return reasons;
 }
 
 std::vector<std::string> Server::not_ready_reasons() {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "gateway/config/address.h"
 #include "gateway/observe/log.h"
 #include "gateway/server/cpu_count.h"
 
@@ -30,8 +31,8 @@ observe::AccessLog::Options log_options(const config::Model& model, size_t worke
 
 }  // namespace
 
-Server::Server(std::string config_path, std::optional<size_t> workers)
-    : config_path_(std::move(config_path)), workers_asked_(workers) {}
+Server::Server(std::string config_path, Options options)
+    : config_path_(std::move(config_path)), options_(options) {}
 
 Server::~Server() = default;
 
@@ -55,10 +56,16 @@ int Server::serve() {
   }
   observe::set_log_level(static_cast<Level>(generation_->model().log.level));
   const config::WorkerCount& wanted = generation_->model().workers;
-  const size_t workers = workers_asked_.value_or(wanted.automatic ? cpu_count() : wanted.count);
+  const size_t workers = options_.workers.value_or(wanted.automatic ? cpu_count() : wanted.count);
   for (size_t i = 0; i < workers; ++i) workers_.push_back(nullptr);
-  if (!open_log() || !bind_all()) return 1;
+  if (!open_log()) return 1;
+  NewSockets sockets;
+  if (!bind_new(*generation_, sockets, problems)) {
+    for (const config::Problem& p : problems.all()) observe::say(fmt::format("sallyport: {}\n", p.message));
+    return 1;
+  }
   start_workers();
+  apply(generation_, std::move(sockets));
   loop_.run();
   for (auto& worker : workers_) worker->join();
   loop_.run_posted();  // configs that workers gave back last
@@ -78,36 +85,36 @@ bool Server::open_log() {
   return true;
 }
 
-bool Server::bind_all() {
-  if (!bind_new(*generation_, bound_)) return false;
-  const auto& admin = generation_->model().admin;
-  if (!admin) return true;
-  config::Listener listener;
-  listener.name = "admin";
-  listener.address = admin->address;
-  Result<BoundListener> bound = bind_listener(listener, 1);
-  if (!bound) {
-    observe::say(fmt::format("sallyport: {}\n", bound.error().detail));
-    return false;
-  }
-  admin_socket_ = bound->sockets.front();
-  log(Level::info, "listening", {{"name", "admin"}, {"address", bound->shown}});
-  return true;
-}
-
-// Binds what the config names and the process does not have yet.
-bool Server::bind_new(const Generation& next, std::vector<BoundListener>& added) {
+// Binds what the config names and the process does not have yet: all of it, or nothing.
+bool Server::bind_new(const Generation& next, NewSockets& added, config::Problems& problems) {
+  bool good = true;
+  const auto bind = [&](const config::Listener& listener, size_t workers, PortSharing sharing) {
+    Result<BoundListener> bound = bind_listener(listener, workers, sharing);
+    if (bound) return std::optional(std::move(*bound));
+    problems.add(listener.mark, bound.error().detail);
+    good = false;
+    return std::optional<BoundListener>();
+  };
   for (const ListenerPlan& plan : next.listeners()) {
     if (std::ranges::find(bound_, plan.key(), &BoundListener::key) != bound_.end()) continue;
-    Result<BoundListener> bound = bind_listener(plan.config, workers_.size());
-    if (!bound) {
-      observe::say(fmt::format("sallyport: {}\n", bound.error().detail));
-      return false;
-    }
-    log(Level::info, "listening", {{"name", bound->name}, {"address", bound->shown}});
-    added.push_back(std::move(*bound));
+    // A listener that has another name or host than before shares its port with ourselves for a moment.
+    const auto address = config::parse_address(plan.config.address);
+    const bool ours = address && address->port != 0 &&
+                      std::ranges::find(bound_, address->port, &BoundListener::port) != bound_.end();
+    const bool anybody = options_.share_ports || ours;
+    auto bound = bind(plan.config, workers_.size(), anybody ? PortSharing::anybody : PortSharing::workers);
+    if (bound) added.listeners.push_back(std::move(*bound));
   }
-  return true;
+  const auto& admin = next.model().admin;
+  const auto& present = generation_->model().admin;
+  if (admin && (admin_ == nullptr || present->address != admin->address)) {
+    config::Listener listener;
+    listener.name = "admin";
+    listener.address = admin->address;
+    listener.mark = admin->mark;
+    added.admin = bind(listener, 1, PortSharing::nobody);
+  }
+  return good;
 }
 
 void Server::start_workers() {
@@ -115,25 +122,34 @@ void Server::start_workers() {
     workers_[i] = std::make_unique<Worker>(i, process_, access_log_.get());
     workers_[i]->start();
   }
-  apply(generation_, std::exchange(bound_, {}));
-  AdminSource& source = *this;
-  if (admin_socket_ >= 0) admin_ = std::make_unique<Admin>(loop_, admin_socket_, source);
 }
 
 // Gives the config to every worker; each builds its own world from it and swaps a pointer.
-void Server::apply(std::shared_ptr<Generation> next, std::vector<BoundListener> added) {
+void Server::apply(std::shared_ptr<Generation> next, NewSockets added) {
+  const auto tell = [](const BoundListener& bound) {
+    log(Level::info, "listening", {{"name", bound.name}, {"address", bound.shown}});
+  };
   to_apply_ += workers_.size();
   const std::shared_ptr<const Generation> lent = lend(next);
   for (size_t i = 0; i < workers_.size(); ++i) {
-    std::vector<std::pair<std::string, int>> sockets;
-    for (const BoundListener& bound : added) sockets.emplace_back(bound.key, bound.sockets[i]);
+    Worker::Sockets sockets;
+    for (BoundListener& bound : added.listeners) sockets.emplace_back(bound.key, std::move(bound.sockets[i]));
     workers_[i]->apply(lent, std::move(sockets), [this] { loop_.post([this] { applied_by_worker(); }); });
   }
   std::erase_if(bound_, [&](const BoundListener& bound) {
     return std::ranges::none_of(next->listeners(),
                                 [&](const ListenerPlan& p) { return p.key() == bound.key; });
   });
-  for (BoundListener& bound : added) bound_.push_back(std::move(bound));
+  for (BoundListener& bound : added.listeners) {
+    tell(bound);
+    bound_.push_back(std::move(bound));
+  }
+  if (!next->model().admin) admin_.reset();
+  if (added.admin) {
+    tell(*added.admin);
+    AdminSource& source = *this;
+    admin_ = std::make_unique<Admin>(loop_, std::move(added.admin->sockets.front()), source);
+  }
   generation_ = std::move(next);
 }
 
@@ -155,15 +171,35 @@ void Server::watch_signals() {
   signals_.push_back(std::make_unique<OsSignal>(loop_, SIGTERM, [this] { drain(); }));
   signals_.push_back(std::make_unique<OsSignal>(loop_, SIGINT, [this] { drain(); }));
   signals_.push_back(std::make_unique<OsSignal>(loop_, SIGHUP, [this] { reload(); }));
+  signals_.push_back(std::make_unique<OsSignal>(loop_, SIGUSR1, [this] { access_log_->reopen(); }));
+}
+
+// What a running process cannot change.
+bool Server::can_follow(const config::Model& next, config::Problems& problems) const {
+  const config::WorkerCount &now = generation_->model().workers, &then = next.workers;
+  if (options_.workers || (now.automatic == then.automatic && now.count == then.count)) return true;
+  problems.add({}, "workers cannot change while the gateway runs: restart it, or leave workers as they were");
+  return false;
+}
+
+bool Server::redirect_log(const config::Model& next, config::Problems& problems) {
+  const config::AccessLogTo &now = generation_->model().log.access.to, &then = next.log.access.to;
+  if (now.kind == then.kind && now.file == then.file) return true;
+  const observe::AccessLog::Options options = log_options(next, workers_.size());
+  const Result<void> opened = access_log_->redirect(options.to, options.path);
+  if (!opened) problems.add({}, "log.access.to: cannot open the access log: " + opened.error().detail);
+  return opened.has_value();
 }
 
 void Server::reload() {
   if (draining_) return;
+  access_log_->reopen();  // after a rotation, whatever the config says by now
   config::Problems problems;
   std::shared_ptr<Generation> next =
       Generation::make(config_path_, process_, &background_, tickets_, problems);
-  std::vector<BoundListener> added;
-  const bool good = next != nullptr && bind_new(*next, added);
+  NewSockets added;
+  const bool good = next != nullptr && can_follow(next->model(), problems) &&
+                    bind_new(*next, added, problems) && redirect_log(next->model(), problems);
   metrics_.counter("sallyport_config_reloads_total", {{"result", good ? "success" : "failure"}}).add();
   if (!good) {
     for (const config::Problem& p : problems.all()) {
@@ -176,7 +212,6 @@ void Server::reload() {
     return;
   }
   observe::set_log_level(static_cast<Level>(next->model().log.level));
-  access_log_->reopen();
   apply(std::move(next), std::move(added));
   log(Level::info, "config_reloaded", {{"config", config_path_}});
 }

@@ -18,7 +18,11 @@ namespace sallyport::server {
 
 class Server final : private AdminSource {
  public:
-  Server(std::string config_path, std::optional<size_t> workers);
+  struct Options {
+    std::optional<size_t> workers;  // instead of what the config says
+    bool share_ports = false;       // with other processes that listen there
+  };
+  Server(std::string config_path, Options options);
   ~Server();
 
   // Serves until SIGTERM or SIGINT, drains, and gives the exit status of the process: 0; 78 for a bad config;
@@ -28,26 +32,33 @@ class Server final : private AdminSource {
  private:
   int serve();
   bool open_log();
-  bool bind_all();
   void start_workers();
   void watch_signals();
   void reload();
+  bool can_follow(const config::Model& next, config::Problems& problems) const;
+  bool redirect_log(const config::Model& next, config::Problems& problems);
   void drain();
   void look_if_drained();
-  bool bind_new(const Generation& next, std::vector<BoundListener>& added);
-  void apply(std::shared_ptr<Generation> next, std::vector<BoundListener> added);
+  // What a config names and the process has not bound yet; closed again unless it is applied.
+  struct NewSockets {
+    std::vector<BoundListener> listeners;
+    std::optional<BoundListener> admin;
+  };
+  bool bind_new(const Generation& next, NewSockets& added, config::Problems& problems);
+  void apply(std::shared_ptr<Generation> next, NewSockets added);
   std::shared_ptr<const Generation> lend(std::shared_ptr<Generation> generation);
   void applied_by_worker();
   static void rotate_tickets(void* self);
   static void look_again(void* self);
 
   std::string metrics() override;
+  std::vector<std::string> not_alive_reasons() override;
   std::vector<std::string> not_ready_reasons() override;
   std::string config_text() override;
   std::string routes_text() override;
 
   const std::string config_path_;
-  const std::optional<size_t> workers_asked_;
+  const Options options_;
   observe::LogWriter log_writer_;
   Loop loop_;
   MainBackground background_{loop_};
@@ -57,7 +68,6 @@ class Server final : private AdminSource {
   std::shared_ptr<Generation> generation_;
   std::unique_ptr<observe::AccessLog> access_log_;
   std::vector<BoundListener> bound_;
-  int admin_socket_ = -1;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Admin> admin_;
   std::vector<std::unique_ptr<OsSignal>> signals_;

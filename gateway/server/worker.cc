@@ -41,9 +41,22 @@ void WorkerListener::count_handshake(Slice version, bool resumed) {
 }
 
 Worker::Worker(size_t number, Cache& process, observe::AccessLog* access_log)
-    : number_(number), process_(process), access_log_(access_log) {}
+    : number_(number),
+      process_(process),
+      access_log_(access_log),
+      beat_at_(std::chrono::steady_clock::now().time_since_epoch()) {}
 
 Worker::~Worker() = default;
+
+Duration Worker::stood_still(std::chrono::steady_clock::time_point now) const noexcept {
+  return now.time_since_epoch() - beat_at_.load(std::memory_order_relaxed);
+}
+
+void Worker::beat(void* self) {
+  auto& worker = *static_cast<Worker*>(self);
+  worker.beat_at_.store(std::chrono::steady_clock::now().time_since_epoch(), std::memory_order_relaxed);
+  worker.beat_timer_->arm_after(beat_every);
+}
 
 void Worker::start() {
   std::latch ready(1);
@@ -56,7 +69,10 @@ void Worker::start() {
 }
 
 void Worker::thread_main() {
+  beat_timer_ = std::make_unique<Timer>(*loop_, &Worker::beat, this);
+  beat(this);
   loop_->run();
+  beat_timer_.reset();
   drain_timer_.reset();
   proxied_.cancel_all();
   world_.reset();
@@ -68,8 +84,8 @@ void Worker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Worker::apply(std::shared_ptr<const Generation> generation,
-                   std::vector<std::pair<std::string, int>> sockets, std::function<void()> applied) {
+void Worker::apply(std::shared_ptr<const Generation> generation, Sockets sockets,
+                   std::function<void()> applied) {
   loop_->post([this, generation = std::move(generation), sockets = std::move(sockets),
                applied = std::move(applied)]() mutable {
     take_config(generation, sockets);
@@ -78,8 +94,7 @@ void Worker::apply(std::shared_ptr<const Generation> generation,
   });
 }
 
-void Worker::take_config(const std::shared_ptr<const Generation>& generation,
-                         const std::vector<std::pair<std::string, int>>& sockets) {
+void Worker::take_config(const std::shared_ptr<const Generation>& generation, Sockets& sockets) {
   world_ = build_world(generation, {number_, *loop_, process_, cache_, metrics_, access_log_});
   cache_.drop_unused();
   const config::Model& model = generation->model();
@@ -89,8 +104,8 @@ void Worker::take_config(const std::shared_ptr<const Generation>& generation,
 
   std::vector<std::shared_ptr<WorkerListener>> kept;
   for (const ListenerPlan& plan : generation->listeners()) {
-    auto given = std::ranges::find(sockets, plan.key(), &std::pair<std::string, int>::first);
-    kept.push_back(take_listener(plan, given == sockets.end() ? -1 : given->second));
+    auto given = std::ranges::find(sockets, plan.key(), &Sockets::value_type::first);
+    kept.push_back(take_listener(plan, given == sockets.end() ? Fd() : std::move(given->second)));
   }
   for (const auto& old :
        listeners_) {  // not in the config any more: its connections live on, its socket does not
@@ -99,7 +114,7 @@ void Worker::take_config(const std::shared_ptr<const Generation>& generation,
   listeners_ = std::move(kept);
 }
 
-std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, int socket) {
+std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, Fd socket) {
   auto old = std::ranges::find(listeners_, plan.key(), &WorkerListener::key);
   std::shared_ptr<WorkerListener> listener =
       old != listeners_.end() ? *old : std::make_shared<WorkerListener>(metrics_, plan);
@@ -108,7 +123,7 @@ std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, 
   if (plan.config.tls) listener->handshake_timeout = plan.config.tls->handshake_timeout;
   listener->material = plan.tls;
   listener->context.reset();
-  if (socket >= 0) listener->socket = std::make_unique<net::Listener>(*loop_, socket);
+  if (socket) listener->socket = std::make_unique<net::Listener>(*loop_, std::move(socket));
   if (listener->socket) {
     listener->socket->on_accept(
         [this, to = std::weak_ptr<WorkerListener>(listener)](net::AcceptedSocket accepted_socket) {

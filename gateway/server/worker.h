@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -54,6 +55,7 @@ struct WorkerListener {
 
 class Worker {
  public:
+  using Sockets = std::vector<std::pair<std::string, Fd>>;  // by the listener's key
   Worker(size_t number, Cache& process, observe::AccessLog* access_log);
   Worker(const Worker&) = delete;
   ~Worker();  // joined by then
@@ -62,13 +64,16 @@ class Worker {
   void start();
   // Takes over a config: builds its world, then accepts on the sockets (this worker's, by the listener's
   // key).
-  void apply(std::shared_ptr<const Generation> generation, std::vector<std::pair<std::string, int>> sockets,
-             std::function<void()> applied);
+  void apply(std::shared_ptr<const Generation> generation, Sockets sockets, std::function<void()> applied);
   // Accepts no more, closes what is idle, lets the rest finish until the deadline; then the thread ends.
   void drain(Duration patience);
   void join();
   observe::Metrics& metrics() noexcept { return metrics_; }
   bool drained() const noexcept { return drained_.load(std::memory_order_acquire); }
+  // How long the loop has not turned at that moment, give or take beat_every. Of real time, also where tests
+  // move the clock.
+  Duration stood_still(std::chrono::steady_clock::time_point now) const noexcept;
+  static constexpr Duration beat_every = seconds(1);
 
   // --- own thread
   Loop& loop() noexcept { return *loop_; }
@@ -84,9 +89,8 @@ class Worker {
     Worker& worker;
   };
   void thread_main();
-  void take_config(const std::shared_ptr<const Generation>& generation,
-                   const std::vector<std::pair<std::string, int>>& sockets);
-  std::shared_ptr<WorkerListener> take_listener(const ListenerPlan& plan, int socket);
+  void take_config(const std::shared_ptr<const Generation>& generation, Sockets& sockets);
+  std::shared_ptr<WorkerListener> take_listener(const ListenerPlan& plan, Fd socket);
   void accepted(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket);
   Task<> accept_proxied(std::shared_ptr<WorkerListener> listener, net::AcceptedSocket socket);
   void open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
@@ -96,6 +100,7 @@ class Worker {
   void begin_drain(Duration patience);
   void end();
   static void drain_over(void* self);
+  static void beat(void* self);
 
   const size_t number_;
   Cache& process_;
@@ -103,6 +108,7 @@ class Worker {
   observe::Metrics metrics_;
   std::thread thread_;
   std::atomic<bool> drained_{false};
+  std::atomic<std::chrono::steady_clock::duration> beat_at_{};  // when the loop last turned for beat_timer_
 
   // own thread
   std::unique_ptr<Loop> loop_;
@@ -119,6 +125,7 @@ class Worker {
   List<Connection> done_;
   Reaper reaper_{*this};
   std::unique_ptr<Timer> drain_timer_;
+  std::unique_ptr<Timer> beat_timer_;
   bool draining_ = false;
 };
 

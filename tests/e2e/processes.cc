@@ -88,3 +88,31 @@ TEST_CASE("a start that fails ends although nobody reads why") {
   Process gateway(dir, "gateway", into(pipe, "2>", dir.write("gateway.yaml", "version: 2\n")));
   CHECK(gateway.wait() == 78);
 }
+
+TEST_CASE("a second start of the same config is refused, unless it is asked for") {
+  const TempDir dir;
+  const int port = free_port();
+  const std::string config = dir.write("gateway.yaml", config_on(port, "off"));
+  Process first(dir, "first", {binary(), "run", config});
+  REQUIRE(eventually([&] { return status_of(port, "/x") == 200; }));
+  const Finished second = run({binary(), "run", config});
+  CHECK(second.status == 1);
+  CHECK(second.err.find("sallyport: cannot listen on 127.0.0.1:" + std::to_string(port)) !=
+        std::string::npos);
+  CHECK(second.err.find("--share-ports") != std::string::npos);
+  Process third(dir, "third", {binary(), "run", "--share-ports", config});
+  CHECK(eventually([&] { return third.err().find(" started ") != std::string::npos; }));
+}
+
+TEST_CASE("a second process never takes the admin port") {
+  const TempDir dir;
+  const std::string admin = "admin: { address: \"127.0.0.1:" + std::to_string(free_port()) + "\" }\n";
+  const std::string config = dir.write("gateway.yaml", admin + config_on(0, "off"));
+  Process first(dir, "first", {binary(), "run", config});
+  REQUIRE(eventually([&] { return first.err().find(" started ") != std::string::npos; }));
+  for (const char* flag : {"--workers=1", "--share-ports"}) {
+    const Finished second = run({binary(), "run", flag, config});
+    CHECK(second.status == 1);
+    CHECK(second.err.find("(listener admin): Address already in use") != std::string::npos);
+  }
+}

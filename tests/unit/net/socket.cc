@@ -34,10 +34,9 @@ struct Pair {
     const auto listening = net::bind_tcp("127.0.0.1", 0, false, 1);
     REQUIRE(listening);
     socket = std::make_unique<net::Socket>(loop, net::Socket::Kind::tcp);
-    const net::SocketAddress to{"127.0.0.1", net::bound_port(*listening)};
+    const net::SocketAddress to{"127.0.0.1", net::bound_port(listening->get())};
     REQUIRE(test::finish(loop, socket->connect(to, loop.now() + 10s)));
-    peer = accept(*listening, nullptr, nullptr);
-    close(*listening);
+    peer = accept(listening->get(), nullptr, nullptr);
     REQUIRE(peer >= 0);
   }
   ~Pair() { close_peer(); }

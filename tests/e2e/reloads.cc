@@ -1,0 +1,113 @@
+// Reloads: what SIGHUP takes over, what it refuses, and that a refusal leaves nothing behind.
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include <cstdio>
+
+#include "tests/support/gateway.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+
+namespace {
+
+std::string respond(const std::string& body) {
+  return "routes:\n  - { name: only, match: { path: /x }, authenticate: public, respond: { status: 200, "
+         "body: \"" +
+         body + "\" } }\n";
+}
+
+std::string plain(const std::string& name, int port) {
+  return "  - { name: " + name + ", address: \"127.0.0.1:" + std::to_string(port) + "\", plaintext: true }\n";
+}
+
+// Changes the config as it stands on disk, and has it read.
+void change(Gateway& gateway, const std::string& from, const std::string& to) {
+  std::string text = gateway.dir().read("gateway.yaml");
+  const size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  gateway.dir().write("gateway.yaml", text.replace(at, from.size(), to));
+  gateway.reload();
+}
+
+bool tells(const Gateway& gateway, const std::string& text) {
+  return eventually([&] { return gateway.errors().find(text) != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE("a reload that is refused closes what it had bound, and says so like any other problem") {
+  Origin other;  // has a port
+  Gateway gateway(respond("one"));
+  const int port = free_port();
+  gateway.rewrite_config(respond("two"), plain("extra", port) + plain("taken", other.port()));
+  gateway.reload();
+  CHECK(tells(gateway, "config_unchanged"));
+  CHECK(gateway.errors().find("gateway.yaml:8:5 problem=\"cannot listen on 127.0.0.1:") != std::string::npos);
+  CHECK_FALSE(Client(port, {.tls = false}).connected());
+  CHECK(gateway.ask(get("/x")).body == "one");
+}
+
+TEST_CASE("a listener with another name keeps its port over a reload") {
+  const int port = free_port();
+  Gateway gateway(respond("one"), {}, {.more_listeners = plain("before", port)});
+  gateway.rewrite_config(respond("two"), plain("behind", port));
+  gateway.reload();
+  CHECK(tells(gateway, "listening name=behind"));
+  CHECK(eventually([&] { return Client(port, {.tls = false}).ask(get("/x")).body == "two"; }));
+}
+
+TEST_CASE("the number of workers cannot change: the reload is refused, and /config shows what is in force") {
+  Gateway gateway(respond("one"));
+  change(gateway, "workers: 1", "workers: 2");
+  CHECK(tells(gateway, "workers cannot change while the gateway runs"));
+  CHECK(gateway.admin("/config").body.find("workers: 1\n") != std::string::npos);
+}
+
+TEST_CASE("the admin listener goes where a reload says, and away") {
+  Gateway gateway(respond("one"));
+  const int before = gateway.port("admin"), port = free_port();
+  change(gateway, "admin: { address: \"127.0.0.1:0\" }",
+         "admin: { address: \"127.0.0.1:" + std::to_string(port) + "\" }");
+  CHECK(eventually([&] { return Client(port, {.tls = false}).ask(get("/healthz")).status == 200; }));
+  CHECK(eventually([&] { return !Client(before, {.tls = false}).connected(); }));
+  change(gateway, "admin: { address: \"127.0.0.1:" + std::to_string(port) + "\" }", "");
+  CHECK(eventually([&] { return !Client(port, {.tls = false}).connected(); }));
+  CHECK(gateway.ask(get("/x")).body == "one");
+}
+
+TEST_CASE("the access log goes where a reload says; where it cannot be opened, the reload is refused") {
+  Gateway gateway(respond("one"));
+  const auto logged = [&](const std::string& file, const std::string& agent) {
+    return eventually([&] {
+      gateway.ask(get("/x", "User-Agent: " + agent + "\r\n"));
+      return gateway.dir().read(file).find(agent) != std::string::npos;
+    });
+  };
+  CHECK(logged("access.log", "first"));
+  change(gateway, "file:access.log", "file:other.log");
+  CHECK(tells(gateway, "config_reloaded"));
+  CHECK(logged("other.log", "second"));
+  CHECK(gateway.dir().read("access.log").find("second") == std::string::npos);
+  change(gateway, "file:other.log", "file:none/x.log");
+  CHECK(tells(gateway, "log.access.to: cannot open the access log"));
+  CHECK(logged("other.log", "third"));
+  CHECK(gateway.admin("/config").body.find("other.log") != std::string::npos);
+}
+
+TEST_CASE(
+    "a log file that is moved away goes on in a new one after SIGHUP, also with a wrong config on disk, "
+    "and after SIGUSR1") {
+  Gateway gateway(respond("x"));
+  gateway.dir().write("gateway.yaml", "nonsense: 1\n");
+  for (const int signal : {SIGHUP, SIGUSR1}) {
+    gateway.ask(get("/x"));
+    CHECK(gateway.log_line("\"status\":200") != "");
+    CHECK(std::rename(gateway.dir().path("access.log").c_str(), gateway.dir().path("old.log").c_str()) == 0);
+    gateway.process().signal(signal);
+    CHECK(eventually([&] {
+      gateway.ask(get("/x"));
+      return gateway.dir().read("access.log").find("\"status\":200") != std::string::npos;
+    }));
+  }
+}
