@@ -19,24 +19,32 @@ struct TextHash {
 template <class T>
 using TextMap = std::unordered_map<std::string, T, TextHash, std::equal_to<>>;
 
+// A route, with its own names of the path's parameters, in their order: routes that share a place in the tree
+// need not call them the same.
+struct Target {
+  const Route* route;
+  std::vector<std::string> names;
+};
+
 // The routes of one path, by method.
 struct Leaf {
   struct Entry {
     http::Method method;
     std::string name;  // of a method that is not registered
-    const Route* route;
+    size_t target;
   };
+  static constexpr size_t none = ~size_t{0};
+  std::vector<Target> targets;
   std::vector<Entry> entries;
-  const Route* any = nullptr;  // the route that takes all other methods
+  size_t any = none;  // the target that takes all other methods
   std::string allow;
-  std::vector<std::string> names;  // of the path's parameters, in their order
 
-  bool empty() const noexcept { return entries.empty() && any == nullptr; }
-  const Route* find(http::Method method, Slice text) const noexcept {
+  bool empty() const noexcept { return targets.empty(); }
+  const Target* find(http::Method method, Slice text) const noexcept {
     for (const Entry& e : entries) {
-      if (e.method == method && (method != http::Method::other || e.name == text)) return e.route;
+      if (e.method == method && (method != http::Method::other || e.name == text)) return &targets[e.target];
     }
-    return any;
+    return any == none ? nullptr : &targets[any];
   }
 };
 
@@ -48,14 +56,15 @@ struct Node {
 };
 
 void add_methods(Leaf& leaf, const Router::Entry& entry) {
-  if (entry.methods.empty()) leaf.any = entry.route;
-  for (const std::string& name : entry.methods) {
-    leaf.entries.push_back({http::method_from(name), name, entry.route});
-    leaf.allow += (leaf.allow.empty() ? "" : ", ") + name;
-  }
-  leaf.names.clear();
+  const size_t place = leaf.targets.size();
+  Target& target = leaf.targets.emplace_back(Target{entry.route, {}});
   for (const Segment& s : entry.path->segments) {
-    if (s.kind != Segment::Kind::literal) leaf.names.push_back(s.text);
+    if (s.kind != Segment::Kind::literal) target.names.push_back(s.text);
+  }
+  if (entry.methods.empty()) leaf.any = place;
+  for (const std::string& name : entry.methods) {
+    leaf.entries.push_back({http::method_from(name), name, place});
+    leaf.allow += (leaf.allow.empty() ? "" : ", ") + name;
   }
 }
 
@@ -114,9 +123,9 @@ struct Router::Impl {
   Node any;
 };
 
-Slice PathParams::value(Slice name) const noexcept {
+std::optional<Slice> PathParams::value(Slice name) const noexcept {
   const auto* found = std::ranges::find(*this, name, &Param::name);
-  return found == end() ? Slice{} : found->value;
+  return found == end() ? std::nullopt : std::optional(found->value);
 }
 
 Router::Router() : impl_(std::make_unique<Impl>()) {}
@@ -152,10 +161,10 @@ Router::Match Router::find(Slice host, Slice path, http::Method method, Slice me
   }
   if (leaf == nullptr) leaf = walk(impl_->any, whole, params);
   if (leaf == nullptr) return {};
-  const Route* route = leaf->find(method, method_text);
-  if (route == nullptr) return {nullptr, leaf->allow};
-  for (size_t i = 0; i < params.size; ++i) params.items[i].name = leaf->names[i];
-  return {route, {}};
+  const Target* target = leaf->find(method, method_text);
+  if (target == nullptr) return {nullptr, leaf->allow};
+  for (size_t i = 0; i < params.size; ++i) params.items[i].name = target->names[i];
+  return {target->route, {}};
 }
 
 }  // namespace sallyport

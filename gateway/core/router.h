@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,8 @@ struct PathPattern;
 }
 struct Route;
 
-// The values that the path's {names} took: slices of the request's canonical path, still percent-encoded.
+// The values that the {names} of the route's own path took: slices of the request's canonical path, still
+// percent-encoded.
 struct PathParams {
   static constexpr size_t max = 16;
   struct Param {
@@ -30,8 +32,8 @@ struct PathParams {
   };
   std::array<Param, max> items;
   size_t size = 0;
-  // Of the segment of that name; empty if there is none.
-  Slice value(Slice name) const noexcept;
+  // Of the segment of that name; nothing if the route has none. Empty: a {rest...} that is nothing.
+  std::optional<Slice> value(Slice name) const noexcept;
   const Param* begin() const noexcept { return items.data(); }
   const Param* end() const noexcept { return items.data() + size; }
 };

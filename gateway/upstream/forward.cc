@@ -108,7 +108,7 @@ class Forward final : public Plugin {
  private:
   // What may be done after a connection that turned out to be closed.
   enum class Again : uint8_t { no, rewound, untouched };  // nothing; if its content can be had again; all
-  Slice rewritten(Exchange& x) const;
+  std::optional<Slice> rewritten(Exchange& x) const;
   bool may_switch(Exchange& x) const;
   void open_tunnel(Exchange& x, Lease& c) const;
   http::Requester::Timeouts timeouts_for(Exchange& x, const Endpoint& endpoint) const;
@@ -140,7 +140,14 @@ Task<> Forward::handle(Exchange& x, Next) {
     co_return;
   }
   rebuild_headers(x);
-  if (path_) x.request.sent_path = rewritten(x);
+  if (path_) {
+    const std::optional<Slice> path = rewritten(x);
+    if (!path) {
+      co_await x.fail(Error{Code::internal, "no_path", "forward.path has a {name} without a value"});
+      co_return;
+    }
+    x.request.sent_path = *path;
+  }
   x.notes.upstream = cluster_->options().name;
   const size_t attempts = cluster_->options().targets.size() + 1;
   bool fresh = false;
@@ -219,16 +226,19 @@ bool Forward::may_switch(Exchange& x) const {
   return true;
 }
 
-// The parameters' values stand in the canonical path as they are: what is made of them is canonical.
-Slice Forward::rewritten(Exchange& x) const {
+// The parameters' values stand in the canonical path as they are: what is made of them is canonical. Nothing
+// if one has no value: another path than the one that was meant is not asked for.
+std::optional<Slice> Forward::rewritten(Exchange& x) const {
   std::array<Slice, 2 * config::PathPattern::segments_max + 1> pieces;
   size_t count = 0;
   for (const config::Segment& segment : path_->segments) {
     const bool literal = segment.kind == config::Segment::Kind::literal;
-    const Slice piece = literal ? Slice(segment.text) : x.params.value(segment.text);
-    if (piece.empty()) continue;  // a {rest...} that is nothing
+    const std::optional<Slice> piece = literal ? Slice(segment.text) : x.params.value(segment.text);
+    const bool rest = segment.kind == config::Segment::Kind::rest;
+    if (!piece || (piece->empty() && !rest)) return std::nullopt;
+    if (piece->empty()) continue;
     pieces[count++] = "/";
-    pieces[count++] = piece;
+    pieces[count++] = *piece;
   }
   const bool open_end =
       !path_->segments.empty() && path_->segments.back().kind == config::Segment::Kind::rest;

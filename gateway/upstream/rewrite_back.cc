@@ -134,10 +134,13 @@ std::optional<Slice> RewriteBack::path(Slice canonical, const View& view) const 
   size_t count = 0;
   for (const Segment& segment : to_) {
     const auto same = std::ranges::find(from_, segment);
+    const std::optional<Slice> piece = is_literal(segment) ? Slice(segment.text)
+                                       : same != from_.end()
+                                           ? values[static_cast<size_t>(same - from_.begin())]
+                                           : view.params.value(segment.text);
+    if (!piece) return std::nullopt;
     pieces[count++] = "/";
-    pieces[count++] = is_literal(segment)   ? Slice(segment.text)
-                      : same != from_.end() ? values[static_cast<size_t>(same - from_.begin())]
-                                            : view.params.value(segment.text);
+    pieces[count++] = *piece;
   }
   if (count == 0 && left.empty()) left = "/";
   pieces[count++] = left;

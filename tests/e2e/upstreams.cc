@@ -214,6 +214,36 @@ TEST_CASE("a route rewrites the path: the backend gets what was matched, encoded
   CHECK(checked.err.find("{other} is not in match.path") != std::string::npos);
 }
 
+TEST_CASE(
+    "routes that share a path have their own names in it: what is validated and what is rewritten are "
+    "theirs") {
+  Origin origin;
+  const std::string to = "authenticate: public, forward: { to: web, path: ";
+  Gateway gateway("upstreams: { web: { targets: [" + quoted(origin.target()) + "] } }\nroutes:\n" +
+                  "  - { name: read, match: { path: \"/orders/{id}\", methods: [GET] }, validate: { path: { "
+                  "id: { pattern: "
+                  "\"^[0-9]+$\" } } }, " +
+                  to + "\"/v1/orders/{id}\" } }\n" +
+                  "  - { name: write, match: { path: \"/orders/{order}\", methods: [POST] }, " + to +
+                  "\"/v1/orders/{order}\" } }\n" +
+                  "  - { name: see, match: { path: \"/t/{tenant}/{id}\", methods: [GET] }, " + to +
+                  "\"/v1/{tenant}/{id}\" } }\n" +
+                  "  - { name: set, match: { path: \"/t/{id}/{tenant}\", methods: [POST] }, " + to +
+                  "\"/v2/{tenant}/{id}\" } }\n");
+  const auto asked_for = [&](const std::string& path) {
+    return origin.last().head.contains(" " + path + " HTTP/1.1");
+  };
+  CHECK(gateway.ask(get("/orders/abc")).status == 400);
+  CHECK(gateway.ask(get("/orders/7")).status == 200);
+  CHECK(asked_for("/v1/orders/7"));
+  CHECK(gateway.ask(post("/orders/x", "{}")).status == 200);
+  CHECK(asked_for("/v1/orders/x"));
+  CHECK(gateway.ask(get("/t/acme/7")).status == 200);
+  CHECK(asked_for("/v1/acme/7"));
+  CHECK(gateway.ask(post("/t/7/acme", "{}")).status == 200);
+  CHECK(asked_for("/v2/acme/7"));
+}
+
 TEST_CASE("answers name the client's paths where the route rewrites them, and are left alone elsewhere") {
   Origin origin([](const OriginRequest& r) {
     const size_t host = r.head.find("Host: ") + 6;

@@ -80,3 +80,17 @@ TEST_CASE("methods: 405 tells which there are") {
   CHECK(t.find("h", "/pot", "BREW") == "brew");
   CHECK(t.find("h", "/pot", "OTHER") == "405 BREW");
 }
+
+TEST_CASE("routes of one path that differ in method keep their own names of its parameters") {
+  Table t;
+  t.add("read", "", "/t/{tenant}/{id}", {"GET"})
+      .add("write", "", "/t/{id}/{tenant}", {"POST", "PUT"})
+      .add("other", "", "/t/{x}/{y}")
+      .add("files", "", "/f/{path...}", {"GET"})
+      .add("upload", "", "/f/{name...}", {"PUT"});
+  CHECK(t.find("h", "/t/acme/7") == "read tenant=acme id=7");
+  CHECK(t.find("h", "/t/7/acme", "PUT") == "write id=7 tenant=acme");
+  CHECK(t.find("h", "/t/a/b", "DELETE") == "other x=a y=b");
+  CHECK(t.find("h", "/f/a/b") == "files path=a/b");
+  CHECK(t.find("h", "/f/a/b", "PUT") == "upload name=a/b");
+}
