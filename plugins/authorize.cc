@@ -124,7 +124,7 @@ class Authorize final : public Policy {
 std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   AuthorizeOptions options;
   reader.value(options);
-  if (options.mode == config::Mode::off) return nullptr;
+  if (!reader.whole() || options.mode == config::Mode::off) return nullptr;
   return std::make_unique<Authorize>(setup, std::move(options));
 }
 

@@ -46,7 +46,7 @@ class BodyLimit final : public Policy {
 std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   BodyOptions options;
   reader.value(options);
-  if (options.mode == config::Mode::off) return nullptr;
+  if (!reader.whole() || options.mode == config::Mode::off) return nullptr;
   return std::make_unique<BodyLimit>(setup, options);
 }
 

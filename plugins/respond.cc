@@ -53,6 +53,7 @@ class Respond final : public Plugin {
 std::unique_ptr<Plugin> make(config::Reader& reader, Setup&) {
   RespondOptions options;
   reader.value(options);
+  if (!reader.whole()) return nullptr;
   return std::make_unique<Respond>(std::move(options));
 }
 

@@ -194,7 +194,7 @@ void Match::check(Reader& reader) {
   Reader entries = reader.at("methods");
   for (size_t i = 0; i < methods.size(); ++i) {
     Reader entry = entries.at(i);
-    if (entry.node().kind == Node::Kind::string) check_method(entry, methods[i]);
+    if (entry.node().is_scalar() && entry.node().kind != Node::Kind::null) check_method(entry, methods[i]);
     if (std::find(methods.begin(), methods.begin() + static_cast<ptrdiff_t>(i), methods[i]) !=
         methods.begin() + static_cast<ptrdiff_t>(i)) {
       entry.error(fmt::format("\"{}\" is there twice", text::printable(methods[i])));

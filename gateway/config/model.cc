@@ -12,32 +12,21 @@
 #include "gateway/base/cidr.h"
 #include "gateway/base/text.h"
 #include "gateway/config/address.h"
+#include "gateway/config/ranges.h"
 
 namespace sallyport::config {
 namespace {
 
-constexpr Duration longest_wait = std::chrono::hours(24);
-
-void check_wait(Reader& reader, std::string_view key, Duration value) {
-  if (value <= Duration::zero()) reader.error_at(key, fmt::format("{} must be longer than 0", key));
-  if (value > longest_wait) reader.error_at(key, fmt::format("{} can be 24h at most", key));
-}
-
-void check_between(Reader& reader, std::string_view key, uint64_t value, uint64_t least, uint64_t most) {
-  if (value >= least && value <= most) return;
-  reader.error_at(key, fmt::format("{} must be from {} to {}", key, least, most));
-}
-
-void check_between(Reader& reader, std::string_view key, Bytes value, Bytes least, Bytes most) {
-  if (value.count >= least.count && value.count <= most.count) return;
-  reader.error_at(key, fmt::format("{} must be from {} to {}", key, to_string(least), to_string(most)));
+// What a value of text is read from: also a number, as in `address: 1`.
+bool says_something(const Node* node) {
+  return node != nullptr && node->is_scalar() && node->kind != Node::Kind::null;
 }
 
 // That the file is there and can be read is said at load, and not by the first client that needs it.
 void check_file(Reader& reader, std::string_view key, const FilePath& file) {
   const Node* node = reader.node().find(key);
-  if (node == nullptr || node->kind != Node::Kind::string) return;
-  if (file.empty()) return reader.error_at(key, fmt::format("{}: expected the path of a file", key));
+  if (!says_something(node)) return;
+  if (file.empty()) return;  // the reader has said so
   struct stat status{};
   const char* wrong = nullptr;
   if (stat(file.resolved.c_str(), &status) != 0 || access(file.resolved.c_str(), R_OK) != 0) {
@@ -60,15 +49,15 @@ void check_names(Reader& reader, std::string_view key) {
   if (map == nullptr) return;
   for (const Node::Member& member : map->members) {
     if (is_name(member.name)) continue;
-    reader.problems().add(member.mark,
-                          fmt::format("\"{}\" is no name: 1 to 64 letters, digits, \"_\", \"-\" and \".\"",
-                                      text::printable(member.name)));
+    reader.error_at(member.mark,
+                    fmt::format("\"{}\" is no name: 1 to 64 letters, digits, \"_\", \"-\" and \".\"",
+                                text::printable(member.name)));
   }
 }
 
 void check_address(Reader& reader, const std::string& address) {
   const Node* node = reader.node().find("address");
-  if (node == nullptr || node->kind != Node::Kind::string) return;
+  if (!says_something(node)) return;
   if (auto parsed = parse_address(address); !parsed) reader.error_at("address", parsed.error().detail);
 }
 
@@ -208,7 +197,7 @@ void AccessLogTo::check(Reader& reader) {
 }
 
 void Shutdown::check(Reader& reader) {
-  if (drain_timeout > longest_wait) reader.error_at("drain_timeout", "drain_timeout can be 24h at most");
+  check_between(reader, "drain_timeout", drain_timeout, Duration::zero(), longest_wait);
 }
 
 void ClientTls::check(Reader& reader) { check_file(reader, "ca", ca); }
@@ -220,7 +209,7 @@ void Store::check(Reader& reader) {
   check_wait(reader, "timeout", timeout);
   check_wait(reader, "connect_timeout", connect_timeout);
   const Node* node = reader.node().find("url");
-  if (node == nullptr || node->kind != Node::Kind::string) return;
+  if (!says_something(node)) return;
   const auto parsed = parse_redis_url(url);
   if (!parsed) reader.error_at("url", parsed.error().detail);
   if (parsed && !parsed->tls && reader.has("tls")) reader.error_at("tls", "tls is for a rediss:// URL");

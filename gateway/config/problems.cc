@@ -7,25 +7,46 @@
 #include <utility>
 
 namespace sallyport::config {
+namespace {
 
-void Problems::add(const Mark& mark, std::string message) {
+void keep(std::vector<Problem>& list, const Mark& mark, std::string message) {
   const auto same = [&](const Problem& p) {  // a block of `defaults` is read once for each route
     return p.mark.line == mark.line && p.mark.column == mark.column && p.message == message;
   };
-  if (std::ranges::any_of(found_, same)) return;
-  if (found_.size() < kept_max) found_.push_back({mark, std::move(message)});
+  if (list.size() >= Problems::kept_max || std::ranges::any_of(list, same)) return;
+  list.push_back({mark, std::move(message)});
+}
+
+}  // namespace
+
+std::string Problem::place() const {
+  return mark.file == nullptr ? "" : fmt::format("{}:{}:{}", *mark.file, mark.line, mark.column);
+}
+
+void Problems::add(const Mark& mark, std::string message) { keep(wrong_, mark, std::move(message)); }
+
+void Problems::warn(const Mark& mark, std::string message) { keep(warnings_, mark, std::move(message)); }
+
+void Problems::add_all(const Problems& other) {
+  for (const Problem& p : other.wrong_) add(p.mark, p.message);
+  for (const Problem& p : other.warnings_) warn(p.mark, p.message);
 }
 
 std::string Problems::text() const {
-  std::vector<const Problem*> in_order;
-  for (const Problem& p : found_) in_order.push_back(&p);
-  std::ranges::sort(in_order, {},
-                    [](const Problem* p) { return std::tuple(p->mark.line, p->mark.column, p); });
+  struct Line {
+    const Problem* problem;
+    std::string_view kind;
+  };
+  std::vector<Line> in_order;
+  for (const Problem& p : wrong_) in_order.push_back({&p, ""});
+  for (const Problem& p : warnings_) in_order.push_back({&p, "warning: "});
+  std::ranges::stable_sort(in_order, {}, [](const Line& line) {
+    return std::tuple(line.problem->mark.line, line.problem->mark.column);
+  });
   std::string out;
-  for (const Problem* p : in_order) {
-    if (p->mark.file != nullptr)
-      out += fmt::format("{}:{}:{}: ", *p->mark.file, p->mark.line, p->mark.column);
-    out += p->message + "\n";
+  for (const auto& [problem, kind] : in_order) {
+    const std::string place = problem->place();
+    out += fmt::format("{}{}{}{}\n", place, place.empty() ? "" : ": ", kind, problem->message);
   }
   return out;
 }

@@ -1,5 +1,9 @@
-// Problems: everything that is wrong with a config, collected so that one run of `check` tells it all. One
-// thread.
+// Problems: everything that is wrong with a config, collected so that one run of `check` tells it all; and
+// what is valid but unwise, as warnings. One thread.
+//
+// It is for people: the same thing is told once, and of a hostile file not everything. Whether a block could
+// be read is what its Reader says (Reader::whole), or whether a Problems of its own is empty; never how many
+// there are.
 #pragma once
 
 #include <string>
@@ -12,6 +16,8 @@ namespace sallyport::config {
 struct Problem {
   Mark mark;
   std::string message;  // one line; for an unknown key with a "did you mean"
+  // "file:line:column"; empty: nobody knows where.
+  std::string place() const;
 };
 
 class Problems {
@@ -19,13 +25,21 @@ class Problems {
   static constexpr size_t kept_max = 100;  // of a hostile file we tell no more
 
   void add(const Mark& mark, std::string message);
-  bool empty() const noexcept { return found_.empty(); }
-  const std::vector<Problem>& all() const noexcept { return found_; }
-  // "file:line:column: message", one a line, in the order of the file.
+  // Of something that works, and that somebody should look at all the same.
+  void warn(const Mark& mark, std::string message);
+  // Both, from another list.
+  void add_all(const Problems& other);
+
+  // True if nothing is wrong; there may be warnings.
+  bool empty() const noexcept { return wrong_.empty(); }
+  const std::vector<Problem>& all() const noexcept { return wrong_; }
+  const std::vector<Problem>& warnings() const noexcept { return warnings_; }
+  // "file:line:column: message", or "…: warning: message", one a line, in the order of the file.
   std::string text() const;
 
  private:
-  std::vector<Problem> found_;
+  std::vector<Problem> wrong_;
+  std::vector<Problem> warnings_;
 };
 
 }  // namespace sallyport::config

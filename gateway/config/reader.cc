@@ -29,21 +29,32 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 Reader::Reader(const Node& node, Problems& problems, std::string path, std::string directory)
     : node_(&node), problems_(&problems), path_(std::move(path)), directory_(std::move(directory)) {}
 
-void Reader::error(std::string message) { problems_->add(node_->mark, std::move(message)); }
+Reader::Reader(const Node& node, Reader& parent, std::string path)
+    : Reader(node, *parent.problems_, std::move(path), parent.directory_) {
+  parent_ = &parent;
+}
+
+void Reader::error(std::string message) { error_at(node_->mark, std::move(message)); }
 
 void Reader::error_at(std::string_view key, std::string message) {
   const Node* child = node_->find(key);
-  problems_->add(child == nullptr ? node_->mark : child->mark, std::move(message));
+  error_at(child == nullptr ? node_->mark : child->mark, std::move(message));
 }
 
-Reader Reader::at(std::string_view key) const {
-  std::string path = path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
-  return {*node_->find(key), *problems_, std::move(path), directory_};
+void Reader::error_at(const Mark& mark, std::string message) {
+  refuse();
+  problems_->add(mark, std::move(message));
 }
 
-Reader Reader::at(size_t index) const {
-  return {node_->items[index], *problems_, fmt::format("{}[{}]", path_, index), directory_};
+void Reader::refuse() noexcept {
+  for (Reader* reader = this; reader != nullptr; reader = reader->parent_) reader->whole_ = false;
 }
+
+Reader Reader::at(std::string_view key) {
+  return {*node_->find(key), *this, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key)};
+}
+
+Reader Reader::at(size_t index) { return {node_->items[index], *this, fmt::format("{}[{}]", path_, index)}; }
 
 void Reader::note_known(std::string_view key) { known_.emplace_back(key); }
 
@@ -54,9 +65,9 @@ void Reader::missing(std::string_view key) {
 void Reader::finish() {
   for (const Node::Member& member : node_->members) {
     if (std::ranges::find(known_, member.name) != known_.end()) continue;
-    problems_->add(member.mark, fmt::format("unknown key \"{}\"{}{}", text::printable(member.name),
-                                            path_.empty() ? "" : " in " + text::printable(path_),
-                                            did_you_mean(member.name, known_)));
+    error_at(member.mark, fmt::format("unknown key \"{}\"{}{}", text::printable(member.name),
+                                      path_.empty() ? "" : " in " + text::printable(path_),
+                                      did_you_mean(member.name, known_)));
   }
 }
 
@@ -166,7 +177,8 @@ void Reader::value(Rate& out) {
 void Reader::value(FilePath& out) {
   std::string written;
   value(written);
-  if (written.empty()) return;
+  if (!whole()) return;
+  if (written.empty()) return error(fmt::format("{}: expected the path of a file", text::printable(path_)));
   out = {written, resolve_path(written, directory_)};
 }
 

@@ -17,7 +17,7 @@
 // short form (`limit: [a, b]`, `authenticate: public`), it has `bool shorthand(Reader&)`: called first when
 // the node is not a map; it returns true if it has read the node. After `fields`, an optional `void
 // check(Reader&)` may add problems that concern several keys. Writer calls `fields` only, unless a `bool
-// shorthand(Writer&)` has written the value. Main thread only.
+// shorthand(Writer&)` has written the value. One thread.
 #pragma once
 
 #include <array>
@@ -64,20 +64,28 @@ class Reader {
  public:
   // Reads `node`, whose place in the config is `path` ("routes[0].limit"). Both must outlive the Reader.
   Reader(const Node& node, Problems& problems, std::string path, std::string directory);
+  Reader(const Reader&) = delete;  // a child knows its parent's place
+  Reader& operator=(const Reader&) = delete;
 
   const Node& node() const noexcept { return *node_; }
   const std::string& path() const noexcept { return path_; }
   const std::string& directory() const noexcept { return directory_; }  // relative paths start here
-  Problems& problems() noexcept { return *problems_; }
 
   // Adds a problem at this node, at one of its keys, or at any mark.
   void error(std::string message);
   void error_at(std::string_view key, std::string message);
+  void error_at(const Mark& mark, std::string message);
+  // What this block needs is not there, and that has been told where it is wrong.
+  void refuse() noexcept;
+  // False once anything was wrong with this node or with a child that was read from here. Whoever makes
+  // something of a block looks at it first; the value that was read is then good for looking for more
+  // problems only.
+  bool whole() const noexcept { return whole_; }
 
   bool has(std::string_view key) const noexcept { return node_->find(key) != nullptr; }
-  // A reader for a child. The key must be there.
-  Reader at(std::string_view key) const;
-  Reader at(size_t index) const;
+  // A reader for a child, which this one must outlive. The key must be there.
+  Reader at(std::string_view key);
+  Reader at(size_t index);
 
   // Reads a key into value; without the key the value stays as it is (its default).
   template <class T>
@@ -163,6 +171,7 @@ class Reader {
   bool expect(Node::Kind kind);
 
  private:
+  Reader(const Node& node, Reader& parent, std::string path);
   void note_known(std::string_view key);
   void missing(std::string_view key);
   int one_of(const std::vector<std::string>& names);
@@ -171,6 +180,8 @@ class Reader {
   Problems* problems_;
   std::string path_;
   std::string directory_;
+  Reader* parent_ = nullptr;  // null: the root
+  bool whole_ = true;
   std::vector<std::string> known_;
 };
 

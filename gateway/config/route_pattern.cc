@@ -124,9 +124,8 @@ std::string PathPattern::shape() const {
 
 bool PathPattern::shorthand(Reader& reader) {
   std::string written;
-  const size_t problems_before = reader.problems().all().size();
   reader.value(written);
-  if (reader.problems().all().size() != problems_before) return true;
+  if (!reader.whole()) return true;
   auto parsed = parse(written);
   if (parsed)
     *this = std::move(*parsed);

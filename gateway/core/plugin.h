@@ -66,9 +66,9 @@ enum class Band : uint8_t { address, size, authenticate, authorize, limit, valid
 struct PluginType {
   std::string_view name;  // the YAML key of a route
   Band band;
-  // Reads its own block; what is wrong goes to the reader's problems (null may then be returned). Also null
-  // when the block says that the plugin does nothing on this route. Called on the main thread to check the
-  // config, then once per worker.
+  // Reads its own block; what is wrong is told to the reader, which is then not whole: what is returned is
+  // thrown away. Null when the block says that the plugin does nothing on this route. Called on the main
+  // thread to check the config (what would cost memory need not be made then), then once per worker.
   std::unique_ptr<Plugin> (*make)(config::Reader&, Setup&);
   // Checks and prepares what the plugin owns outside the routes (authenticators, limits); main thread; may be
   // null.

@@ -13,6 +13,16 @@
 namespace sallyport::server {
 namespace {
 
+// Stands on a worker where a layer could not be made, as a file has changed since the config was checked:
+// nothing gets past what is not there.
+class NotMade final : public Plugin {
+ public:
+  Task<> handle(Exchange& x, Next) override {
+    return x.fail(Error{Code::internal, "config_changed_under_way",
+                        "a file that the config names is not what it was; reload the config"});
+  }
+};
+
 // The layers of one route, in the order of the bands.
 Chain make_chain(const config::Route& route, Setup& setup) {
   std::vector<std::unique_ptr<Plugin>> layers;
@@ -20,7 +30,9 @@ Chain make_chain(const config::Route& route, Setup& setup) {
     const config::PluginBlock* block = route.plugin(type->name);
     if (block == nullptr) continue;
     config::Reader reader(*block->block, setup.problems, block->path, setup.directory);
-    if (auto layer = type->make(reader, setup)) layers.push_back(std::move(layer));
+    auto layer = type->make(reader, setup);
+    if (!reader.whole()) layer = std::make_unique<NotMade>();
+    if (layer != nullptr) layers.push_back(std::move(layer));
   }
   return Chain(std::move(layers));
 }
@@ -30,11 +42,16 @@ Chain make_chain(const config::Route& route, Setup& setup) {
 std::shared_ptr<Generation> Generation::make(const std::string& path, Cache& process, Background* background,
                                              std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                              config::Problems& problems) {
+  return make(config::load(path, plugin_keys()), path, process, background, std::move(tickets), problems);
+}
+
+std::shared_ptr<Generation> Generation::make(config::Loaded loaded, const std::string& path, Cache& process,
+                                             Background* background,
+                                             std::shared_ptr<const Live<net::TicketKeys>> tickets,
+                                             config::Problems& problems) {
   std::shared_ptr<Generation> made(new Generation);
   made->path_ = path;
-  const std::vector<std::string_view> keys = plugin_keys();
-  config::Loaded loaded = config::load(path, keys);
-  for (const config::Problem& p : loaded.problems.all()) problems.add(p.mark, p.message);
+  problems.add_all(loaded.problems);
   if (loaded.model == nullptr) return nullptr;
   made->model_ = std::move(loaded.model);
   made->directory_ = std::move(loaded.directory);
@@ -115,7 +132,7 @@ std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>
     entries.push_back({route.match.host, &route.match.path, route.match.methods, world->all.back().get()});
   }
   world->routes = Router(entries);
-  if (!problems.empty()) {  // a file changed between the check and now; its owner keeps what it had
+  if (!problems.empty()) {  // a file changed between the check and now
     observe::log(observe::Level::error, "config_changed_under_way", {{"detail", problems.text()}});
   }
   return world;

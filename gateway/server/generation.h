@@ -19,8 +19,13 @@ namespace sallyport::server {
 class Generation {
  public:
   // Reads the config and everything it names. background: null to check only. Null, with problems, if
-  // anything is wrong.
+  // anything is wrong; else there may be warnings.
   static std::shared_ptr<Generation> make(const std::string& path, Cache& process, Background* background,
+                                          std::shared_ptr<const Live<net::TicketKeys>> tickets,
+                                          config::Problems& problems);
+  // The same of a config that has been loaded; path is only shown.
+  static std::shared_ptr<Generation> make(config::Loaded loaded, const std::string& path, Cache& process,
+                                          Background* background,
                                           std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                           config::Problems& problems);
 

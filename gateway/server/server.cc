@@ -21,6 +21,12 @@ constexpr int exit_config = 78;  // EX_CONFIG of sysexits.h
 constexpr Duration ticket_life = std::chrono::hours(8);
 constexpr Duration drain_look = milliseconds(20);
 
+// What works, and somebody should look at.
+void log_warnings(const config::Problems& problems) {
+  for (const config::Problem& p : problems.warnings())
+    log(Level::warn, "config_warning", {{"at", p.place()}, {"warning", p.message}});
+}
+
 observe::AccessLog::Options log_options(const config::Model& model, size_t workers) {
   observe::AccessLog::Options options;
   options.workers = workers;
@@ -55,6 +61,7 @@ int Server::serve() {
     return exit_config;
   }
   observe::set_log_level(static_cast<Level>(generation_->model().log.level));
+  log_warnings(problems);
   const config::WorkerCount& wanted = generation_->model().workers;
   const size_t workers = options_.workers.value_or(wanted.automatic ? cpu_count() : wanted.count);
   for (size_t i = 0; i < workers; ++i) workers_.push_back(nullptr);
@@ -203,15 +210,15 @@ void Server::reload() {
   metrics_.counter("sallyport_config_reloads_total", {{"result", good ? "success" : "failure"}}).add();
   if (!good) {
     for (const config::Problem& p : problems.all()) {
-      const std::string at = p.mark.file == nullptr
-                                 ? config_path_
-                                 : fmt::format("{}:{}:{}", *p.mark.file, p.mark.line, p.mark.column);
-      log(Level::error, "config_reload_failed", {{"at", at}, {"problem", p.message}});
+      const std::string at = p.place();
+      log(Level::error, "config_reload_failed",
+          {{"at", at.empty() ? config_path_ : at}, {"problem", p.message}});
     }
     log(Level::error, "config_unchanged", {{"detail", "the config that was in force still is"}});
     return;
   }
   observe::set_log_level(static_cast<Level>(next->model().log.level));
+  log_warnings(problems);
   apply(std::move(next), std::move(added));
   log(Level::info, "config_reloaded", {{"config", config_path_}});
 }

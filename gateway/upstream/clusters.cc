@@ -72,11 +72,13 @@ std::shared_ptr<Cluster> find_cluster(const std::string& name, config::Reader& r
   }
   if (setup.checking()) return nullptr;
   const std::string key = fmt::format("upstream.{}\n{}", name, config::yaml_of(*block));
-  return setup.worker.get<Cluster>(key, [&]() -> std::shared_ptr<Cluster> {
+  auto cluster = setup.worker.get<Cluster>(key, [&]() -> std::shared_ptr<Cluster> {
     auto options = options_for(name, *block, setup.problems);
     if (!options) return nullptr;
     return std::make_shared<Cluster>(*setup.loop, setup.metrics, std::move(*options));
   });
+  if (cluster == nullptr) reader.refuse();
+  return cluster;
 }
 
 void check_upstreams(Setup& setup) {

@@ -349,7 +349,7 @@ std::optional<RewriteBack> rewrite_back(const ForwardOptions& options, const con
 std::unique_ptr<Plugin> make_forward(config::Reader& reader, Setup& setup) {
   ForwardOptions options;
   reader.value(options);
-  if (options.to.empty()) return nullptr;
+  if (options.to.empty() && !reader.whole()) return nullptr;
   const auto route = std::ranges::find(setup.model.routes, setup.route, &config::Route::name);
   std::optional<RewriteBack> back;
   if (route != setup.model.routes.end()) {
@@ -358,7 +358,7 @@ std::unique_ptr<Plugin> make_forward(config::Reader& reader, Setup& setup) {
   }
   check_upgrade(options, reader, setup);
   std::shared_ptr<Cluster> cluster = find_cluster(options.to, reader, setup);
-  if (cluster == nullptr) return nullptr;
+  if (cluster == nullptr || !reader.whole()) return nullptr;
   return std::make_unique<Forward>(std::move(cluster), options, std::move(back));
 }
 

@@ -213,7 +213,7 @@ std::shared_ptr<const ApiKeyTable> ApiKeyTable::read(const std::string& path, co
   plain.expect(text->size());
   if (!path.ends_with(".json") &&
       read_plain_keys(*text, [&](const ApiKeyEntry& entry) { plain.add(entry); })) {
-    for (const config::Problem& p : found.all()) problems.add(p.mark, p.message);
+    problems.add_all(found);
     return plain.finish();
   }
   const auto file = ApiKeyFile::parse_document(*text, path, shown, problems);

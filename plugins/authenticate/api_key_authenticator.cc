@@ -144,7 +144,7 @@ class ApiKeyAuthenticator final : public Authenticator {
 std::shared_ptr<Authenticator> make_api_key(config::Reader& reader, Setup& setup) {
   ApiKeyOptions options;
   reader.value(options);
-  if (options.file.empty()) return nullptr;
+  if (!reader.whole()) return nullptr;
   std::shared_ptr<KeyStore> store = key_store(options, reader, setup);
   return store == nullptr ? nullptr
                           : std::make_shared<ApiKeyAuthenticator>(std::move(options), std::move(store));

@@ -194,7 +194,7 @@ std::optional<ApiKeyFile> ApiKeyFile::parse_document(std::string_view text, cons
     reader.value(file);
     if (found.empty() && file.version != 1) reader.error("this key file has another version than 1");
   }
-  for (const config::Problem& p : found.all()) problems.add(p.mark, p.message);
+  problems.add_all(found);
   if (!found.empty()) return std::nullopt;
   return file;
 }

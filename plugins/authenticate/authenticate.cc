@@ -171,7 +171,11 @@ class Authenticate final : public Policy, private Admission {
 
 std::shared_ptr<Authenticator> named(const std::string& name, config::Reader& reader, std::string_view key,
                                      Setup& setup) {
-  if (setup.model.authenticator(name) != nullptr) return find_authenticator(name, setup);
+  if (setup.model.authenticator(name) != nullptr) {
+    auto found = find_authenticator(name, setup);
+    if (found == nullptr) reader.refuse();
+    return found;
+  }
   std::vector<std::string> known;
   for (const auto& [other, unused] : setup.model.authenticators) known.push_back(other);
   const auto near = text::nearest(name, known);
@@ -190,6 +194,7 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
     if (auto one = named(name, reader, all ? "all_of" : "any_of", setup))
       authenticators.push_back(std::move(one));
   }
+  if (!reader.whole()) return nullptr;
   return std::make_unique<Authenticate>(setup, options.mode, std::move(authenticators), all);
 }
 

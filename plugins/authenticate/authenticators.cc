@@ -20,7 +20,10 @@ std::shared_ptr<Authenticator> find_authenticator(const std::string& name, Setup
   const config::AuthenticatorBlock& block = *setup.model.authenticator(name);
   return setup.snapshot.get<Authenticator>("authenticator." + name, [&]() -> std::shared_ptr<Authenticator> {
     config::Reader reader(*block.block, setup.problems, block.path, setup.directory);
-    if (const AuthenticatorKind* kind = kind_called(block.type)) return kind->make(reader, setup);
+    if (const AuthenticatorKind* kind = kind_called(block.type)) {
+      auto made = kind->make(reader, setup);
+      return reader.whole() ? std::move(made) : nullptr;
+    }
     const auto near = text::nearest(block.type, {"api_key", "jwt"});
     reader.error_at("type", fmt::format("there is no type \"{}\"; there are api_key and jwt{}",
                                         text::printable(block.type),

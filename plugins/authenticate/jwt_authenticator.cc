@@ -99,7 +99,7 @@ class JwtAuthenticator final : public Authenticator {
 std::shared_ptr<Authenticator> make_jwt(config::Reader& reader, Setup& setup) {
   JwtOptions options;
   reader.value(options);
-  if (options.jwks.file.empty() && options.jwks.url.empty()) return nullptr;
+  if (!reader.whole()) return nullptr;
   auto source = find_key_source(options.jwks, reader.at("jwks"), setup);
   if (source == nullptr) return nullptr;
   TokenRules rules;

@@ -142,11 +142,12 @@ class Limit final : public Policy {
   std::unique_ptr<SharedBuckets> shared_;  // null: none is in a Redis
 };
 
-std::shared_ptr<Shared> shared_for(const std::string& name, Setup& setup) {
+// Null, and the reader is told, if it cannot be had; also while the config is only checked.
+std::shared_ptr<Shared> shared_for(const std::string& name, config::Reader& reader, Setup& setup) {
   const config::Store& block = *setup.model.store(name);
   auto options = store::redis_options(name, block);
   if (!options) {
-    setup.problems.add(block.mark, options.error().detail);
+    reader.error_at(block.mark, fmt::format("store {}: {}", name, options.error().detail));
     return nullptr;
   }
   if (setup.checking()) return nullptr;
@@ -158,7 +159,11 @@ std::shared_ptr<Shared> shared_for(const std::string& name, Setup& setup) {
 }
 
 std::optional<LimitRule> named_rule(const std::string& name, config::Reader& reader, Setup& setup) {
-  if (setup.model.limit(name) != nullptr) return LimitRule::read(name, setup);
+  if (setup.model.limit(name) != nullptr) {
+    auto rule = LimitRule::read(name, setup);
+    if (!rule) reader.refuse();
+    return rule;
+  }
   std::vector<std::string> known;
   for (const auto& [other, unused] : setup.model.limits) known.push_back(other);
   const auto near = text::nearest(name, known);
@@ -185,12 +190,12 @@ std::unique_ptr<Plugin> make_limit(config::Reader& reader, Setup& setup) {
     if (rule->remote) remote = store;
     rules.push_back(std::move(*rule));
   }
-  if (rules.empty() || rules.size() > LimitRule::per_route_max || options.mode == config::Mode::off)
+  auto shared = remote.empty() ? nullptr : shared_for(remote, reader, setup);
+  if (!reader.whole() || setup.checking() || rules.empty() || options.mode == config::Mode::off)
     return nullptr;
   auto table = setup.process.get<LimitTable>(
       fmt::format("limit.table {}", setup.model.stores.memory.entries),
       [&] { return std::make_shared<LimitTable>(setup.model.stores.memory.entries); });
-  auto shared = remote.empty() ? nullptr : shared_for(remote, setup);
   return std::make_unique<Limit>(setup, options.mode, std::move(rules), std::move(table), std::move(shared));
 }
 

@@ -86,7 +86,6 @@ uint32_t LimitOptions::lease_in_force() const noexcept {
 std::optional<LimitRule> LimitRule::read(const std::string& name, Setup& setup) {
   LimitRule rule;
   rule.name = name;
-  const size_t before = setup.problems.all().size();
   config::Reader reader(**setup.model.limit(name), setup.problems, "limits." + name, setup.directory);
   reader.value(rule.options);
   const LimitOptions& o = rule.options;
@@ -99,7 +98,7 @@ std::optional<LimitRule> LimitRule::read(const std::string& name, Setup& setup) 
   }
   if (o.store == "memory" && o.lease != 0)
     reader.error_at("lease", "lease: only a limit that counts in a Redis has leases");
-  if (setup.problems.all().size() != before || o.rate.count == 0) return std::nullopt;
+  if (!reader.whole()) return std::nullopt;
   for (const std::string& one : o.by) rule.by.push_back(*LimitBy::parse(one));
   rule.remote = o.store != "memory";
   if (rule.remote) rule.lease = o.lease_in_force();

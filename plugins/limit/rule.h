@@ -91,7 +91,7 @@ struct LimitRule {
   bool remote = false;  // in a Redis
   uint32_t lease = 1;   // how many requests a worker may take from there at once
 
-  // The rule of that name; nothing, with problems, if its block is wrong.
+  // The rule of that name, which is there; nothing, with problems, if its block is wrong.
   static std::optional<LimitRule> read(const std::string& name, Setup& setup);
   // The text that tells this request's bucket from all others; in x's arena.
   Slice key(Exchange& x, std::string_view route) const;

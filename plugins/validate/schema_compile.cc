@@ -61,7 +61,6 @@ class SchemaCompiler {
       : document_(document), problems_(problems) {}
 
   std::shared_ptr<const Schema> compile() {
-    const size_t before = problems_.all().size();
     schema_ = std::make_shared<Schema>();
     compile_at(document_);
     while (!open_.empty()) {  // subschemas one after the other, so that nesting costs no stack
@@ -69,13 +68,16 @@ class SchemaCompiler {
       open_.pop_back();
       fill(*node, index);
     }
-    if (problems_.all().size() == before) refuse_circles();
-    if (problems_.all().size() != before) return nullptr;
-    return schema_;
+    if (whole_) refuse_circles();
+    return whole_ ? schema_ : nullptr;
   }
 
  private:
-  void wrong(const Node& at, std::string message) { problems_.add(at.mark, "schema: " + message); }
+  void wrong(const Node& at, const std::string& message) { wrong_at(at.mark, message); }
+  void wrong_at(const config::Mark& mark, const std::string& message) {
+    whole_ = false;
+    problems_.add(mark, "schema: " + message);
+  }
 
   Index compile_at(const Node& node) {
     if (auto known = known_.find(&node); known != known_.end()) return known->second;
@@ -248,6 +250,7 @@ class SchemaCompiler {
   std::shared_ptr<Schema> schema_;
   std::map<const Node*, Index> known_;
   std::vector<std::pair<const Node*, Index>> open_;
+  bool whole_ = true;  // nothing was wrong so far
 };
 
 void SchemaCompiler::keyword(const Node::Member& m, SchemaNode& out) {
@@ -306,8 +309,8 @@ void SchemaCompiler::keyword(const Node::Member& m, SchemaNode& out) {
     known.emplace_back(k.name);
   }
   const auto near = text::nearest(m.name, known);
-  problems_.add(m.mark, fmt::format("schema: the keyword \"{}\" is not supported{}", text::printable(m.name),
-                                    near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+  wrong_at(m.mark, fmt::format("the keyword \"{}\" is not supported{}", text::printable(m.name),
+                               near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
 }
 
 std::shared_ptr<const Schema> Schema::compile(const Node& document, config::Problems& problems) {

@@ -39,6 +39,22 @@ TEST_CASE("SIGHUP reads the config again; a bad one leaves the old in force") {
   CHECK(gateway.ask(get("/x")).body == "two");
 }
 
+TEST_CASE("a config whose limit cannot be read does not end the gateway that serves") {
+  Gateway gateway(respond("one"));
+  const std::string limited =
+      "routes: [ { name: x, match: { path: /x }, authenticate: public, limit: [a], respond: "
+      "{ status: 204 } } ]\n";
+  int failures = 0;
+  for (const std::string wrong :
+       {"{ rate: 1/1s, by: ip, store: rediss }", "{ rate: 1/1s, by: \"header:\" }", "[]"}) {
+    gateway.rewrite_config("limits: { a: " + wrong + " }\n" + limited);
+    gateway.reload();
+    CHECK(gateway.has_metric("sallyport_config_reloads_total{result=\"failure\"} " +
+                             std::to_string(++failures)));
+    CHECK(gateway.ask(get("/x")).body == "one");
+  }
+}
+
 TEST_CASE("SIGTERM drains: what is under way is finished, and the exit status is 0") {
   std::atomic<bool> asked{false}, let_go{false};
   Origin slow([&](const OriginRequest& r) {

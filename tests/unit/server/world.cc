@@ -1,0 +1,57 @@
+// What a worker makes of a config that has been checked, when a file has changed since then.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "gateway/core/exchange.h"
+#include "tests/support/conf.h"
+
+using namespace sallyport;
+using test::Conf;
+
+namespace {
+
+struct NoResponder final : http::Responder {
+  Task<Result<void>> respond(const http::Request&, http::Response&) override {
+    return Task<Result<void>>::ready({});
+  }
+  void interim(const http::Request&, const http::Response&) override {}
+  http::Body& open_tunnel() override { std::abort(); }
+  bool head_sent() const noexcept override { return false; }
+  uint64_t content_received() const noexcept override { return 0; }
+  uint64_t content_sent() const noexcept override { return 0; }
+};
+
+}  // namespace
+
+TEST_CASE("a policy that cannot be made any more refuses; it is not left out") {
+  const Conf conf;
+  const test::Checked checked = Conf::check(
+      "version: 1\nlisteners: [{ name: m, address: 127.0.0.1:0, plaintext: true }]\n"
+      "stores: { far: { url: \"rediss://127.0.0.1:1\", tls: { ca: tls/tls.crt } } }\n"
+      "limits: { a: { rate: 1/1s, store: far } }\n"
+      "routes:\n  - { name: r, match: { path: / }, authenticate: public, limit: [a], respond: { status: 204 "
+      "} }\n"
+      "  - { name: s, match: { path: /s }, authenticate: public, respond: { status: 204 } }\n",
+      conf.path());
+  REQUIRE(checked.problems.text() == "");
+  std::filesystem::remove(conf.path() + "/tls/tls.crt");
+
+  Loop loop;
+  Cache process, worker;
+  observe::Metrics metrics;
+  const auto world = server::build_world(checked.generation, {0, loop, process, worker, metrics, nullptr});
+  const ConnectionInfo connection;
+  NoResponder responder;
+  const auto status_of = [&](size_t route) {
+    Exchange x(loop, connection, responder);
+    x.world = world;
+    x.route = world->all[route].get();
+    const Task<> run = world->all[route]->chain.run(x);
+    CHECK(run.done());
+    return x.response.status;
+  };
+  CHECK(status_of(0) == 500);
+  CHECK(status_of(1) == 204);
+}
