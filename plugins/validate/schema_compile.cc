@@ -147,10 +147,12 @@ class SchemaCompiler {
       wrong(name, "expected one of null, boolean, integer, number, string, array, object");
     };
     if (!v.is_list()) return one(v);
+    if (v.items.empty()) return wrong(v, "a value has a type: name one at least, or leave the key out");
     for (const Node& name : v.items) one(name);
   }
   void values(const Node& v, SchemaNode& out) {
-    if (!v.is_list()) return wrong(v, "expected a list of values");
+    if (!v.is_list() || v.items.empty()) return wrong(v, "expected a list of values");
+    if (out.has_values) return wrong(v, "enum beside const: write one of them");
     for (const Node& item : v.items) out.one_of_values.push_back(literal_of(item));
     out.has_values = true;
   }
@@ -248,9 +250,9 @@ class SchemaCompiler {
   const Node& document_;
   config::Problems& problems_;
   std::shared_ptr<Schema> schema_;
+  bool whole_ = true;  // nothing was wrong so far
   std::map<const Node*, Index> known_;
   std::vector<std::pair<const Node*, Index>> open_;
-  bool whole_ = true;  // nothing was wrong so far
 };
 
 void SchemaCompiler::keyword(const Node::Member& m, SchemaNode& out) {

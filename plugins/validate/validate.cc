@@ -13,6 +13,7 @@
 #include "gateway/http/media_type.h"
 #include "gateway/http/uri.h"
 #include "gateway/json/write.h"
+#include "plugins/validate/parameter_checks.h"
 #include "plugins/validate/schema.h"
 
 namespace sallyport {
@@ -293,7 +294,7 @@ std::shared_ptr<const Schema> schema_of(const config::Node& node, config::Reader
   return kept == nullptr ? nullptr : kept->schema;
 }
 
-std::vector<Parameter> parameters_of(const Parameters& from, Setup& setup) {
+std::vector<Parameter> parameters_of(const Parameters& from, config::Reader& reader, Setup& setup) {
   std::vector<Parameter> out;
   for (const auto& [name, raw] : from) {
     config::Node schema = *raw;
@@ -305,26 +306,44 @@ std::vector<Parameter> parameters_of(const Parameters& from, Setup& setup) {
       std::erase_if(schema.members, [](const config::Node::Member& m) { return m.name == "required"; });
     }
     p.schema = Schema::compile(schema, setup.problems);
-    if (p.schema != nullptr) out.push_back(std::move(p));
+    if (p.schema == nullptr)
+      reader.refuse();
+    else
+      out.push_back(std::move(p));
   }
   return out;
+}
+
+// What no request could have, or no value could match, is said at load.
+void check_parameters_of(config::Reader& reader, const Setup& setup) {
+  const auto route = std::ranges::find(setup.model.routes, setup.route, &config::Route::name);
+  for (const std::string_view key : {"query", "path", "headers"}) {
+    if (!reader.node().is_map() || !reader.has(key)) continue;
+    config::Reader block = reader.at(key);
+    if (key == "path" && route != setup.model.routes.end()) check_path_parameters(block, route->match.path);
+    if (key == "headers") check_header_parameters(block);
+    check_parameter_schemas(block);
+  }
 }
 
 std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   ValidateOptions options;
   reader.value(options);
+  check_parameters_of(reader, setup);
   if (options.mode == config::Mode::off) return nullptr;
   Rules rules;
   if (options.body && options.body->schema != nullptr) {
     config::Reader body = reader.at("body");
     rules.body_rule = *options.body;
     rules.body = schema_of(*options.body->schema, body, setup);
+    if (rules.body == nullptr) body.refuse();
   }
   rules.takes_undescribed = options.undescribed == Undescribed::allow;
-  if (options.query) rules.query = parameters_of(*options.query, setup);
+  if (options.query) rules.query = parameters_of(*options.query, reader, setup);
   if (!rules.query && !rules.takes_undescribed) rules.query.emplace();  // none
-  if (options.path) rules.path = parameters_of(*options.path, setup);
-  if (options.headers) rules.headers = parameters_of(*options.headers, setup);
+  if (options.path) rules.path = parameters_of(*options.path, reader, setup);
+  if (options.headers) rules.headers = parameters_of(*options.headers, reader, setup);
+  if (!reader.whole()) return nullptr;
   return std::make_unique<Validate>(setup, options.mode, std::move(rules));
 }
 

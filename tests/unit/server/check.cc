@@ -94,3 +94,32 @@ TEST_CASE("a value that is refused is not used: neither an empty path nor a size
           "status: 204 } }\n"),
       "\"1\" is not a method"));
 }
+
+TEST_CASE("parameters that no request has, or no value matches, are told at load") {
+  const auto of = [](std::string_view path, const std::string& validate) {
+    return problems_of("routes:\n  - { name: r, match: { path: \"" + std::string(path) +
+                       "\" }, authenticate: public, respond: { status: 204 }, validate: { " + validate +
+                       " } }\n");
+  };
+  CHECK(contains(of("/o/{id}", "path: { idd: {} }"), ": \"idd\" is not one of the {names} of match.path"));
+  CHECK(contains(of("/o/{id}", "path: { idd: {} }"), "did you mean \"id\"?"));
+  CHECK(contains(of("/o/id", "path: { id: {} }"), "is not one of the {names}"));
+  CHECK(of("/o/{id}/{r...}", "path: { id: {}, r: {} }") == "");
+  CHECK(contains(of("/", "headers: { \"X Tenant\": {} }"), "is not the name of a header"));
+  CHECK(contains(of("/", "headers: { \"\": {} }"), "is not the name of a header"));
+  CHECK(contains(of("/", "headers: { X-A: {}, x-a: {} }"), "\"X-A\" and \"x-a\" are one header"));
+  CHECK(contains(of("/", "query: { a: { type: [] } }"), "a value has a type"));
+  CHECK(contains(of("/", "query: { a: { enum: [] } }"), "expected a list of values"));
+  CHECK(contains(of("/", "query: { a: { const: x, enum: [y] } }"), "write one of them"));
+  for (std::string_view never : {"enum: [1, 2]", "const: 1", "const: true", "type: string, enum: [a, 1]",
+                                 "type: integer, const: \"1\"", "type: boolean, enum: [1]"}) {
+    CAPTURE(never);
+    CHECK(
+        contains(of("/", "query: { a: { " + std::string(never) + " } }"), "no value is ever equal to this"));
+  }
+  CHECK(contains(of("/", "query: { a: { minimum: 1 } }"), "minimum says nothing here"));
+  CHECK(of("/",
+           "query: { a: { type: integer, enum: [1, 2], minimum: 1 }, b: { enum: [a, \"1\"] }, c: { type: "
+           "[number, "
+           "boolean], enum: [1.5, true] }, d: { required: true, const: x } }") == "");
+}
