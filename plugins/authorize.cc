@@ -100,8 +100,9 @@ class Authorize final : public Policy {
     if (options_.max_age) {
       const std::string* text = who.claim("auth_time");
       const auto when = text == nullptr ? std::nullopt : text::parse_decimal(*text);
-      if (!when ||
-          now_s - static_cast<int64_t>(*when) > std::chrono::floor<seconds>(*options_.max_age).count())
+      const auto now = static_cast<uint64_t>(now_s);
+      const auto most = static_cast<uint64_t>(std::chrono::floor<seconds>(*options_.max_age).count());
+      if (!when || (now > *when && now - *when > most))
         return stronger("login_too_old",
                         "this asks for a more recent login; WWW-Authenticate says how recent");
     }

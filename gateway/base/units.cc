@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
+#include <expected>
 
 #include "gateway/base/text.h"
 
@@ -31,33 +31,35 @@ std::unexpected<Error> bad_unit(std::string_view text, std::string_view expected
               fmt::format("\"{}\" is not {}", text::printable(text), expected));
 }
 
-// "1.5s" → 1.5 × 10⁹; exact to the unit's smallest part, no overflow.
+std::unexpected<Error> too_large(std::string_view text, const std::string& most) {
+  return fail(Code::invalid_data, "too_large",
+              fmt::format("\"{}\" is too large: {} at most", text::printable(text), most));
+}
+
+enum class Wrong : uint8_t { form, size };
+
+// "1.5s" → 1.5 × 10⁹; what is left of a fraction below the smallest unit is cut off.
 template <size_t N>
-std::optional<uint64_t> parse_with_unit(std::string_view text, const std::array<Unit, N>& units) {
+std::expected<uint64_t, Wrong> parse_with_unit(std::string_view text, const std::array<Unit, N>& units,
+                                               uint64_t most) {
   if (text == "0") return 0;
-  size_t digits = 0;
-  while (digits < text.size() && (text::is_digit(text[digits]) || text[digits] == '.')) ++digits;
+  const size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
   const std::string_view number = text.substr(0, digits);
-  const std::string_view unit = text.substr(digits);
-  const size_t dot = number.find('.');
-  const auto whole = text::parse_decimal(number.substr(0, dot));
-  if (!whole) return std::nullopt;
-  uint64_t fraction = 0, fraction_of = 1;
-  if (dot != std::string_view::npos) {
-    const std::string_view part = number.substr(dot + 1);
-    const auto value = part.size() > 9 ? std::nullopt : text::parse_decimal(part);
-    if (!value) return std::nullopt;
-    fraction = *value;
-    for (size_t i = 0; i < part.size(); ++i) fraction_of *= 10;
-  }
-  for (const Unit& u : units) {
-    if (u.name != unit) continue;
-    constexpr uint64_t most = static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) / 2;
-    if (*whole > most / u.factor) return std::nullopt;
-    const auto part = static_cast<uint64_t>(static_cast<long double>(fraction) * u.factor / fraction_of);
-    return *whole * u.factor + part;
-  }
-  return std::nullopt;
+  const auto* unit = std::ranges::find(units, text.substr(digits), &Unit::name);
+  const size_t dot = std::min(number.find('.'), number.size());
+  const std::string_view whole_part = number.substr(0, dot);
+  const std::string_view part = number.substr(std::min(dot + 1, number.size()));
+  const bool good = unit != units.end() && !whole_part.empty() && number.find('.', dot + 1) == number.npos &&
+                    part.empty() == (dot == number.size()) && part.size() <= 9;
+  if (!good) return std::unexpected(Wrong::form);
+  const auto whole = text::parse_decimal(whole_part);  // nothing: beyond 64 bits
+  if (!whole || *whole > most / unit->factor) return std::unexpected(Wrong::size);
+  unsigned __int128 fraction = part.empty() ? 0 : *text::parse_decimal(part);
+  fraction *= unit->factor;
+  for (size_t i = 0; i < part.size(); ++i) fraction /= 10;
+  const uint64_t value = *whole * unit->factor + static_cast<uint64_t>(fraction);
+  if (value > most) return std::unexpected(Wrong::size);
+  return value;
 }
 
 template <size_t N>
@@ -96,25 +98,31 @@ int64_t days_from_civil(Civil c) noexcept {
 }  // namespace
 
 Result<Duration> parse_duration(std::string_view text) {
-  const auto value = parse_with_unit(text, duration_units);
-  if (!value)
-    return bad_unit(text, "a duration: a number and one of ns us ms s m h d, such as 250ms, 15m, 90d");
-  return Duration(static_cast<int64_t>(*value));
+  const auto value = parse_with_unit(text, duration_units, longest_duration.count());
+  if (value) return Duration(static_cast<int64_t>(*value));
+  if (value.error() == Wrong::size) return too_large(text, to_string(longest_duration));
+  return bad_unit(text, "a duration: a number and one of ns us ms s m h d, such as 250ms, 15m, 90d");
 }
 
 Result<Bytes> parse_bytes(std::string_view text) {
-  const auto value = parse_with_unit(text, byte_units);
-  if (!value) return bad_unit(text, "a size: a number and one of B KiB MiB GiB, such as 256KiB");
-  return Bytes{*value};
+  const auto value = parse_with_unit(text, byte_units, Bytes::max);
+  if (value) return Bytes{*value};
+  if (value.error() == Wrong::size) return too_large(text, to_string(Bytes{Bytes::max}));
+  return bad_unit(text, "a size: a number and one of B KiB MiB GiB, such as 256KiB");
 }
 
 Result<Rate> parse_rate(std::string_view text) {
-  const size_t slash = text.find('/');
-  const auto count = text::parse_decimal(text.substr(0, slash));
-  const auto per = slash == std::string_view::npos ? std::nullopt
-                                                   : parse_with_unit(text.substr(slash + 1), duration_units);
-  if (!count || !per || *count == 0 || *per == 0)
+  const size_t slash = std::min(text.find('/'), text.size());
+  const std::string_view digits = text.substr(0, slash);
+  const auto per = parse_with_unit(text.substr(std::min(slash + 1, text.size())), duration_units,
+                                   longest_duration.count());
+  const bool counted = !digits.empty() && digits.find_first_not_of("0123456789") == digits.npos;
+  if (!counted || (!per && per.error() == Wrong::form))
     return bad_unit(text, "a rate: so many per so long, such as 100/1m");
+  const auto count = text::parse_decimal(digits);
+  if (!count || *count > Rate::count_max || !per)
+    return too_large(text, fmt::format("{}/{}", Rate::count_max, to_string(longest_duration)));
+  if (*count == 0 || *per == 0) return bad_unit(text, "a rate: so many per so long, such as 100/1m");
   return Rate{*count, Duration(static_cast<int64_t>(*per))};
 }
 

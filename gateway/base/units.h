@@ -1,4 +1,7 @@
 // Units: durations, sizes and rates as the config writes them: 250ms, 256KiB, 100/1m. Any thread.
+//
+// None of them is larger than the limits here, so that what is made of one (a point in time, twice as much,
+// the same in a smaller unit) never overflows, and nobody has to look again.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +13,18 @@
 
 namespace sallyport {
 
+constexpr Duration longest_duration = std::chrono::hours(24 * 36'500);  // a hundred years
+
 // A number of bytes.
 struct Bytes {
+  static constexpr uint64_t max = 1ULL << 50;  // 1024 TiB
   uint64_t count = 0;
   bool operator==(const Bytes&) const = default;
 };
 
 // So many per so long: 100/1m.
 struct Rate {
+  static constexpr uint64_t count_max = 1'000'000'000'000;
   uint64_t count = 0;
   Duration per{};
   bool operator==(const Rate&) const = default;

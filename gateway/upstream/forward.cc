@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "gateway/base/text.h"
+#include "gateway/config/ranges.h"
 #include "gateway/core/request_id.h"
 #include "gateway/core/setup.h"
 #include "gateway/http/grpc.h"
@@ -58,6 +59,10 @@ struct ForwardOptions {
     io.field("credentials", credentials);
     io.field("upgrade", upgrade);
     io.field("idle_timeout", idle_timeout);
+  }
+  void check(config::Reader& reader) const {
+    if (timeout) config::check_wait(reader, "timeout", *timeout);
+    config::check_wait(reader, "idle_timeout", idle_timeout);
   }
 };
 

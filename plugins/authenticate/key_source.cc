@@ -9,6 +9,7 @@
 #include "gateway/base/arena.h"
 #include "gateway/base/file_state.h"
 #include "gateway/base/text.h"
+#include "gateway/config/ranges.h"
 #include "gateway/config/yaml.h"
 #include "gateway/crypto/hash.h"
 #include "gateway/http/uri.h"
@@ -185,7 +186,7 @@ void JwksOptions::check(config::Reader& reader) const {
   if (!url.empty()) {
     if (const auto wrong = wrong_with_url(url)) reader.error_at("url", *wrong);
   }
-  if (refresh < seconds(1)) reader.error_at("refresh", "refresh must be 1s at least");
+  config::check_between(reader, "refresh", refresh, seconds(1), std::chrono::hours(24));
 }
 
 std::shared_ptr<const KeySource> find_key_source(const JwksOptions& jwks, config::Reader reader,

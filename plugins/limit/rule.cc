@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdlib>
 
 #include "gateway/base/cidr.h"
 #include "gateway/base/text.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr uint64_t burst_max = 1'000'000'000;
 constexpr uint32_t lease_max = 1000;
+constexpr int64_t us_in_ns = 1000;
 
 // An IPv6 customer has a /64 at least: the whole of it is one caller.
 Slice address_of(Exchange& x) {
@@ -69,13 +71,41 @@ void LimitOptions::check(config::Reader& reader) const {
     }
   }
   if (by.empty() || by.size() > 8) reader.error_at("by", "by: from one to eight things");
-  if (burst > burst_max) reader.error_at("burst", "burst is too large");
+  if (burst > burst_max) reader.error_at("burst", fmt::format("burst can be {} at most", burst_max));
   if (lease > lease_max || lease > burst_in_force())
     reader.error_at("lease", fmt::format("lease can be {} at most, and not more than the burst", lease_max));
-  if (rate.count > 0 && rate.per.count() / static_cast<int64_t>(rate.count) < 1000) {
-    reader.error_at("rate", "a rate can be 1000000 a second at most");
+  if (rate.count > 0) check_rate(reader);
+}
+
+// What is computed of a rate and a burst is right, or they are refused: a bucket's times are counted in 64
+// bits of nanoseconds, and in Redis in whole microseconds.
+void LimitOptions::check_rate(config::Reader& reader) const {
+  const int64_t step_ns = rate.per.count() / static_cast<int64_t>(rate.count);
+  if (rate.per > std::chrono::hours(24 * 366))
+    return reader.error_at("rate", "a rate can be per 366d at most");
+  if (step_ns < 1000) return reader.error_at("rate", "a rate can be 1000000 a second at most");
+  if (const auto most = static_cast<uint64_t>(longest_duration.count() / step_ns); burst_in_force() > most) {
+    reader.error_at("burst",
+                    fmt::format("burst {} at {} takes more than {} to come back: make the burst {} at "
+                                "most, or the rate faster",
+                                burst_in_force(), to_string(rate), to_string(longest_duration), most));
+    return;
   }
-  if (rate.per > std::chrono::hours(24 * 366)) reader.error_at("rate", "a rate can be per 366d at most");
+  const int64_t us = bucket(us_in_ns).step;
+  const auto told = static_cast<int64_t>(rate.count) * us * us_in_ns;  // how long so many take in Redis
+  if (store != "memory" && std::abs(told - rate.per.count()) > rate.per.count() / 100) {
+    reader.error_at("rate",
+                    fmt::format("a Redis counts in whole microseconds, where {} would be {}/1s: write that, "
+                                "or a rate that is a whole number of microseconds a request",
+                                to_string(rate), seconds(1) / std::chrono::microseconds(us)));
+  }
+}
+
+// To the nearest unit; what does not fit is refused above.
+Gcra LimitOptions::bucket(int64_t unit) const noexcept {
+  const int64_t count = static_cast<int64_t>(rate.count) * unit;
+  const int64_t step = std::max<int64_t>((rate.per.count() + count / 2) / count, 1);
+  return {step, step * static_cast<int64_t>(burst_in_force())};
 }
 
 uint32_t LimitOptions::lease_in_force() const noexcept {
@@ -102,11 +132,8 @@ std::optional<LimitRule> LimitRule::read(const std::string& name, Setup& setup) 
   for (const std::string& one : o.by) rule.by.push_back(*LimitBy::parse(one));
   rule.remote = o.store != "memory";
   if (rule.remote) rule.lease = o.lease_in_force();
-  const auto burst = static_cast<int64_t>(o.burst_in_force());
-  rule.ns.step = o.rate.per.count() / static_cast<int64_t>(o.rate.count);
-  rule.ns.most = rule.ns.step * burst;
-  rule.us.step = std::max<int64_t>(rule.ns.step / 1000, 1);
-  rule.us.most = rule.us.step * burst;
+  rule.ns = o.bucket(1);
+  rule.us = o.bucket(us_in_ns);
   const int64_t window_s = std::max<int64_t>(std::chrono::ceil<seconds>(o.rate.per).count(), 1);
   rule.policy = fmt::format("\"{}\";q={};w={}", name, o.rate.count, window_s);
   return rule;

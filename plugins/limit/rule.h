@@ -58,11 +58,14 @@ struct LimitOptions {
     io.field("when_store_fails", when_store_fails);
   }
   void check(config::Reader& reader) const;
+  // Of this rate and burst, in units of so many nanoseconds.
+  Gcra bucket(int64_t unit) const noexcept;
   uint64_t burst_in_force() const noexcept { return burst != 0 ? burst : rate.count; }
   uint32_t lease_in_force() const noexcept;
 
  private:
   void read_by(config::Reader& reader);
+  void check_rate(config::Reader& reader) const;
 };
 
 // What is known of a bucket after a decision.

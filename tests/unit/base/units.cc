@@ -24,9 +24,23 @@ TEST_CASE("durations, sizes and rates read as they are written, and back") {
   CHECK(parse_rate("100/1m").value() == Rate{100, std::chrono::minutes(1)});
   CHECK_FALSE(parse_rate("0/1m"));
   CHECK_FALSE(parse_rate("100"));
+  CHECK(parse_duration("0.1d").value() == std::chrono::minutes(144));
   for (const char* text : {"250ms", "15m", "90d", "1500us"})
     CHECK(to_string(parse_duration(text).value()) == text);
   CHECK(to_string(Bytes{262144}) == "256KiB");
+}
+
+TEST_CASE("units end where sums and doublings of them would overflow") {
+  CHECK(parse_duration("36500d").value() == longest_duration);
+  CHECK(parse_duration("36500.000000001d").error().reason == "too_large");
+  CHECK(parse_duration("18446744073709551616ns").error().reason == "too_large");
+  CHECK(parse_duration("18446744073709551616x").error().reason == "bad_unit");
+  CHECK(parse_bytes("1048576GiB").value().count == Bytes::max);
+  CHECK(parse_bytes("1048576.5GiB").error().reason == "too_large");
+  CHECK(parse_rate("1000000000000/36500d").value() == Rate{Rate::count_max, longest_duration});
+  CHECK(parse_rate("18446744073709551615/1s").error().reason == "too_large");
+  CHECK(parse_rate("1/36501d").error().reason == "too_large");
+  CHECK(parse_rate("-1/1s").error().reason == "bad_unit");
 }
 
 TEST_CASE("dates are RFC 3339 in UTC, and only days of the calendar") {
