@@ -62,6 +62,7 @@ void read(const Node& document, std::span<const std::string_view> plugin_keys, L
     check_listener_names(*model, loaded.problems);
     check_addresses(*model, loaded.problems);
     check_routes(*model, loaded.problems);
+    warn_of_routes(*model, loaded.problems);
   }
   loaded.model = std::move(model);
 }

@@ -70,12 +70,6 @@ void check_names(const Model& model, Problems& problems) {
   }
 }
 
-bool is_public(const Route& route) {
-  const PluginBlock* block = route.plugin("authenticate");
-  return block != nullptr && block->block != nullptr && block->block->is_scalar() &&
-         block->block->text == "public";
-}
-
 bool has_policy(const Route& route, std::string_view key) {
   const PluginBlock* block = route.plugin(key);
   if (block == nullptr || block->block == nullptr) return false;
@@ -201,6 +195,14 @@ void Match::check(Reader& reader) {
     }
   }
 }
+
+bool is_public(const Route& route) {
+  const PluginBlock* block = route.plugin("authenticate");
+  return block != nullptr && block->block != nullptr && block->block->is_scalar() &&
+         block->block->text == "public";
+}
+
+bool asks_who_calls(const Route& route) { return has_policy(route, "authenticate") && !is_public(route); }
 
 void read_defaults(Reader& root, std::span<const std::string_view> plugin_keys, Model& model) {
   if (!root.has("defaults")) return;

@@ -25,4 +25,12 @@ void read_routes(Reader& root, std::span<const std::string_view> plugin_keys, Mo
 // Names are unique, no two routes match the same requests, each says who may call it and what answers.
 void check_routes(const Model& model, Problems& problems);
 
+// Warns of what is valid and dangerous: a public route beside a protected one of the same upstream.
+void warn_of_routes(const Model& model, Problems& problems);
+
+// `authenticate: public`.
+bool is_public(const Route& route);
+// It names authenticators, and is not off.
+bool asks_who_calls(const Route& route);
+
 }  // namespace sallyport::config

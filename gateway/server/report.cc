@@ -32,18 +32,18 @@ std::optional<config::Node> describe_block(const config::ShownBlock& shown, cons
   return std::nullopt;
 }
 
-std::string show_model(const Generation& generation) {
-  return config::show(generation.model(), [&](const config::ShownBlock& block) {
-    return describe_block(block, generation.directory());
-  });
-}
-
 void append_member(std::string& out, std::string_view name, std::string_view value) {
   out += fmt::format("\"{}\":", name);
   json::append_string(out, value);
 }
 
 }  // namespace
+
+std::string effective_config(const Generation& generation) {
+  return config::show(generation.model(), [&](const config::ShownBlock& block) {
+    return describe_block(block, generation.directory());
+  });
+}
 
 std::string Server::metrics() {
   for (const ListenerPlan& plan : generation_->listeners()) {
@@ -84,7 +84,7 @@ std::vector<std::string> Server::not_ready_reasons() {
   return reasons;
 }
 
-std::string Server::config_text() { return show_model(*generation_); }
+std::string Server::config_text() { return effective_config(*generation_); }
 
 std::string Server::routes_text() {
   std::string out = "[";
@@ -128,6 +128,7 @@ int check_config(const std::string& path) {
     fmt::print(stderr, "{}", problems.text());
     return 78;
   }
+  fmt::print(stderr, "{}", problems.text());  // warnings
   const config::Model& m = generation->model();
   fmt::print("ok: {}: {}, {}, {}\n", path, counted(m.listeners.size(), "listener"),
              counted(m.routes.size(), "route"), counted(m.upstreams.size(), "upstream"));
@@ -142,7 +143,7 @@ int show_config(const std::string& path) {
     fmt::print(stderr, "{}", problems.text());
     return 78;
   }
-  fmt::print("{}", show_model(*generation));
+  fmt::print("{}", effective_config(*generation));
   return 0;
 }
 

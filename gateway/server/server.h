@@ -78,7 +78,9 @@ class Server final : private AdminSource {
   bool draining_ = false;
 };
 
-// `sallyport check`: prints "ok: …" or every problem; the exit status.
+// The config in effect: defaults filled in, secrets as references. Reading it gives the same.
+std::string effective_config(const Generation& generation);
+// `sallyport check`: prints "ok: …", with warnings on stderr, or every problem; the exit status.
 int check_config(const std::string& path);
 // `sallyport show`.
 int show_config(const std::string& path);

@@ -238,6 +238,19 @@ TEST_CASE("check, show and version") {
   const Finished shown = run({binary(), "show", good});
   CHECK(shown.status == 0);
   CHECK(shown.out.find("header_timeout: ") != std::string::npos);
+  const std::string unwise = dir.write(
+      "unwise.yaml",
+      head + "upstreams: { app: { targets: [\"http://127.0.0.1:1\"] } }\n" +
+          "authenticators: { idp: { type: jwt, issuer: i, audiences: [a], algorithms: [ES256], jwks: { "
+          "url: \"https://idp.invalid/jwks\" } } }\nroutes:\n"
+          "  - { name: site, match: { path: \"/{rest...}\" }, authenticate: public, forward: { to: "
+          "app } }\n"
+          "  - { name: admin, match: { path: \"/admin/{rest...}\" }, authenticate: { any_of: [idp] }, "
+          "forward: { to: app } }\n");
+  const Finished warned = run({binary(), "check", unwise});
+  CHECK(warned.status == 0);
+  CHECK(warned.out.starts_with("ok: "));
+  CHECK(warned.err.find("unwise.yaml:7:26: warning: route \"site\"") != std::string::npos);
   dir.write("shown.yaml", shown.out);
   CHECK(run({binary(), "check", dir.path("shown.yaml")}).status == 0);
   std::istringstream versions(run({binary(), "version"}).out);

@@ -123,3 +123,43 @@ TEST_CASE("parameters that no request has, or no value matches, are told at load
            "[number, "
            "boolean], enum: [1.5, true] }, d: { required: true, const: x } }") == "");
 }
+
+namespace {
+
+// Two routes of one upstream: what check warns of.
+std::string warnings_of(const std::string& open, const std::string& closed,
+                        std::string_view open_upstream = "app") {
+  const test::Checked checked = Conf::check(
+      std::string(head) +
+          "upstreams: { app: { targets: [http://127.0.0.1:1] }, other: { targets: [http://127.0.0.1:2] } }\n"
+          "authenticators: { keys: { type: api_key, file: ../keys.yaml, pepper: env:KEY_PEPPER } }\nroutes:\n"
+          "  - { name: site, match: { " +
+          open + " }, authenticate: public, forward: { to: " + std::string(open_upstream) +
+          " } }\n  - { name: admin, match: { " + closed +
+          " }, authenticate: { any_of: [keys] }, forward: { to: app } }\n",
+      SALLYPORT_SOURCE_DIR "/conf/examples");
+  CHECK(checked.problems.empty());
+  CHECK(checked.generation != nullptr);
+  return checked.problems.text();
+}
+
+}  // namespace
+
+TEST_CASE("a public route that takes what a protected one beside it does not recognise is warned of") {
+  setenv("KEY_PEPPER", "pepper", 1);
+  const std::string rest = "path: \"/{rest...}\"", admin = "path: \"/admin/{rest...}\"";
+  CHECK(warnings_of(rest, admin)
+            .starts_with("t.yaml:6:26: warning: route \"site\" (/{rest...}) is public and takes what route "
+                         "\"admin\" (/admin/{rest...}) "
+                         "does not recognise"));
+  CHECK(warnings_of("path: \"/{page}\"", "path: /admin") != "");
+  CHECK(warnings_of("path: \"/a/{rest...}\"", "path: /a/admin") != "");
+  CHECK(warnings_of(rest + ", host: \"*.example.com\"", admin + ", host: api.example.com") != "");
+  CHECK(warnings_of(rest, admin, "other") == "");
+  CHECK(warnings_of("path: /site", admin) == "");
+  CHECK(warnings_of("path: \"/b/{rest...}\"", admin) == "");
+  CHECK(warnings_of(admin, rest) == "");  // the protected one takes all the rest
+  CHECK(warnings_of(rest + ", host: a.com", admin + ", host: b.com") == "");
+  CHECK(warnings_of(rest + ", methods: [GET]", admin + ", methods: [POST]") == "");
+  CHECK(warnings_of("path: \"/{id}\", methods: [GET]", "path: \"/{id}\", methods: [POST]") == "");
+}
