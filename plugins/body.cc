@@ -20,27 +20,22 @@ struct BodyOptions {
   }
 };
 
-class BodyLimit final : public Policy {
+class BodyLimit final : public Policy, public ContentLimiter {
  public:
   BodyLimit(Setup& setup, const BodyOptions& options)
-      : Policy(setup, "body", options.mode),
-        max_(options.max.count),
-        shadow_(options.mode == config::Mode::shadow) {}
+      : Policy(setup, "body", options.mode), max_(options.max.count) {}
 
   Task<Decision> decide(Exchange& x) override {
-    const bool known = x.request.length.kind == http::BodyLength::Kind::counted;
-    if (shadow_ && !known) return Task<Decision>::ready(pass());  // in shadow nothing may be cut off
-    if (shadow_ ? x.request.length.bytes <= max_ : x.limit_body(max_).has_value()) {
-      return Task<Decision>::ready(pass());
-    }
+    if (x.limit_body(max_, *this)) return Task<Decision>::ready(pass());
     return Task<Decision>::ready(
-        refuse(Code::body_too_large, "body_too_large",
+        refuse(Code::body_too_large, too_large,
                fmt::format("the content is larger than the {} bytes this route takes", max_)));
   }
+  bool exceeded(Exchange& x) override { return refuses(x, too_large); }
 
  private:
+  static constexpr std::string_view too_large = "body_too_large";
   uint64_t max_;
-  bool shadow_;
 };
 
 std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
@@ -53,7 +48,11 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
 }  // namespace
 
 const PluginType& body_plugin() {
-  static constexpr PluginType type = {"body", Band::size, &make, nullptr, &describe_as<BodyOptions>};
+  static constexpr PluginType type = {.name = "body",
+                                      .band = Band::size,
+                                      .make = &make,
+                                      .describe = &describe_as<BodyOptions>,
+                                      .everywhere = true};
   return type;
 }
 

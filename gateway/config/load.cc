@@ -52,12 +52,13 @@ void check_addresses(const Model& model, Problems& problems) {
   if (model.admin) check(model.admin->address, model.admin->mark, "admin");
 }
 
-void read(const Node& document, std::span<const std::string_view> plugin_keys, Loaded& loaded) {
+void read(const Node& document, std::span<const std::string_view> plugin_keys,
+          std::span<const std::string_view> everywhere, Loaded& loaded) {
   auto model = std::make_shared<Model>();
   Reader reader(document, loaded.problems, "", loaded.directory);
   reader.value(*model);
   if (document.is_map()) {
-    read_defaults(reader, plugin_keys, *model);
+    read_defaults(reader, plugin_keys, everywhere, *model);
     read_routes(reader, plugin_keys, *model);
     check_listener_names(*model, loaded.problems);
     check_addresses(*model, loaded.problems);
@@ -69,20 +70,22 @@ void read(const Node& document, std::span<const std::string_view> plugin_keys, L
 
 }  // namespace
 
-Loaded load(const std::string& path, std::span<const std::string_view> plugin_keys) {
+Loaded load(const std::string& path, std::span<const std::string_view> plugin_keys,
+            std::span<const std::string_view> everywhere) {
   Loaded loaded;
   loaded.directory = directory_of(path);
   loaded.document = read_document(path, path, loaded.problems);
-  if (loaded.document) read(*loaded.document, plugin_keys, loaded);
+  if (loaded.document) read(*loaded.document, plugin_keys, everywhere, loaded);
   return loaded;
 }
 
 Loaded load_text(std::string_view text, const std::string& file_name, const std::string& directory,
-                 std::span<const std::string_view> plugin_keys) {
+                 std::span<const std::string_view> plugin_keys,
+                 std::span<const std::string_view> everywhere) {
   Loaded loaded;
   loaded.directory = directory;
   loaded.document = parse_yaml(text, file_name, loaded.problems);
-  if (loaded.document) read(*loaded.document, plugin_keys, loaded);
+  if (loaded.document) read(*loaded.document, plugin_keys, everywhere, loaded);
   return loaded;
 }
 

@@ -28,11 +28,14 @@ struct Loaded {
 };
 
 // path is shown in messages as it is given. plugin_keys: the names of all plugins, which are the keys that a
-// route (and `defaults`) may have.
-Loaded load(const std::string& path, std::span<const std::string_view> plugin_keys);
+// route (and `defaults`) may have. everywhere: those of them that stand on every route, whether it has a
+// block for them or not.
+Loaded load(const std::string& path, std::span<const std::string_view> plugin_keys,
+            std::span<const std::string_view> everywhere = {});
 
 // The same for text in memory; file_name is only shown.
 Loaded load_text(std::string_view text, const std::string& file_name, const std::string& directory,
-                 std::span<const std::string_view> plugin_keys);
+                 std::span<const std::string_view> plugin_keys,
+                 std::span<const std::string_view> everywhere = {});
 
 }  // namespace sallyport::config

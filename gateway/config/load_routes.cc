@@ -204,12 +204,20 @@ bool is_public(const Route& route) {
 
 bool asks_who_calls(const Route& route) { return has_policy(route, "authenticate") && !is_public(route); }
 
-void read_defaults(Reader& root, std::span<const std::string_view> plugin_keys, Model& model) {
-  if (!root.has("defaults")) return;
+void read_defaults(Reader& root, std::span<const std::string_view> plugin_keys,
+                   std::span<const std::string_view> everywhere, Model& model) {
   std::vector<PluginBlock> blocks;
-  PluginBlocks fields{plugin_keys, blocks};
-  root.at("defaults").value(fields);
+  if (root.has("defaults")) {
+    PluginBlocks fields{plugin_keys, blocks};
+    root.at("defaults").value(fields);
+  }
   for (PluginBlock& block : blocks) model.defaults.emplace_back(std::move(block.key), std::move(block.block));
+  Node nothing;
+  nothing.kind = Node::Kind::map;
+  for (const std::string_view key : everywhere) {
+    if (std::ranges::find(model.defaults, key, &std::pair<std::string, Raw>::first) == model.defaults.end())
+      model.defaults.emplace_back(key, std::make_shared<const Node>(nothing));
+  }
 }
 
 void read_routes(Reader& root, std::span<const std::string_view> plugin_keys, Model& model) {

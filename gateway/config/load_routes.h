@@ -14,8 +14,9 @@
 namespace sallyport::config {
 
 // root: a reader of the whole document, which is a map. An unknown key is a problem, with a "did you mean"
-// over plugin_keys.
-void read_defaults(Reader& root, std::span<const std::string_view> plugin_keys, Model& model);
+// over plugin_keys. An empty block stands in for those of `everywhere` that are not there.
+void read_defaults(Reader& root, std::span<const std::string_view> plugin_keys,
+                   std::span<const std::string_view> everywhere, Model& model);
 
 // Reads all routes. A route's plugin blocks are its own and then those of model.defaults that it did not
 // replace: a key of the route replaces the default of that key whole, and forward and respond replace each

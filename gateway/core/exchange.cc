@@ -16,15 +16,10 @@ http::EmptyBody no_content;  // has no state
 constexpr size_t usual_headers = 16;
 constexpr int hops_max = 32;  // proxies that a request may have come by
 
-std::unexpected<Error> too_large() {
-  return sallyport::fail(Code::body_too_large, "body_too_large",
-                         "the content is larger than this route takes");
-}
-
 }  // namespace
 
 Exchange::Exchange(Loop& on, const ConnectionInfo& from, http::Responder& responder)
-    : loop(on), connection(from), arena(on.blocks()), responder_(responder), body_buffer_(on.blocks()) {
+    : loop(on), connection(from), arena(on.blocks()), responder_(responder), content_(*this, on.blocks()) {
   request.headers.reserve(usual_headers);
   response.headers.reserve(usual_headers);
 }
@@ -58,9 +53,7 @@ void Exchange::clear() noexcept {
   credential_headers.clear();
   notes = {};
   answer_headers_.clear();
-  body_buffer_.release();
-  body_ = {};
-  body_read_ = false;
+  content_.clear();
   sent_ = {};
   request_id = {};
   arena.clear();
@@ -138,74 +131,26 @@ void Exchange::add_answer_header(Slice name, Slice value) {
   answer_headers_.emplace_back(name, arena.copy(value));
 }
 
-Result<void> Exchange::limit_body(uint64_t bytes_max) {
+bool Exchange::limit_body(uint64_t bytes_max, ContentLimiter& by) {
   using Kind = http::BodyLength::Kind;
-  if (request.length.kind == Kind::counted && request.length.bytes > bytes_max) return too_large();
-  if (request.length.kind != Kind::chunked) return {};
-  if (limited_body_.wraps(request.body)) {
-    limited_body_.lower(bytes_max);
-  } else {
-    limited_body_.reset(*request.body, bytes_max);
-    request.body = &limited_body_;
+  if (request.length.kind == Kind::counted) return request.length.bytes <= bytes_max;
+  if (request.length.kind == Kind::chunked) {
+    content_.begin();
+    content_.limit(bytes_max, by);
   }
-  return {};
+  return true;
 }
 
 Task<Result<Slice>> Exchange::read_body(size_t bytes_max) {
-  if (!body_read_) {
-    if (Result<void> fits = limit_body(bytes_max); !fits) {
-      return Task<Result<Slice>>::ready(std::unexpected(std::move(fits.error())));
-    }
-    return read_rest(bytes_max);
-  }
-  if (body_.size() > bytes_max) return Task<Result<Slice>>::ready(too_large());
-  return Task<Result<Slice>>::ready(body_);
-}
-
-Task<Result<Slice>> Exchange::read_rest(size_t bytes_max) {
-  for (;;) {
-    Result<Slice> piece = co_await request.body->pull();
-    if (!piece) co_return std::unexpected(std::move(piece.error()));
-    if (piece->empty()) co_return keep_read(body_buffer_.readable());
-    if (body_buffer_.size() + piece->size() > bytes_max) co_return too_large();
-    body_buffer_.append(*piece);
-  }
-}
-
-Slice Exchange::keep_read(Slice content) {
-  body_ = content;
-  body_read_ = true;
-  if (request.length.kind != http::BodyLength::Kind::none) {
-    request.length = {http::BodyLength::Kind::counted, content.size()};
-  }
-  read_body_.reset(body_);
-  request.body = &read_body_;
-  return body_;
+  if (request.length.kind == http::BodyLength::Kind::counted && request.length.bytes > bytes_max)
+    return Task<Result<Slice>>::ready(content_too_large());
+  content_.begin();
+  return content_.read(bytes_max);
 }
 
 bool Exchange::rewind_body() noexcept {
   if (request.length.kind == http::BodyLength::Kind::none) return true;
-  if (!body_read_) return false;
-  read_body_.reset(body_);
-  return true;
-}
-
-Result<Slice> Exchange::LimitedBody::count(Result<Slice> piece) {
-  if (!piece) return piece;
-  if (piece->size() > left_) return too_large();
-  left_ -= piece->size();
-  return piece;
-}
-
-Task<Result<Slice>> Exchange::LimitedBody::pull() {
-  Task<Result<Slice>> pending = inner_->pull();
-  if (pending.done()) return Task<Result<Slice>>::ready(count(pending.take()));
-  return wait(std::move(pending));
-}
-
-Task<Result<Slice>> Exchange::LimitedBody::wait(Task<Result<Slice>> pending) {
-  Result<Slice> piece = co_await pending;
-  co_return count(std::move(piece));
+  return request.body == &content_ && content_.rewind();
 }
 
 Task<> Exchange::send() {

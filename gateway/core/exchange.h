@@ -16,6 +16,7 @@
 #include "gateway/base/arena.h"
 #include "gateway/base/error.h"
 #include "gateway/base/small_pool.h"
+#include "gateway/core/content.h"
 #include "gateway/core/lasting_body.h"
 #include "gateway/core/principal.h"
 #include "gateway/core/router.h"
@@ -122,16 +123,18 @@ class Exchange {
   // copied.
   void add_answer_header(Slice name, Slice value);
 
-  // The request's content may have at most this many bytes from here on: more is Code::body_too_large, at
-  // once if its length is known, else while it is read.
-  Result<void> limit_body(uint64_t bytes_max);
-  // The whole content, at most bytes_max; request.body then gives it again from memory. Errors:
+  // The request's content may have at most this many bytes. False: its length is known, and is larger; else
+  // `by` is told when it turns out to be.
+  bool limit_body(uint64_t bytes_max, ContentLimiter& by);
+  // The content is larger than a limiter lets pass, and breaks off: the request must be refused.
+  bool content_cut_off() const noexcept { return content_.cut_off(); }
+  // The whole content, at most bytes_max; whatever this gives, request.body has all of it afterwards. Errors:
   // body_too_large, request_timeout, client_gone, malformed_request (broken chunks). Valid as long as the
   // exchange.
   Task<Result<Slice>> read_body(size_t bytes_max);
 
-  // True if request.body can be given once more from its start (there is none, or it was read whole); it then
-  // is.
+  // True if request.body can be given once more from its start (there is none, or nothing of it is gone); it
+  // then is.
   bool rewind_body() noexcept;
 
   // Keeps the holder until the exchange is over (one at a time).
@@ -153,37 +156,12 @@ class Exchange {
 
  private:
   friend void write_problem(Exchange&, const Error&, const Refusal*);
-  // Counts what is read, and says no beyond the limit.
-  class LimitedBody final : public http::Body {
-   public:
-    void reset(http::Body& inner, uint64_t left) noexcept {
-      inner_ = &inner;
-      left_ = left;
-    }
-    bool wraps(const http::Body* body) const noexcept { return body == this; }
-    void lower(uint64_t left) noexcept { left_ = left < left_ ? left : left_; }
-    Task<Result<Slice>> pull() override;
-    std::optional<uint64_t> remaining() const noexcept override { return inner_->remaining(); }
-    const http::Headers* trailers() const noexcept override { return inner_->trailers(); }
-
-   private:
-    Result<Slice> count(Result<Slice> piece);
-    Task<Result<Slice>> wait(Task<Result<Slice>> pending);
-    http::Body* inner_ = nullptr;
-    uint64_t left_ = 0;
-  };
-  Task<Result<Slice>> read_rest(size_t bytes_max);
-  Slice keep_read(Slice content);
   void finish_headers();
 
   http::Responder& responder_;
   http::MemoryBody memory_body_;  // of an answer of our own
-  http::MemoryBody read_body_;    // of a request that was read whole
-  LimitedBody limited_body_;
+  Content content_;               // of a request that a policy looks at
   LastingBody lasting_body_;
-  Buffer body_buffer_;
-  Slice body_;  // what read_body gave
-  bool body_read_ = false;
   small_pool::Vector<std::pair<Slice, Slice>> answer_headers_;
   Held* held_ = nullptr;
   Result<void> sent_;

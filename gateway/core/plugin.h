@@ -78,6 +78,8 @@ struct PluginType {
   // The same for the named blocks outside the routes that the plugin owns, of one kind.
   config::ShownBlock::Kind named = config::ShownBlock::Kind::plugin;
   config::Node (*describe_named)(config::Reader&) = nullptr;
+  // Stands on every route, with its defaults where neither the route nor `defaults` has a block for it.
+  bool everywhere = false;
 };
 
 // A describe() for a plugin whose block is read into Options.
@@ -131,6 +133,9 @@ class Policy : public Plugin {
  protected:
   // For a policy that looks at the answer as well; the default just goes on.
   virtual Task<> passed(Exchange& x, Next next) { return next(x); }
+  // For what shows only after decide() has let the request pass: counted and told as if it had been decided
+  // there. True unless in shadow: the request must then be refused.
+  bool refuses(Exchange& x, std::string_view reason);
 
  private:
   Task<> act(Exchange& x, Next next, Decision decision);

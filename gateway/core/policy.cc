@@ -45,14 +45,26 @@ Task<> Policy::wait(Exchange& x, Next next, Task<Decision> pending) {
 
 Task<> Policy::act(Exchange& x, Next next, Decision decision) {
   const Error& error = decision->error;
-  refusals_.add(error.reason);
-  if (mode_ == config::Mode::shadow && !request_is_lost(error.code)) {
-    const Slice before = x.notes.would_refuse;
-    x.notes.would_refuse = x.arena.concat({before, before.empty() ? "" : ",", name_, ":", error.reason});
+  if (x.content_cut_off()) return x.refuse(*decision);  // whoever bounds the content has told of it
+  if (request_is_lost(error.code)) {
+    refusals_.add(error.reason);
+    x.notes.refused_by = name_;
+  } else if (!refuses(x, error.reason)) {
     return passed(x, next);
   }
-  x.notes.refused_by = name_;
   return x.refuse(*decision);
+}
+
+bool Policy::refuses(Exchange& x, std::string_view reason) {
+  refusals_.add(reason);
+  if (mode_ == config::Mode::shadow) {
+    const Slice before = x.notes.would_refuse;
+    x.notes.would_refuse = x.arena.concat({before, before.empty() ? "" : ",", name_, ":", reason});
+    return false;
+  }
+  x.notes.refused_by = name_;
+  x.notes.reason = reason;
+  return true;
 }
 
 }  // namespace sallyport

@@ -42,7 +42,7 @@ Chain make_chain(const config::Route& route, Setup& setup) {
 std::shared_ptr<Generation> Generation::make(const std::string& path, Cache& process, Background* background,
                                              std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                              config::Problems& problems) {
-  return make(config::load(path, plugin_keys()), path, process, background, std::move(tickets), problems);
+  return make(config::load(path, plugin_keys(), keys_everywhere()), path, process, background, std::move(tickets), problems);
 }
 
 std::shared_ptr<Generation> Generation::make(config::Loaded loaded, const std::string& path, Cache& process,

@@ -26,4 +26,12 @@ std::vector<std::string_view> plugin_keys() {
   return keys;
 }
 
+std::vector<std::string_view> keys_everywhere() {
+  std::vector<std::string_view> keys;
+  for (const PluginType* type : plugin_types()) {
+    if (type->everywhere) keys.push_back(type->name);
+  }
+  return keys;
+}
+
 }  // namespace sallyport::server

@@ -156,7 +156,7 @@ class Validate final : public Policy {
 
   Decision check_body(Exchange& x, Result<Slice> content) {
     if (rules_.body == nullptr && content) return pass();  // it turned out that there is none
-    if (rules_.body == nullptr && content.error().code == Code::body_too_large)
+    if (rules_.body == nullptr && content.error().code == Code::body_too_large && !x.content_cut_off())
       return refuse(Code::invalid_body, "undescribed_content", "this route takes no content");
     if (!content) {
       auto refusal = std::make_unique<Refusal>();

@@ -15,7 +15,7 @@ namespace {
 std::string open_routes(const Origin& origin) {
   return "upstreams:\n  web: { targets: [\"" + origin.target() + "\"] }\n" + R"(
 routes:
-  - { name: all, match: { path: "/{rest...}" }, authenticate: public, forward: { to: web } }
+  - { name: all, match: { path: "/{rest...}" }, authenticate: public, body: { max: 2GiB }, forward: { to: web } }
   - { name: small, match: { path: /small }, authenticate: public, body: { max: 10B }, forward: { to: web } }
 )";
 }

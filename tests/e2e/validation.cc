@@ -1,6 +1,8 @@
 // What gets past a route that validates, and what the backend then gets: nothing but what was checked.
 #include <doctest/doctest.h>
 
+#include <cstdio>
+
 #include "tests/support/gateway.h"
 #include "tests/support/origin.h"
 
@@ -177,4 +179,96 @@ TEST_CASE("with content and without, counted and chunked: a validating route dec
   }
   CHECK(s.gateway.stop() == 0);
   CHECK(s.gateway.errors().find("runtime error") == std::string::npos);
+}
+
+namespace {
+
+std::string sizes(const Origin& origin) {
+  return "upstreams: { web: { targets: [\"" + origin.target() + "\"] } }\n" + R"(
+routes:
+  - name: shadow
+    match: { path: /shadow }
+    authenticate: public
+    validate: { mode: shadow, body: { max: 1KiB, schema: { type: object } } }
+    forward: { to: web }
+  - name: both
+    match: { path: /both }
+    authenticate: public
+    body: { max: 2KiB }
+    validate: { mode: shadow, body: { schema: { type: object } } }
+    forward: { to: web }
+  - { name: small, match: { path: /small }, authenticate: public, body: { max: 1KiB }, forward: { to: web } }
+  - { name: watched, match: { path: /watched }, authenticate: public, body: { mode: shadow, max: 1KiB }, forward: { to: web } }
+  - { name: usual, match: { path: /usual }, authenticate: public, forward: { to: web } }
+  - { name: any, match: { path: /any }, authenticate: public, body: { mode: off }, forward: { to: web } }
+)";
+}
+
+struct SizesStory {
+  Origin origin;
+  Gateway gateway{sizes(origin)};
+  std::string line_of(const Response& r) const { return gateway.log_line(r.header("x-request-id")); }
+  bool counted(const std::string& route, const std::string& policy, const std::string& reason,
+               const std::string& mode) {
+    return gateway.has_metric("sallyport_refusals_total{mode=\"" + mode + "\",policy=\"" + policy +
+                              "\",reason=\"" + reason + "\",route=\"" + route + "\"} 1");
+  }
+};
+
+std::string chunked(const std::string& path, std::initializer_list<size_t> pieces) {
+  std::string out =
+      "POST " + path +
+      " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+  char letter = 'a';
+  for (const size_t size : pieces) {
+    char line[20];
+    std::snprintf(line, sizeof line, "%zx\r\n", size);
+    out += line + std::string(size, letter++) + "\r\n";
+  }
+  return out + "0\r\n\r\n";
+}
+
+}  // namespace
+
+TEST_CASE("what a policy in shadow has read reaches the backend whole, whatever its limit") {
+  SizesStory s;
+  const std::string all = std::string(1000, 'a') + std::string(1000, 'b') + std::string(20, 'c');
+  const Response r = s.gateway.ask(chunked("/shadow", {1000, 1000, 20}));
+  CHECK(r.status == 200);
+  CHECK(s.origin.last().body == all);
+  CHECK(s.line_of(r).find(R"("would_refuse":"validate:body_too_large")") != std::string::npos);
+  CHECK(s.gateway.ask(chunked("/shadow", {1000})).status == 200);
+  CHECK(s.origin.last().body == all.substr(0, 1000));
+  CHECK(s.gateway.ask(post("/shadow", all)).status == 200);
+  CHECK(s.origin.last().body == all);
+  CHECK(s.gateway.ask(chunked("/both", {1000, 1000, 20})).status == 200);  // no JSON
+  CHECK(s.origin.last().body == all);
+}
+
+TEST_CASE("content that turns out too large while it passes is a refusal that is counted and told") {
+  SizesStory s;
+  for (const std::string& path : {"/small", "/both"}) {
+    CAPTURE(path);
+    const Response r = s.gateway.ask(chunked(path, {1000, 1000, 1000}));
+    CHECK(r.status == 413);
+    CHECK(s.line_of(r).find(R"("refused_by":"body","reason":"body_too_large")") != std::string::npos);
+    CHECK(s.counted(path.substr(1), "body", "body_too_large", "enforce"));
+  }
+  for (const OriginRequest& seen : s.origin.requests()) CHECK(seen.body == Origin::broken_off);
+  const Response r = s.gateway.ask(chunked("/watched", {1000, 1000, 1000}));
+  CHECK(r.status == 200);
+  CHECK(s.origin.last().body.size() == 3000);
+  CHECK(s.line_of(r).find(R"("would_refuse":"body:body_too_large")") != std::string::npos);
+  CHECK(s.counted("watched", "body", "body_too_large", "shadow"));
+}
+
+TEST_CASE("the default limit of content holds on a route that says nothing of it") {
+  SizesStory s;
+  const std::string huge = "POST /usual HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000003\r\n\r\n";
+  CHECK(s.gateway.ask(huge).status == 413);
+  CHECK(s.gateway.ask(chunked("/usual", {600'000, 600'000})).status == 413);
+  CHECK(s.gateway.ask(chunked("/usual", {600'000})).status == 200);
+  CHECK(s.gateway.ask(chunked("/any", {600'000, 600'000})).status == 200);
+  const Finished shown = run({binary(), "show", s.gateway.dir().path("gateway.yaml")});
+  CHECK(shown.out.find("body:\n      mode: enforce\n      max: 1MiB") != std::string::npos);
 }

@@ -3,26 +3,14 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-
 #include "gateway/async/timer.h"
 #include "gateway/core/exchange.h"
 #include "tests/unit/async/support.h"
+#include "tests/unit/core/support.h"
 
 using namespace sallyport;
 
 namespace {
-
-struct NoResponder final : http::Responder {
-  Task<Result<void>> respond(const http::Request&, http::Response&) override {
-    return Task<Result<void>>::ready({});
-  }
-  void interim(const http::Request&, const http::Response&) override {}
-  http::Body& open_tunnel() override { std::abort(); }
-  bool head_sent() const noexcept override { return false; }
-  uint64_t content_received() const noexcept override { return 0; }
-  uint64_t content_sent() const noexcept override { return 0; }
-};
 
 struct Doorman final : Admission {
   bool still_allowed(Exchange& x) override {
@@ -71,7 +59,7 @@ struct Story {
 
   Loop loop;
   ConnectionInfo from{"edge", "127.0.0.1", true, "TLSv1.3"};
-  NoResponder responder;
+  test::NoResponder responder;
   Exchange x{loop, from, responder};
   Doorman doorman;
   Source source{loop};

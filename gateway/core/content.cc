@@ -1,0 +1,93 @@
+#include "gateway/core/content.h"
+
+#include <utility>
+
+#include "gateway/core/exchange.h"
+
+namespace sallyport {
+
+std::unexpected<Error> content_too_large() {
+  return fail(Code::body_too_large, "body_too_large", "the content is larger than this route takes");
+}
+
+void Content::begin() noexcept {
+  if (x_.request.body == this) return;
+  inner_ = std::exchange(x_.request.body, this);
+}
+
+void Content::clear() noexcept {
+  inner_ = nullptr;
+  kept_.release();
+  given_ = 0;
+  came_ = 0;
+  whole_ = cut_off_ = false;
+  limits_.clear();
+}
+
+void Content::limit(uint64_t bytes_max, ContentLimiter& by) {
+  limits_.push_back({bytes_max, &by, false});
+  static_cast<void>(count(Slice{}));  // of what was read before
+}
+
+Result<Slice> Content::count(Result<Slice> piece) {
+  if (!piece) return piece;
+  came_ += piece->size();
+  for (Limit& limit : limits_) {
+    if (came_ > limit.bytes_max && !std::exchange(limit.told, true))
+      cut_off_ = limit.by->exceeded(x_) || cut_off_;
+  }
+  if (cut_off_) return content_too_large();
+  return piece;
+}
+
+Task<Result<Slice>> Content::read(size_t bytes_max) {
+  if (!whole_ && !cut_off_) return read_rest(bytes_max);
+  if (cut_off_ || kept_.size() > bytes_max) return Task<Result<Slice>>::ready(content_too_large());
+  return Task<Result<Slice>>::ready(kept_.readable());
+}
+
+Task<Result<Slice>> Content::read_rest(size_t bytes_max) {
+  while (!whole_) {
+    if (kept_.size() > bytes_max) co_return content_too_large();
+    Result<Slice> piece = co_await inner_->pull();
+    piece = count(std::move(piece));
+    if (!piece) co_return std::unexpected(std::move(piece.error()));
+    whole_ = piece->empty();
+    kept_.append(*piece);
+  }
+  using Kind = http::BodyLength::Kind;
+  http::BodyLength& length = x_.request.length;
+  if (length.kind != Kind::none) length = {Kind::counted, kept_.size()};  // now it is known
+  co_return kept_.readable();
+}
+
+bool Content::rewind() noexcept {
+  if (came_ != kept_.size() || cut_off_) return false;
+  given_ = 0;
+  return true;
+}
+
+Task<Result<Slice>> Content::pull() {
+  if (cut_off_) return Task<Result<Slice>>::ready(content_too_large());
+  const Slice again = kept_.readable().substr(given_);
+  given_ = kept_.size();
+  if (!again.empty()) return Task<Result<Slice>>::ready(again);
+  Task<Result<Slice>> pending = inner_->pull();
+  if (pending.done()) return Task<Result<Slice>>::ready(count(pending.take()));
+  return wait(std::move(pending));
+}
+
+Task<Result<Slice>> Content::wait(Task<Result<Slice>> pending) {
+  Result<Slice> piece = co_await pending;
+  co_return count(std::move(piece));
+}
+
+// What was cut off is never at its end.
+std::optional<uint64_t> Content::remaining() const noexcept {
+  if (cut_off_) return std::nullopt;
+  const std::optional<uint64_t> unread = inner_->remaining();
+  if (!unread) return std::nullopt;
+  return kept_.size() - given_ + *unread;
+}
+
+}  // namespace sallyport
