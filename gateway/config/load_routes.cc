@@ -182,6 +182,10 @@ void Match::check(Reader& reader) {
       reader.error_at("host", fmt::format("host \"{}\": {}", text::printable(host), wrong));
     }
   }
+  if (parameters == PathParameters::refuse && path.text.contains(';')) {
+    reader.error_at("path", fmt::format("path \"{}\" has a \";\", which is refused: add parameters: keep",
+                                        text::printable(path.text)));
+  }
   const Node* list = reader.node().find("methods");
   if (list == nullptr || !list->is_list()) return;
   if (list->items.empty()) reader.error_at("methods", "methods: leave the key out for all methods");

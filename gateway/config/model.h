@@ -204,11 +204,22 @@ struct AuthenticatorBlock {
   void keep(Reader& reader);
 };
 
+enum class Slashes : uint8_t { refuse, merge };
+constexpr std::array<std::string_view, 2> enum_names(Slashes) { return {"refuse", "merge"}; }
+
+enum class PathParameters : uint8_t { refuse, keep };
+constexpr std::array<std::string_view, 2> enum_names(PathParameters) { return {"refuse", "keep"}; }
+
 // routes[].match
 struct Match {
   std::string host;  // lower case, without port; "*.example.com": all names below it; absent: any
   PathPattern path;  // "/orders/{id}"; the most specific path wins
   std::vector<std::string> methods;  // upper case; absent: all
+  // Of a path with "//": 400, or it is one slash, for the router and the backend.
+  Slashes slashes = Slashes::refuse;
+  // Of a path with ";": 400, or it is a character of its segment; still 400 where whoever cuts it off would
+  // be at another route.
+  PathParameters parameters = PathParameters::refuse;
   Mark mark;
 
   template <class IO>
@@ -216,6 +227,8 @@ struct Match {
     field_unless_empty(io, "host", host);
     io.required("path", path);
     field_unless_empty(io, "methods", methods);
+    io.field("slashes", slashes);
+    io.field("parameters", parameters);
   }
   void check(Reader& reader);
 };

@@ -1,6 +1,9 @@
 // The life of a request.
 #include "gateway/core/serve.h"
 
+#include <utility>
+
+#include "gateway/core/find_route.h"
 #include "gateway/core/record.h"
 #include "gateway/core/world.h"
 
@@ -23,13 +26,9 @@ class FinishGuard {
   Exchange& x_;
 };
 
-Task<> not_found(Exchange& x, const Router::Match& match) {
-  if (match.allow.empty())
-    return x.fail(Error{Code::no_route, "no_route", "no route matches this host and path"});
-  x.add_answer_header("Allow", match.allow);
-  return x.fail(
-      Error{Code::method_not_allowed, "method_not_allowed", "the path exists, but not with this method"});
-}
+// OPTIONS * asks for the server itself, not for anything that it serves (RFC 9110 section 9.3.7): that it
+// answers is all that it tells.
+bool asks_the_server(const http::Request& request) noexcept { return request.path == "*"; }
 
 }  // namespace
 
@@ -38,12 +37,12 @@ Task<> serve(Exchange& x) {
   FinishGuard done(x);
   if (!x.answered) {  // it could be read
     x.find_client();  // behind the proxies that are trusted
-    const http::Request& r = x.request;
-    const Router::Match match = x.world->routes.find(r.host, r.path, r.method, r.method_text, x.params);
-    if (match.route == nullptr) {
-      co_await not_found(x, match);
+    if (asks_the_server(x.request)) {
+      x.answer(204);
+    } else if (Result<const Route*> route = find_route(x); !route) {
+      co_await x.fail(std::move(route.error()));
     } else {
-      x.route = match.route;
+      x.route = *route;
       co_await x.route->chain.run(x);  // authenticate, authorize, limit, validate, …, forward
     }
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/base/cidr.h"
+#include "gateway/config/model.h"
 #include "gateway/core/plugin.h"
 #include "gateway/core/router.h"
 #include "gateway/observe/access_log.h"
@@ -16,8 +17,9 @@ namespace sallyport {
 
 // A route as a request meets it.
 struct Route {
-  Route(std::string route_name, Chain layers, observe::Metrics& metrics);
+  Route(std::string route_name, Chain layers, observe::Metrics& metrics, config::Match match_of = {});
   std::string name;
+  config::Match match;
   Chain chain;
   // Counted when an exchange is over: by the worker only.
   mutable observe::CounterSet requests;

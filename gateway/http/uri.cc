@@ -23,9 +23,10 @@ bool all_in(const std::array<bool, 256>& set, Slice text) noexcept {
   return std::ranges::all_of(text, [&](char c) { return set[static_cast<uint8_t>(c)]; });
 }
 
-// "." or ".." as a segment, also with path parameters ("..;x"), which some backends cut off before they look.
+// "." or ".." as a segment, also with path parameters ("..;x"), which some backends cut off before they look,
+// and some after they have decoded them ("..%3Bx").
 bool is_dot_segment(Slice segment) noexcept {
-  const Slice name = segment.substr(0, segment.find(';'));
+  const Slice name = segment.substr(0, std::min(segment.find(';'), segment.find("%3B")));
   return name == "." || name == "..";
 }
 
@@ -190,6 +191,30 @@ Result<Authority> parse_authority(Slice value, Arena& arena) {
   std::ranges::transform(host, lower, text::lower);
   out.host = {lower, host.size()};
   return out;
+}
+
+bool has_empty_segment(Slice path) noexcept { return path.find("//") != Slice::npos; }
+bool has_parameters(Slice path) noexcept { return path.find(';') != Slice::npos; }
+
+Slice merge_slashes(Slice path, Arena& arena) {
+  if (!has_empty_segment(path)) return path;
+  char* const out = arena.allocate(path.size());
+  const char* end =
+      std::ranges::unique_copy(path, out, [](char a, char b) { return a == '/' && b == '/'; }).out;
+  return {out, static_cast<size_t>(end - out)};
+}
+
+Slice cut_parameters(Slice path, Arena& arena) {
+  if (!has_parameters(path)) return merge_slashes(path, arena);
+  char* const out = arena.allocate(path.size());
+  char* to = out;
+  while (!path.empty()) {
+    const size_t end = std::min(path.find('/', 1), path.size());
+    const Slice segment = path.substr(0, end);  // behind its slash
+    to = std::ranges::copy(segment.substr(0, segment.find(';')), to).out;
+    path.remove_prefix(end);
+  }
+  return merge_slashes({out, static_cast<size_t>(to - out)}, arena);
 }
 
 Slice percent_decode(Slice text, Arena& arena) { return decode_into(text, arena, false); }

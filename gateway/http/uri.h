@@ -22,8 +22,8 @@ struct Target {
 
 // The target of a request line: origin-form, absolute-form (http and https) or "*". Refused
 // (malformed_request, with a detail that says why): bytes outside 0x21..0x7e, a fragment, an invalid percent
-// escape, an encoded slash, backslash or NUL, a control character after decoding, a dot segment in any form,
-// a raw backslash, an empty path.
+// escape, an encoded slash, backslash or NUL, a control character after decoding, a dot segment in any form
+// ("..;x" and "..%3Bx" too), a raw backslash, an empty path.
 Result<Target> parse_target(Slice target, Arena& arena);
 
 struct Authority {
@@ -33,6 +33,15 @@ struct Authority {
 // A Host header's value (RFC 9110 section 7.2): reg-name, IPv4 or [IPv6], and a port. Refused: user info, a
 // path, a list, white space, an empty value, bytes above 0x7e.
 Result<Authority> parse_authority(Slice value, Arena& arena);
+
+// A canonical path may still be read in two ways: where "//" is one slash (nginx, most frameworks), and where
+// ";…" is cut off its segment (Tomcat, Jetty). Both are seen by these; what has neither is read alike by all.
+bool has_empty_segment(Slice path) noexcept;  // "//"; a slash at the end makes none
+bool has_parameters(Slice path) noexcept;     // ";"; "%3B" is no such thing
+// The path without its empty segments: "//a///b/" is "/a/b/".
+Slice merge_slashes(Slice path, Arena& arena);
+// The path as whoever cuts parameters reads it, merged afterwards: "/a;x/;y/b" is "/a/b".
+Slice cut_parameters(Slice path, Arena& arena);
 
 // Decodes the escapes of one path segment or query part; the input has been checked. '+' stays '+'.
 Slice percent_decode(Slice text, Arena& arena);

@@ -120,7 +120,7 @@ Task<bool> Connection::serve_one() {
   }
   if (!read) {
     co_await exchange_.fail(std::move(read.error()));
-  } else if (listener_->redirect) {
+  } else if (listener_->redirect && exchange_.request.path != "*") {
     redirect();
   }
   co_await serve(exchange_);

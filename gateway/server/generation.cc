@@ -42,7 +42,8 @@ Chain make_chain(const config::Route& route, Setup& setup) {
 std::shared_ptr<Generation> Generation::make(const std::string& path, Cache& process, Background* background,
                                              std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                              config::Problems& problems) {
-  return make(config::load(path, plugin_keys(), keys_everywhere()), path, process, background, std::move(tickets), problems);
+  return make(config::load(path, plugin_keys(), keys_everywhere()), path, process, background,
+              std::move(tickets), problems);
 }
 
 std::shared_ptr<Generation> Generation::make(config::Loaded loaded, const std::string& path, Cache& process,
@@ -128,7 +129,8 @@ std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>
   std::vector<Router::Entry> entries;
   for (const config::Route& route : model.routes) {
     setup.route = route.name;
-    world->all.push_back(std::make_unique<Route>(route.name, make_chain(route, setup), parts.metrics));
+    world->all.push_back(
+        std::make_unique<Route>(route.name, make_chain(route, setup), parts.metrics, route.match));
     entries.push_back({route.match.host, &route.match.path, route.match.methods, world->all.back().get()});
   }
   world->routes = Router(entries);

@@ -62,9 +62,9 @@ class Conf {
   static Checked check(std::string_view text, const std::string& directory) {
     Checked checked;
     Cache process;
-    checked.generation =
-        server::Generation::make(config::load_text(text, "t.yaml", directory, server::plugin_keys()),
-                                 "t.yaml", process, nullptr, nullptr, checked.problems);
+    checked.generation = server::Generation::make(
+        config::load_text(text, "t.yaml", directory, server::plugin_keys(), server::keys_everywhere()),
+        "t.yaml", process, nullptr, nullptr, checked.problems);
     return checked;
   }
 

@@ -1,0 +1,125 @@
+// Raw targets to the real binary, and what becomes of each under a route that refuses, merges or keeps what
+// backends read in two ways (match.slashes, match.parameters): no reading of a path leads past its route.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/support/gateway.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+
+namespace {
+
+// What of a target's three readings comes: "400", "404", "admin" (the protected route answers), or the path
+// that the backend is asked for.
+struct Target {
+  std::string target;
+  std::string refused, merged, kept;
+};
+
+const std::vector<Target> targets = {
+    {"/x", "/x", "/x", "/x"},
+    {"/x/", "/x/", "/x/", "/x/"},
+    {"/admin/x", "admin", "admin", "admin"},
+    {"/%61dmin/x", "admin", "admin", "admin"},
+    {"//admin/x", "400", "400", "400"},  // the protected route neither merges nor keeps
+    {"/admin//x", "400", "400", "400"},
+    {"///x", "400", "/x", "400"},
+    {"/x//y///", "400", "/x/y/", "400"},
+    {"//", "400", "/", "400"},
+    {"//nobody.test/x", "400", "/nobody.test/x", "400"},
+    {"http://@//admin/x", "400", "400", "400"},
+    {"/x;a/y", "400", "400", "/x;a/y"},
+    {"/x;jsessionid=1?q", "400", "400", "/x;jsessionid=1?q"},
+    {"/x/;a/y", "400", "400", "/x/;a/y"},
+    {"/admin;a/x", "400", "400", "400"},
+    {"/;a/admin/x", "400", "400", "400"},
+    {"/x;a/../admin/x", "400", "400", "400"},
+    {"/admin/x;a", "400", "400", "400"},
+    {"//x;a", "400", "400", "400"},
+    {"/x/%3Ba", "/x/%3Ba", "/x/%3Ba", "/x/%3Ba"},
+    {"/admin%3ba/x", "/admin%3Ba/x", "/admin%3Ba/x", "/admin%3Ba/x"},
+    {"/admin/%2e%2e;/x", "400", "400", "400"},
+    {"/admin/..%3B/x", "400", "400", "400"},
+    {"/x/..;/admin/x", "400", "400", "400"},
+    {"/x/%2e%2e/admin/x", "400", "400", "400"},
+    {"/./admin/x", "400", "400", "400"},
+    {"/%2Fadmin/x", "400", "400", "400"},
+    {"/x%2f..%2fadmin/x", "400", "400", "400"},
+    {"/x%5C..%5Cadmin/x", "400", "400", "400"},
+    {"/\\admin/x", "400", "400", "400"},
+    {"/%252e%252e/x", "/%252e%252e/x", "/%252e%252e/x", "/%252e%252e/x"},
+};
+
+std::string routes_of(const std::string& host, const std::string& more) {
+  return "  - { name: admin-" + host + ", match: { host: " + host +
+         R"(.test, path: "/admin/{rest...}" }, authenticate: public, respond: { status: 203 } }
+  - { name: all-)" +
+         host + ", match: { host: " + host + R"(.test, path: "/{rest...}")" + more +
+         " }, authenticate: public, forward: { to: web } }\n";
+}
+
+std::string outcome(const Gateway& gateway, const Origin& origin, const std::string& host,
+                    std::string target) {
+  if (const size_t at = target.find('@'); at != std::string::npos) target.replace(at, 1, host + ".test");
+  const size_t before = origin.requests().size();
+  const Response r = gateway.ask("GET " + target + " HTTP/1.1\r\nHost: " + host + ".test\r\n\r\n");
+  if (r.status == 203) return "admin";
+  if (r.status != 200) return std::to_string(r.status);
+  const std::string head = origin.requests().size() > before ? origin.last().head : "";
+  return head.substr(4, head.find(" HTTP/1.1") - 4);
+}
+
+}  // namespace
+
+TEST_CASE("paths: no reading of one leads past the route that the router has seen") {
+  Origin origin;
+  Gateway gateway("upstreams:\n  web: { targets: [\"" + origin.target() + "\"] }\nroutes:\n" +
+                  routes_of("refused", "") + routes_of("merged", ", slashes: merge") +
+                  routes_of("kept", ", parameters: keep"));
+  for (const Target& t : targets) {
+    CAPTURE(t.target);
+    CHECK(outcome(gateway, origin, "refused", t.target) == t.refused);
+    CHECK(outcome(gateway, origin, "merged", t.target) == t.merged);
+    CHECK(outcome(gateway, origin, "kept", t.target) == t.kept);
+  }
+}
+
+TEST_CASE("paths: a protected route that merges or keeps is reached in every reading") {
+  Origin origin;
+  Gateway gateway("upstreams:\n  web: { targets: [\"" + origin.target() + R"("] }
+routes:
+  - name: admin
+    match: { path: "/admin/{rest...}", slashes: merge, parameters: keep }
+    authenticate: public
+    forward: { to: web, path: "/protected/{rest...}" }
+  - { name: get, match: { path: "/written;v=1", parameters: keep }, authenticate: public, respond: { status: 203 } }
+  - { name: post, match: { path: /form, methods: [POST] }, authenticate: public, respond: { status: 203 } }
+  - { name: all, match: { path: "/{rest...}", parameters: keep }, authenticate: public, respond: { status: 200 } }
+)");
+  const auto status = [&](const std::string& target) { return gateway.ask(get(target)).status; };
+  CHECK(status("//admin///x;a=1/y") == 200);
+  CHECK(origin.last().head.starts_with("GET /protected/x;a=1/y HTTP/1.1\r\n"));
+  CHECK(status("/;b/admin/x") == 400);
+  CHECK(status("/written;v=1") == 203);
+  CHECK(status("/form") == 405);
+  CHECK(status("/form;a") == 400);  // the method that the form does not take, past the list of its methods
+  CHECK(status("/other;a") == 200);
+  CHECK(gateway.log_line("/form;a", "\"reason\":\"path_parameters\"") != "");
+}
+
+TEST_CASE("paths: OPTIONS * asks for the gateway itself, not for what it serves at /") {
+  Origin origin;
+  Gateway gateway("upstreams:\n  web: { targets: [\"" + origin.target() + R"("] }
+routes:
+  - { name: all, match: { path: "/{rest...}" }, authenticate: public, forward: { to: web } }
+)",
+                  {}, {.more_listeners = "  - { name: http, address: \"127.0.0.1:0\", redirect: https }\n"});
+  const std::string request = "OPTIONS * HTTP/1.1\r\nHost: api.test\r\n\r\n";
+  auto client = gateway.connect();
+  for (int i = 0; i < 2; ++i) CHECK(client->ask(request).status == 204);
+  CHECK(Client(gateway.port("http"), {.tls = false}).ask(request).status == 204);
+  CHECK(origin.requests().empty());
+}
