@@ -8,6 +8,7 @@ namespace sallyport::http {
 namespace {
 
 constexpr uint32_t extension_max = 256;
+constexpr uint32_t excess_max = 8 * 1024;
 constexpr uint32_t trailers_max = 8 * 1024;
 constexpr uint32_t digits_max = 16;
 constexpr size_t usual_digits = 8;
@@ -16,9 +17,63 @@ std::unexpected<Error> bad(std::string_view reason, std::string detail) {
   return fail(Code::malformed_request, reason, std::move(detail));
 }
 
-bool is_extension_char(char c) noexcept {
-  const auto byte = static_cast<uint8_t>(c);
-  return byte > 0x20 && byte < 0x7f;  // no white space: RFC 9112 section 7.1.1 has it as "bad whitespace"
+bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
+bool is_token_char(char c) noexcept { return is_token({&c, 1}); }
+
+}  // namespace
+
+// chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )
+enum class ChunkExtension : uint8_t {
+  blank,       // in front of a ";"
+  name_begin,  // behind a ";"
+  name,
+  name_blank,   // behind a name: "=" or ";" follows
+  value_begin,  // behind a "="
+  value,
+  quoted,
+  escaped,  // behind a backslash within quotes
+  quoted_end,
+  bad,
+};
+
+namespace {
+
+// What follows once a name or a value is whole.
+ChunkExtension behind_whole(char c, ChunkExtension at_blank) noexcept {
+  using enum ChunkExtension;
+  return c == ';' ? name_begin : is_blank(c) ? at_blank : bad;
+}
+
+ChunkExtension next(ChunkExtension state, char c) noexcept {
+  using enum ChunkExtension;
+  switch (state) {
+    case blank:
+    case quoted_end:
+      return behind_whole(c, blank);
+    case name_begin:
+      return is_blank(c) ? name_begin : is_token_char(c) ? name : bad;
+    case name:
+    case name_blank:
+      if (c == '=') return value_begin;
+      return state == name && is_token_char(c) ? name : behind_whole(c, name_blank);
+    case value_begin:
+      return is_blank(c) ? value_begin : c == '"' ? quoted : is_token_char(c) ? value : bad;
+    case value:
+      return is_token_char(c) ? value : behind_whole(c, blank);
+    case quoted:
+      return c == '"' ? quoted_end : c == '\\' ? escaped : is_field_value({&c, 1}) ? quoted : bad;
+    case escaped:
+      return is_field_value({&c, 1}) ? quoted : bad;
+    case bad:
+      break;
+  }
+  return bad;
+}
+
+// An extension may end here.
+bool is_whole(ChunkExtension state) noexcept {
+  using enum ChunkExtension;
+  return state == name || state == value || state == quoted_end;
 }
 
 }  // namespace
@@ -78,18 +133,7 @@ Result<ChunkedReader::Step> ChunkedReader::step(Slice input) {
     case State::size:
       return size_byte(c);
     case State::extension:
-      if (c == '\r') {
-        if (last_ == ';' || last_ == '=')
-          return bad("bad_chunk_extension", "a chunk extension is not complete");
-        state_ = State::size_lf;
-      } else if (!is_extension_char(c) || ++line_bytes_ > extension_max) {
-        return bad("bad_chunk_extension",
-                   "a chunk extension is too long or has a character that it must not have");
-      } else if (c == ';' && last_ == ';') {
-        return bad("bad_chunk_extension", "a chunk extension has no name");
-      }
-      last_ = c;
-      break;
+      return extension_byte(c);
     case State::size_lf:
       if (c != '\n') return bad("bad_chunk_size", "a chunk's size does not end with CRLF");
       begin_chunk();
@@ -114,13 +158,31 @@ Result<ChunkedReader::Step> ChunkedReader::size_byte(char c) {
     if (++digits_ > digits_max || left_ >> 59 != 0)
       return bad("bad_chunk_size", "a chunk's size is too large");
     left_ = left_ << 4 | static_cast<uint64_t>(digit);
-  } else if (digits_ == 0 || (c != '\r' && c != ';')) {
+  } else if (digits_ == 0 || (c != '\r' && c != ';' && !is_blank(c))) {
     return bad("bad_chunk_size", "a chunk's size is not a hexadecimal number");
   } else {
     state_ = c == '\r' ? State::size_lf : State::extension;
-    last_ = c;
+    extension_ = c == ';' ? ChunkExtension::name_begin : ChunkExtension::blank;
     line_bytes_ = 0;
   }
+  return Step{1, {}, {}, false};
+}
+
+// A sender may say something of its content, and not send nothing but that: what content there is pays.
+Result<ChunkedReader::Step> ChunkedReader::extension_byte(char c) {
+  if (c == '\r' && is_whole(extension_)) {
+    excess_ += line_bytes_;
+    excess_ -= std::min(excess_, 2 * left_);
+    if (excess_ > excess_max)
+      return bad("chunk_extensions_too_large", "there is more in the chunks' extensions than in the chunks");
+    state_ = State::size_lf;
+    return Step{1, {}, {}, false};
+  }
+  if (++line_bytes_ > extension_max)
+    return bad("chunk_extensions_too_large", "a chunk's extensions are too long");
+  extension_ = next(extension_, c);
+  if (extension_ == ChunkExtension::bad)
+    return bad("bad_chunk_extension", "a chunk's extensions are not well-formed");
   return Step{1, {}, {}, false};
 }
 

@@ -62,9 +62,13 @@ class LengthCheck {
   uint64_t left_;
 };
 
-// The chunked coding (RFC 9112 section 7.1), read as it comes; strict: CRLF only, no white space around a
-// size, at most 16 digits, extensions well-formed and at most 256 bytes a chunk, trailers well-formed and at
-// most 8 KiB in all.
+// How far the extensions of a chunk have been read; chunked.cc has the states.
+enum class ChunkExtension : uint8_t;
+
+// The chunked coding (RFC 9112 section 7.1), read as it comes; strict: CRLF only, at most 16 digits,
+// extensions by the letter of section 7.1.1 (blanks in front of ";" and around "=" and behind them, and
+// nowhere else), at most 256 bytes a chunk and, beyond twice the content, 8 KiB in all; trailers well-formed
+// and at most 8 KiB in all.
 class ChunkedReader {
  public:
   struct Step {
@@ -97,13 +101,15 @@ class ChunkedReader {
   void begin_chunk() noexcept;
   Result<Step> step(Slice input);
   Result<Step> size_byte(char c);
+  Result<Step> extension_byte(char c);
   Result<Step> trailer_byte(char c);
 
   State state_ = State::size;
   uint64_t left_ = 0;  // of the chunk
   uint32_t digits_ = 0;
   uint32_t line_bytes_ = 0;  // of the extension, or of all trailers
-  char last_ = 0;            // of the extension
+  ChunkExtension extension_{};
+  uint64_t excess_ = 0;  // of all extensions, beyond what the content pays for
   bool line_empty_ = true;
   bool name_done_ = false;  // a trailer line has had its colon
   bool wanted_ = false;     // the trailers

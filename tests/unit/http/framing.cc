@@ -52,11 +52,49 @@ TEST_CASE("chunks come out the same however they are cut") {
   CHECK(dechunk("3\r\nab", 100) == "ab?");
 }
 
+TEST_CASE("chunk extensions are read by the letter of RFC 9112 section 7.1.1, and go no further") {
+  for (const char* good : {";a", ";a=b", ";a=\"b\"", " ; a = b", "\t;\ta\t=\tb", ";a;b", ";a ;b", ";a=b;c=d",
+                           ";a=\"b;c\"", ";a=\"\"", ";a=\"b\\\"c\"", ";a=\"b\\\\\"", ";a=\"b\" ; c",
+                           ";a=\"\x80\tb c\"", ";!#$%&'*+-.^_`|~9=1"}) {
+    CAPTURE(good);
+    for (const size_t piece : {1, 100})
+      CHECK(dechunk("3" + std::string(good) + "\r\nabc\r\n0" + good + "\r\n\r\n", piece) == "abc");
+  }
+  for (const char* bad : {";",         ";;a",           "; ",          " ",           "\t",
+                          ";a ",       ";a=",           ";a= ",        ";a=b ",       ";=x",
+                          ";a==b",     ";a=b=c",        ";a=b,c",      ",a",          ";bad[=x",
+                          ";a=b[",     ";a b",          ";a=b c",      ";a=\"b",      ";a=\"b\\\"",
+                          ";a=\"b\"c", ";a=\"b\"\"c\"", ";a=b\"c\"",   ";\"a\"=b",    ";a\x80",
+                          ";a=\x80",   ";a\x01",        ";a=\"\x01\"", ";a=\"\x7f\"", " a",
+                          "=b"}) {
+    CAPTURE(bad);
+    for (const size_t piece : {1, 100}) {
+      CHECK(dechunk("3" + std::string(bad) + "\r\nabc\r\n0\r\n\r\n", piece).starts_with("!bad_chunk_"));
+      CHECK(dechunk("3\r\nabc\r\n0" + std::string(bad) + "\r\n\r\n", piece).starts_with("!bad_chunk_"));
+    }
+  }
+  CHECK(dechunk("3;a=\"b\r\n\"\r\nabc\r\n0\r\n\r\n", 1) == "!bad_chunk_extension");
+  CHECK(dechunk("3;" + std::string(300, 'a') + "\r\nabc\r\n0\r\n\r\n", 1) == "!chunk_extensions_too_large");
+}
+
+TEST_CASE("chunk extensions are paid for by the content") {
+  const auto body = [](size_t chunks, size_t content, size_t extension) {
+    std::string out;
+    for (size_t i = 0; i < chunks; ++i)
+      out += (content == 1 ? "1;" : "80;") + std::string(extension - 1, 'a') + "\r\n" +
+             std::string(content, 'c') + "\r\n";
+    return out + "0\r\n\r\n";
+  };
+  CHECK(dechunk(body(1000, 128, 200), 4096).size() == 128'000);
+  CHECK(dechunk(body(1000, 1, 3), 4096).size() == 1000);
+  CHECK(dechunk(body(1000, 1, 200), 4096) == "!chunk_extensions_too_large");
+}
+
 TEST_CASE("chunks that are not exactly right are refused") {
   for (const char* bad :
-       {"3\nabc\r\n0\r\n\r\n", "3 \r\nabc", " 3\r\nabc", "0x3\r\nabc", "g\r\n", "\r\n", ";a\r\n", "3;\r\nabc",
-        "3;;a\r\nabc", "3; a\r\nabc", "3\r\nabcd", "3\r\nabc\n0\r\n\r\n", "11111111111111111\r\n",
-        "ffffffffffffffff\r\n", "0\r\nA\r\n\r\n", "0\r\n A: b\r\n\r\n", "0\r\nA: b\x01\r\n\r\n", "0\r\n\n"}) {
+       {"3\nabc\r\n0\r\n\r\n", "3 \r\nabc", " 3\r\nabc", "0x3\r\nabc", "g\r\n", "\r\n", ";a\r\n", "3\r\nabcd",
+        "3\r\nabc\n0\r\n\r\n", "11111111111111111\r\n", "ffffffffffffffff\r\n", "0\r\nA\r\n\r\n",
+        "0\r\n A: b\r\n\r\n", "0\r\nA: b\x01\r\n\r\n", "0\r\n\n"}) {
     CAPTURE(bad);
     CHECK(dechunk(bad, 1).find('!') != std::string::npos);
     CHECK(dechunk(bad, 100).find('!') != std::string::npos);
