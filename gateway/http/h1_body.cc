@@ -31,7 +31,7 @@ void ReceivedBody::begin(BodyLength length, Duration silence, Pace pace) noexcep
 
 void ReceivedBody::keep_trailers(Arena& arena, const Headers& head) {
   arena_ = &arena;
-  of_one_hop_ = connection_lists(head);
+  of_one_hop_ = connection_options(head);
   chunks_.tell_trailers();
 }
 
@@ -122,7 +122,7 @@ Result<Slice> ReceivedBody::take_chunked() {
 void ReceivedBody::keep_trailer(Slice line) {
   const size_t colon = line.find(':');  // there is one
   const Slice name = line.substr(0, colon);
-  if (std::ranges::any_of(of_one_hop_, [&](Slice list) { return list_has_token(list, name); })) return;
+  if (of_one_hop_.names(name)) return;
   trailers_.field(name, text::trim(line.substr(colon + 1)), *arena_, response_limits);
 }
 

@@ -7,9 +7,9 @@
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "gateway/http/body.h"
+#include "gateway/http/connection_options.h"
 #include "gateway/http/framing.h"
 #include "gateway/http/message.h"
 #include "gateway/http/trailers.h"
@@ -75,8 +75,8 @@ class ReceivedBody final : public Body {
   Pace pace_;
   Slice invitation_;
   ChunkedReader chunks_;
-  Arena* arena_ = nullptr;         // where the trailers are kept, if they are
-  std::vector<Slice> of_one_hop_;  // lists of names
+  Arena* arena_ = nullptr;  // where the trailers are kept, if they are
+  ConnectionOptions of_one_hop_;
   Trailers trailers_;
   Error error_;
 };

@@ -6,9 +6,9 @@
 #include <array>
 #include <cstring>
 #include <iterator>
-#include <vector>
 
 #include "gateway/base/text.h"
+#include "gateway/http/connection_options.h"
 #include "gateway/http/head_rules.h"
 
 namespace sallyport::http::h1 {
@@ -151,29 +151,16 @@ Result<void> read_host(Request& out, Slice of_target, Arena& arena) {
 
 // A GET without content that asks for one protocol; a list, or one that is not "Connection: upgrade", is
 // nothing that anybody has to act on.
-Slice wanted_upgrade(const Request& request) noexcept {
+Slice wanted_upgrade(const Request& request, const ConnectionOptions& options) noexcept {
   const Slice protocol = request.headers.get(HeaderId::upgrade);
   if (protocol.empty() || request.version != Version::http11 || request.method != Method::get) return {};
   if (request.length.kind != BodyLength::Kind::none || request.headers.count(HeaderId::upgrade) > 1)
     return {};
-  const bool asked = std::ranges::any_of(request.headers, [](const Header& h) {
-    return h.id == HeaderId::connection && list_has_token(h.value, "upgrade");
-  });
-  return asked && is_token(protocol) ? protocol : Slice{};
+  return options.upgrade && is_token(protocol) ? protocol : Slice{};
 }
 
-bool wants_keep_alive(const Headers& headers, Version version) noexcept {
-  bool keep = version == Version::http11;
-  for (const Header& h : headers) {
-    if (h.id != HeaderId::connection) continue;
-    if (h.value == "keep-alive") {  // the usual list
-      keep = true;
-      continue;
-    }
-    if (list_has_token(h.value, "close")) return false;
-    if (list_has_token(h.value, "keep-alive")) keep = true;
-  }
-  return keep;
+bool wants_keep_alive(const ConnectionOptions& options, Version version) noexcept {
+  return !options.close && (options.keep_alive || version == Version::http11);
 }
 
 // Neither a 204 nor an interim response tells of content (RFC 9112 section 6.1, RFC 9110 section 8.6):
@@ -251,8 +238,11 @@ Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& aren
   Result<BodyLength> length = request_length(out);
   if (!length) return std::unexpected(std::move(length.error()));
   out.length = *length;
-  out.keep_alive = wants_keep_alive(out.headers, out.version);
-  out.upgrade = wanted_upgrade(out);
+  const ConnectionOptions options = connection_options(out.headers);
+  if (options.too_many)
+    return fail(Code::malformed_request, "connection_options", "Connection has too many options");
+  out.keep_alive = wants_keep_alive(options, out.version);
+  out.upgrade = wanted_upgrade(out, options);
   read_te(out);
   return read_expect(out);
 }
@@ -278,7 +268,10 @@ Result<void> read_response_head(Slice head, Method method, const HeadLimits& lim
   // be sure.
   if (odd && out.status < 200 && out.status != 101)
     return fail(Code::upstream_bad_answer, "interim_content", "an interim response tells of content");
-  out.keep_alive = wants_keep_alive(out.headers, out.version) && !odd;
+  const ConnectionOptions options = connection_options(out.headers);
+  if (options.too_many)
+    return fail(Code::upstream_bad_answer, "connection_options", "Connection has too many options");
+  out.keep_alive = wants_keep_alive(options, out.version) && !odd;
   return {};
 }
 
@@ -328,26 +321,6 @@ void write_last_chunk(const Headers& trailers, Buffer& out) {
   end.put("0\r\n");
   for (const Header& h : trailers) end.field(h);
   end.put("\r\n");
-}
-
-std::vector<Slice> connection_lists(const Headers& headers) {
-  std::vector<Slice> lists;
-  for (const Header& h : headers) {
-    const bool names_another = h.id == HeaderId::connection && h.value != "keep-alive" && h.value != "close";
-    if (names_another) lists.push_back(h.value);
-  }
-  return lists;
-}
-
-void remove_hop_by_hop(Headers& headers) {
-  const std::vector<Slice> lists = connection_lists(headers);
-  headers.remove_if([&](const Header& h) {
-    if (is_of_one_hop(h.id)) return true;
-    for (Slice list : lists) {
-      if (list_has_token(list, h.name)) return true;
-    }
-    return false;
-  });
 }
 
 }  // namespace sallyport::http::h1

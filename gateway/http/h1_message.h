@@ -2,8 +2,6 @@
 // thread.
 #pragma once
 
-#include <vector>
-
 #include "gateway/base/arena.h"
 #include "gateway/base/error.h"
 #include "gateway/http/framing.h"
@@ -34,12 +32,5 @@ void write_response_head(const Response& response, Method method, Version client
 
 // Appends the last chunk with the trailers behind it (RFC 9112 section 7.1.2).
 void write_last_chunk(const Headers& trailers, Buffer& out);
-
-// The lists of names in Connection, but for the usual ones that name no field: slices of the headers' values.
-std::vector<Slice> connection_lists(const Headers& headers);
-
-// Takes out what is meant for one hop only: Connection and all it names, Keep-Alive, Proxy-*, TE, Trailer,
-// Transfer-Encoding, Upgrade (RFC 9110 section 7.6.1), and Content-Length (framing is written anew).
-void remove_hop_by_hop(Headers& headers);
 
 }  // namespace sallyport::http::h1

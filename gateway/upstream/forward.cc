@@ -13,8 +13,8 @@
 #include "gateway/config/ranges.h"
 #include "gateway/core/request_id.h"
 #include "gateway/core/setup.h"
+#include "gateway/http/connection_options.h"
 #include "gateway/http/grpc.h"
-#include "gateway/http/h1_message.h"
 #include "gateway/upstream/cluster.h"
 #include "gateway/upstream/clusters.h"
 #include "gateway/upstream/rewrite_back.h"
@@ -211,7 +211,7 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic be
       r.length = {http::BodyLength::Kind::counted, *length};
     }
   }
-  http::h1::remove_hop_by_hop(r.headers);
+  http::remove_hop_by_hop(r.headers);
   if (back_) back_->apply(x, endpoint.target);
   if (r.status == 101) {
     open_tunnel(x, c);
@@ -285,7 +285,7 @@ Task<Result<void>> Forward::read_answer(Exchange& x, Lease& c) {
   for (;;) {
     Result<void> read = co_await c.requester.read_response(x.request, x.arena, x.response);
     if (!read || x.response.status >= 200 || x.response.status == 101) co_return read;
-    http::h1::remove_hop_by_hop(x.response.headers);
+    http::remove_hop_by_hop(x.response.headers);
     if (x.response.status != 100) x.responder().interim(x.request, x.response);
   }
 }
@@ -297,7 +297,7 @@ void Forward::rebuild_headers(Exchange& x) const {
   const Slice trace = IdGenerator::here().traceparent(headers.get(HeaderId::traceparent), x.arena);
   const Slice said = x.behind_proxy ? headers.get(HeaderId::x_forwarded_proto) : Slice{};
   const Slice proto = said == "https" || said == "http" ? said : x.connection.tls ? "https" : "http";
-  http::h1::remove_hop_by_hop(headers);
+  http::remove_hop_by_hop(headers);
   headers.remove_if([&](const http::Header& h) {
     if (is_ours(h.id) || h.id == HeaderId::expect || h.id == HeaderId::forwarded || h.id == HeaderId::host)
       return true;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gateway/async/loop.h"
+#include "gateway/http/connection_options.h"
 #include "gateway/http/h1_client.h"
 #include "gateway/http/h1_message.h"
 #include "gateway/http/h1_server.h"
@@ -60,7 +61,7 @@ Task<> read_all(Loop& loop, MemoryStream& stream, const http::ServerLimits& limi
     http::Request request;
     Result<void> read = co_await connection.read_request(arena, request);
     if (!read) co_return;
-    http::h1::remove_hop_by_hop(request.headers);
+    http::remove_hop_by_hop(request.headers);
     request.headers.remove(http::HeaderId::expect);
     request.upgrade = {};
     Message message = message_of(request);

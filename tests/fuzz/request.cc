@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "gateway/http/connection_options.h"
 #include "gateway/http/h1_message.h"
 
 using namespace sallyport;
@@ -46,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   http::Request request;
   if (!http::h1::read_request_head(arena.copy(bytes.substr(0, *end)), limits, arena, request)) return 0;
   read_chunks(bytes.substr(*end));
-  http::h1::remove_hop_by_hop(request.headers);
+  http::remove_hop_by_hop(request.headers);
   Buffer out(pool);
   http::h1::write_request_head(request, "backend", out);
   const http::HeadLimits wider = {limits.header_bytes * 4, limits.uri_bytes * 4, limits.headers + 4};

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "gateway/http/connection_options.h"
 #include "gateway/http/h1_message.h"
 #include "gateway/http/uri.h"
 
@@ -196,6 +197,27 @@ TEST_CASE("paths have one form") {
   CHECK(path("a") == "!bad_target");
 }
 
+TEST_CASE("Connection: each option is one thing, and there are not many of them") {
+  using enum ConnectionOption;
+  CHECK(connection_option("Close") == close);
+  CHECK(connection_option("keep-alive") == keep_alive);
+  CHECK(connection_option("UPGRADE") == upgrade);
+  for (const char* name : {"te", "Trailer", "Proxy-Connection", "HTTP2-Settings", "Transfer-Encoding"})
+    CHECK(connection_option(name) == of_one_hop);
+  for (const char* name : {"X-Tenant", "Content-Type", "Content-Length", "closed", "a b", "\"close\""})
+    CHECK(connection_option(name) == field);
+  const auto request = [](const std::string& options) {
+    return reason("GET / HTTP/1.1\r\nHost: a\r\n" + options + "\r\n");
+  };
+  std::string list = "Connection: a";
+  for (size_t i = 1; i < ConnectionOptions::max; ++i) list += ",a";
+  CHECK(request(list + "\r\n") == "good");
+  CHECK(request(list + ",a\r\n") == "connection_options");
+  CHECK(request("Connection: " + std::string(ConnectionOptions::max + 1, ',') + "\r\n") ==
+        "connection_options");
+  CHECK(request(list + "\r\nConnection: close\r\n") == "connection_options");
+}
+
 TEST_CASE("what is for one hop stays on it") {
   Headers h;
   h.add("Connection", "close, X-Hop");
@@ -205,7 +227,9 @@ TEST_CASE("what is for one hop stays on it") {
   h.add("Upgrade", "h2c");
   h.add("HTTP2-Settings", "x");
   h.add("Accept", "*/*");
-  h1::remove_hop_by_hop(h);
+  h.add("X-Hop-2", "1");
+  h.add("connection", ",, x-hop-2 ,");
+  remove_hop_by_hop(h);
   CHECK(h.size() == 1);
   CHECK(h.get("accept") == "*/*");
 }
