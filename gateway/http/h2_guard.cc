@@ -15,6 +15,7 @@ constexpr uint8_t end_stream = 0x1, end_headers = 0x4;
 constexpr uint32_t protocol_error = 0x1, frame_size_error = 0x6, enhance_your_calm = 0xb;
 constexpr size_t frame_bytes_max = 16'384;  // what our SETTINGS leave it at
 constexpr uint32_t continuations_max = 16;  // of one block
+constexpr size_t crumb_bytes_max = 4;       // not even the prefix of a gRPC message
 
 Offence flood(std::string_view reason) noexcept { return {reason, enhance_your_calm}; }
 
@@ -78,7 +79,10 @@ Offence FrameGuard::frame(Monotonic now) noexcept {
   in_data_ = header_[3] == data;
   switch (header_[3]) {
     case data:
-      if (payload_left_ > 0 || (flags & end_stream) != 0) return {};
+      if (payload_left_ > crumb_bytes_max || (flags & end_stream) != 0) return {};
+      if (payload_left_ > 0) {  // a backend may well send a word at a time
+        return !of_client_ || crumbs_.spend(now) ? Offence{} : flood("tiny_data_flood");
+      }
       return work_.spend(now) ? Offence{} : flood("empty_data_flood");
     case headers:
       in_block_ = (flags & end_headers) == 0;

@@ -1,12 +1,13 @@
 // FrameGuard: looks at a peer's HTTP/2 frames before the session does, and says when they are an attack.
 //
-// A frame that makes us work without a request moving on (resets, pings, settings, priorities, empty DATA,
-// window updates, HEADERS that neither begin nor end anything, CONTINUATION without end) is paid for from a
-// budget that refills with time and with what the connection really does. The known holes are CVE-2019-9511
-// to 9518, CVE-2023-44487 (rapid reset), CVE-2024-27316 (CONTINUATION flood) and CVE-2025-8671
-// (MadeYouReset). Owned by the session; one thread.
+// A frame that makes us work without a request moving on (resets, pings, settings, priorities, empty DATA, or
+// DATA of next to nothing that nobody pulls, window updates, HEADERS that neither begin nor end anything,
+// CONTINUATION without end) is paid for from a budget that refills with time and with what the connection
+// really does. The known holes are CVE-2019-9511 to 9518, CVE-2023-44487 (rapid reset), CVE-2024-27316
+// (CONTINUATION flood) and CVE-2025-8671 (MadeYouReset). Owned by the session; one thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -73,6 +74,10 @@ class FrameGuard {
   Offence reset_sent(Monotonic now) noexcept;
   // Content has left: the client may send as many window updates as it wants for it.
   void data_sent() noexcept { work_.earn(3); }
+  // So much content has been pulled.
+  void content_pulled(size_t bytes) noexcept {
+    crumbs_.earn(static_cast<uint32_t>(std::min<size_t>(bytes, UINT32_MAX)));
+  }
   // HEADERS have begun a request, or ended one as its trailers.
   void request_moved_on() noexcept { work_.earn(1); }
   // A request has been sent to a backend: its answer may be a reset, and some frames beside it.
@@ -97,6 +102,7 @@ class FrameGuard {
   StreamIds ids_;
   Budget resets_{200, 50};
   Budget work_{1000, 100};
+  Budget crumbs_{4096, 100};  // DATA frames of next to nothing that nobody has pulled
   size_t preface_left_;
   std::array<uint8_t, header_bytes> header_{};
   size_t have_ = 0;          // bytes of header_

@@ -43,6 +43,7 @@ void Stream::drop_arrived() {
 Slice Stream::give_arrived() noexcept {
   std::swap(given_, arrived_);
   pulled_ += given_.size();
+  session_.guard_.content_pulled(given_.size());
   return given_.readable();
 }
 

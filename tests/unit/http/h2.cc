@@ -96,6 +96,16 @@ TEST_CASE("what frames cost comes back with time, and with what the connection d
   CHECK(pings(start + seconds(2)) == 30);
 }
 
+TEST_CASE("a client's content that comes in crumbs and is not pulled is paid for") {
+  h2::FrameGuard guard = begun();
+  for (int i = 0; i < 10'000; ++i) CHECK(guard.see(frame(0, 0, 5), start).reason.empty());
+  for (int i = 0; i < 4096; ++i) CHECK(guard.see(frame(0, 0, 1), start).reason.empty());
+  guard.content_pulled(30);
+  for (int i = 0; i < 30; ++i) CHECK(guard.see(frame(0, 0, 4), start).reason.empty());
+  CHECK(guard.see(frame(0, 1, 1), start).reason.empty());  // the end of a request is none
+  CHECK(guard.see(frame(0, 0, 1), start).reason == "tiny_data_flood");
+}
+
 TEST_CASE("a head of HTTP/2 is a request like any other, or refused") {
   Head good;
   good.with({{":method", "GET"},
