@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 
+#include "gateway/base/small_pool.h"
 #include "gateway/base/text.h"
 #include "gateway/http/uri.h"
 
@@ -188,25 +189,27 @@ std::optional<Slice> RewriteBack::cookie_path(Slice value, const View& view) con
 Slice RewriteBack::set_cookie(Slice value, const View& view) const {
   // The browser takes that one with the path "/" only, and with no domain.
   if (text::iequals(text::trim(value).substr(0, 7), "__Host-")) return value;
+  small_pool::Vector<Slice> pieces;
+  size_t done = 0;  // what stands in front of it is in the pieces, or was left out
   for (size_t at = value.find(';'); at != Slice::npos;) {
     const size_t end = std::min(value.find(';', at + 1), value.size());
     const Split attribute = split_attribute(value.substr(at + 1, end - at - 1));
-    const Slice before = value.substr(0, at), behind = value.substr(end);
-    size_t next = end;
     if (text::iequals(attribute.name, "Domain") && is_backends_domain(attribute.value, view)) {
-      value = view.arena.concat({before, behind});
-      next = at;
+      pieces.push_back(value.substr(done, at - done));
+      done = end;
     } else if (text::iequals(attribute.name, "Path")) {
       if (const std::optional<Slice> made = cookie_path(attribute.value, view)) {
         const auto written = static_cast<size_t>(attribute.value.data() - value.data());
-        const Slice head = value.substr(0, written), tail = value.substr(written + attribute.value.size());
-        value = view.arena.concat({head, *made, tail});
-        next = written + made->size();
+        pieces.push_back(value.substr(done, written - done));
+        pieces.push_back(*made);
+        done = written + attribute.value.size();
       }
     }
-    at = value.find(';', next);
+    at = end < value.size() ? end : Slice::npos;
   }
-  return value;
+  if (pieces.empty()) return value;
+  pieces.push_back(value.substr(done));
+  return view.arena.concat(pieces);
 }
 
 }  // namespace sallyport::upstream
