@@ -49,16 +49,27 @@ Task<Result<Slice>> Content::read(size_t bytes_max) {
 Task<Result<Slice>> Content::read_rest(size_t bytes_max) {
   while (!whole_) {
     if (kept_.size() > bytes_max) co_return content_too_large();
-    Result<Slice> piece = co_await inner_->pull();
-    piece = count(std::move(piece));
-    if (!piece) co_return std::unexpected(std::move(piece.error()));
-    whole_ = piece->empty();
-    kept_.append(*piece);
+    Result<void> next = co_await keep_next();
+    if (!next) co_return std::unexpected(std::move(next.error()));
   }
   using Kind = http::BodyLength::Kind;
   http::BodyLength& length = x_.request.length;
   if (length.kind != Kind::none) length = {Kind::counted, kept_.size()};  // now it is known
   co_return kept_.readable();
+}
+
+Task<Result<void>> Content::first() {
+  if (whole_ || !kept_.empty()) return Task<Result<void>>::ready({});
+  return keep_next();
+}
+
+Task<Result<void>> Content::keep_next() {
+  Result<Slice> piece = co_await inner_->pull();
+  piece = count(std::move(piece));
+  if (!piece) co_return std::unexpected(std::move(piece.error()));
+  whole_ = piece->empty();
+  kept_.append(*piece);
+  co_return Result<void>{};
 }
 
 bool Content::rewind() noexcept {
@@ -73,13 +84,23 @@ Task<Result<Slice>> Content::pull() {
   given_ = kept_.size();
   if (!again.empty()) return Task<Result<Slice>>::ready(again);
   Task<Result<Slice>> pending = inner_->pull();
-  if (pending.done()) return Task<Result<Slice>>::ready(count(pending.take()));
+  if (pending.done()) return Task<Result<Slice>>::ready(passed_on(pending.take()));
   return wait(std::move(pending));
 }
 
 Task<Result<Slice>> Content::wait(Task<Result<Slice>> pending) {
   Result<Slice> piece = co_await pending;
-  co_return count(std::move(piece));
+  co_return passed_on(std::move(piece));
+}
+
+// Once more than what was kept is gone, nothing can be given again: its memory goes back.
+Result<Slice> Content::passed_on(Result<Slice> piece) {
+  piece = count(std::move(piece));
+  if (piece && !piece->empty()) {
+    kept_.release();
+    given_ = 0;
+  }
+  return piece;
 }
 
 // What was cut off is never at its end.

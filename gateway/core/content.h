@@ -41,12 +41,18 @@ class Content final : public http::Body {
   // All of it, if these are at most bytes_max; body_too_large otherwise, and nothing is lost. Valid as long
   // as the exchange.
   Task<Result<Slice>> read(size_t bytes_max);
+  // Waits for the first piece, or the end, if nothing has been read yet. Errors: those of the connection,
+  // and body_too_large.
+  Task<Result<void>> first();
   // Starts over; false if some of it is gone.
   bool rewind() noexcept;
   bool cut_off() const noexcept { return cut_off_; }  // by a limiter
 
   Task<Result<Slice>> pull() override;
   std::optional<uint64_t> remaining() const noexcept override;
+  bool ready() const noexcept override {
+    return cut_off_ || whole_ || given_ < kept_.size() || inner_->ready();
+  }
   const http::Headers* trailers() const noexcept override { return inner_->trailers(); }
 
  private:
@@ -57,11 +63,13 @@ class Content final : public http::Body {
   };
   Task<Result<Slice>> wait(Task<Result<Slice>> pending);
   Result<Slice> count(Result<Slice> piece);
+  Result<Slice> passed_on(Result<Slice> piece);
+  Task<Result<void>> keep_next();
   Task<Result<Slice>> read_rest(size_t bytes_max);
 
   Exchange& x_;
   http::Body* inner_ = nullptr;
-  Buffer kept_;         // what was read
+  Buffer kept_;         // what was read, until more than that has been pulled
   size_t given_ = 0;    // of it, again
   uint64_t came_ = 0;   // from the connection
   bool whole_ = false;  // all there is has been read

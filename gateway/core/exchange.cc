@@ -148,6 +148,11 @@ Task<Result<Slice>> Exchange::read_body(size_t bytes_max) {
   return content_.read(bytes_max);
 }
 
+Task<Result<void>> Exchange::first_content() {
+  content_.begin();
+  return content_.first();
+}
+
 bool Exchange::rewind_body() noexcept {
   if (request.length.kind == http::BodyLength::Kind::none) return true;
   return request.body == &content_ && content_.rewind();

@@ -133,7 +133,11 @@ class Exchange {
   // exchange.
   Task<Result<Slice>> read_body(size_t bytes_max);
 
-  // True if request.body can be given once more from its start (there is none, or nothing of it is gone); it
+  // Waits for the first piece of the request's content, or its end; request.body then begins with it. Errors:
+  // those of request.body.
+  Task<Result<void>> first_content();
+
+  // True if request.body can be given once more from its start (there is none, or all of it is in memory); it
   // then is.
   bool rewind_body() noexcept;
 

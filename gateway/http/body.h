@@ -29,6 +29,9 @@ class Body {
   // nothing follows, trailers included.
   virtual std::optional<uint64_t> remaining() const noexcept = 0;
 
+  // True if the next pull is certain to be done at once; false: nobody knows.
+  virtual bool ready() const noexcept { return false; }
+
   // After the end: the fields that came behind the content (RFC 9110 section 6.5), for the next hop; they
   // live as long as the body. Null: there are none, or they are not kept.
   virtual const Headers* trailers() const noexcept { return nullptr; }
@@ -55,6 +58,7 @@ class EmptyBody final : public Body {
  public:
   Task<Result<Slice>> pull() override { return Task<Result<Slice>>::ready(Slice{}); }
   std::optional<uint64_t> remaining() const noexcept override { return 0; }
+  bool ready() const noexcept override { return true; }
 };
 
 // Content that is in memory; whoever makes it keeps the bytes alive.
@@ -65,6 +69,7 @@ class MemoryBody final : public Body {
   void reset(Slice content) noexcept { content_ = content; }
   Task<Result<Slice>> pull() override { return Task<Result<Slice>>::ready(std::exchange(content_, Slice{})); }
   std::optional<uint64_t> remaining() const noexcept override { return content_.size(); }
+  bool ready() const noexcept override { return true; }
 
  private:
   Slice content_;

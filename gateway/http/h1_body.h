@@ -40,6 +40,11 @@ class ReceivedBody final : public Body {
 
   Task<Result<Slice>> pull() override;
   std::optional<uint64_t> remaining() const noexcept override;
+  // Of chunks only a pull can tell.
+  bool ready() const noexcept override {
+    return state_ != State::reading ||
+           (length_.kind != BodyLength::Kind::chunked && !stream_.input().empty());
+  }
   const Headers* trailers() const noexcept override { return finished() ? &trailers_.fields() : nullptr; }
 
   bool finished() const noexcept { return state_ == State::end; }

@@ -26,6 +26,7 @@ class Stream : public Body {
 
   Task<Result<Slice>> pull() override;
   std::optional<uint64_t> remaining() const noexcept override;
+  bool ready() const noexcept override { return input_ended_ || !arrived_.empty(); }
   const Headers* trailers() const noexcept override { return input_ended_ ? &trailers_.fields() : nullptr; }
 
  protected:

@@ -29,6 +29,7 @@ Cluster::Cluster(Loop& loop, observe::Metrics& metrics, ClusterOptions options)
   for (const Target& target : options_.targets) {
     endpoints_.push_back(std::make_unique<Endpoint>());
     endpoints_.back()->target = target;
+    has_http2_ = has_http2_ || target.http2;
   }
 }
 

@@ -42,6 +42,9 @@ class Cluster final : private TurnEnd {
   // (Exchange::hold). fresh: not an idle one. Errors: upstream_unreachable, overloaded.
   Task<Result<Lease*>> acquire(bool fresh);
 
+  // True if some of the targets speak HTTP/2.
+  bool has_http2() const noexcept { return has_http2_; }
+
   // What came of a request, for the choice of endpoints and for the counters.
   void succeeded(Endpoint& endpoint, Duration took) noexcept;
   void failed(Endpoint& endpoint, const Error& error);
@@ -102,6 +105,7 @@ class Cluster final : private TurnEnd {
   Loop& loop_;
   ClusterOptions options_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
+  bool has_http2_ = false;
   size_t turn_ = 0;
   size_t open_ = 0;        // leased, idle and being opened
   List<Connection> idle_;  // the longest idle first

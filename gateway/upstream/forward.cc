@@ -15,6 +15,7 @@
 #include "gateway/core/setup.h"
 #include "gateway/http/connection_options.h"
 #include "gateway/http/grpc.h"
+#include "gateway/upstream/checkout.h"
 #include "gateway/upstream/cluster.h"
 #include "gateway/upstream/clusters.h"
 #include "gateway/upstream/rewrite_back.h"
@@ -154,6 +155,11 @@ Task<> Forward::handle(Exchange& x, Next) {
     x.request.sent_path = *path;
   }
   x.notes.upstream = cluster_->options().name;
+  Result<void> ready = co_await ready_to_send(x, *cluster_);
+  if (!ready) {
+    co_await x.fail(std::move(ready.error()));
+    co_return;
+  }
   const size_t attempts = cluster_->options().targets.size() + 1;
   bool fresh = false;
   for (size_t attempt = 1;; ++attempt) {

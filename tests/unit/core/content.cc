@@ -134,3 +134,27 @@ TEST_CASE("a length that is known is compared at once, and nothing is asked of t
   CHECK(s.pull_all() == "aaaabbbbcc");
   CHECK(limiter.told == 0);
 }
+
+TEST_CASE("the first piece can be waited for: it comes in front of the rest, and again if it is all") {
+  Story story;
+  REQUIRE(story.x.first_content().take());
+  REQUIRE(story.x.first_content().take());  // once is enough
+  CHECK(story.source.next == 1);
+  CHECK(story.x.request.body->ready());
+  CHECK(story.pull_all() == "aaaabbbbcc");
+  CHECK_FALSE(story.x.rewind_body());
+  Story one;
+  one.source.pieces = {"all"};
+  REQUIRE(one.x.first_content().take());
+  CHECK(one.pull_all() == "all");
+  REQUIRE(one.x.rewind_body());
+  CHECK(one.pull_all() == "all");
+  Story none;
+  none.source.pieces.clear();
+  REQUIRE(none.x.first_content().take());
+  CHECK(none.pull_all() == "");
+  Story broken;
+  broken.source.pieces.clear();
+  broken.source.breaks = true;
+  CHECK(broken.x.first_content().take().error().reason == "client_gone");
+}

@@ -24,11 +24,13 @@ log: {{ access: {{ to: off }} }}
 upstreams:
   backend: {{ targets: [ "http://127.0.0.1:{backend}" ] }}
   narrow: {{ targets: [ "http://127.0.0.1:{narrow}" ] }}
+  few: {{ targets: [ "http://127.0.0.1:{backend}" ], connections_max: 8 }}
 authenticators: {{ keys: {{ type: api_key, file: keys.yaml }} }}
 defaults: {{ body: {{ max: 64MiB }} }}
 routes:
   - {{ name: all, match: {{ path: "/{{rest...}}" }}, authenticate: public, forward: {{ to: backend }} }}
   - {{ name: narrow, match: {{ path: "/narrow/{{rest...}}" }}, authenticate: public, forward: {{ to: narrow }} }}
+  - {{ name: few, match: {{ path: "/few/{{rest...}}" }}, authenticate: public, forward: {{ to: few }} }}
   - {{ name: sockets, match: {{ path: "/ws/{{rest...}}" }}, authenticate: public, forward: {{ to: backend, upgrade: [ websocket ] }} }}
   - {{ name: small, match: {{ path: /small }}, authenticate: public, body: {{ max: 10B }}, forward: {{ to: backend }} }}
   - {{ name: gets, match: {{ path: /gets, methods: [GET] }}, authenticate: public, forward: {{ to: backend }} }}
