@@ -30,7 +30,13 @@ bool ClientConnection::reusable() const noexcept {
   return stream_ != nullptr && request_whole_ && keep_alive_ && body_.finished() && alive();
 }
 
-void ClientConnection::abandon() noexcept {
+Standing ClientConnection::standing() const noexcept {
+  if (tunnel_) return {Standing::WaitsFor::either};
+  return answer_begun_ ? Standing::of_answer(body_.untouched_since())
+                       : Standing::of_content(upload_.stalled_since());
+}
+
+void ClientConnection::give_up_answer() noexcept {
   stop();
   body_.abandon({Code::client_gone, "slow_reader", "the client took too little of it for too long"});
   stream_.reset();
@@ -43,6 +49,7 @@ Task<Result<void>> ClientConnection::send(const Request& request, Slice host, co
   content_untouched_ = !request.length.is_nothing();
   pumped_ = {};
   interim_ = 0;
+  upload_.begin();
   Buffer head(stream_->loop().blocks());
   write_request_head(request, host, head);
   // Content that is there already goes out with the head in one write.
@@ -94,7 +101,7 @@ Task<Result<void>> ClientConnection::pump_all(const Request& request) {
   for (bool last = false; !last;) {
     Result<void> taken = co_await stream_->drained(stream_->loop().now() + timeouts_.body);
     if (!taken) co_return send_failure(std::move(taken.error()));
-    Result<Slice> piece = co_await request.body->pull();
+    Result<Slice> piece = co_await upload_.pull(stream_->loop(), *request.body);
     if (!piece) co_return std::unexpected(std::move(piece.error()));
     content_untouched_ = false;
     last = piece->empty() || request.body->remaining() == 0;

@@ -12,6 +12,7 @@
 #include "gateway/http/message.h"
 #include "gateway/http/requester.h"
 #include "gateway/http/tunnel.h"
+#include "gateway/http/upload.h"
 #include "gateway/net/stream.h"
 
 namespace sallyport::http::h1 {
@@ -27,20 +28,15 @@ class ClientConnection final : public Requester {
   bool answered_nothing() const noexcept override { return !answered_; }
   bool content_untouched() const noexcept override { return content_untouched_; }
   bool not_processed() const noexcept override { return false; }  // HTTP/1.1 has no way to say so
+  Standing standing() const noexcept override;
+  void give_up_content() override { upload_.give_up(); }
+  void give_up_answer() noexcept override;  // and the connection is closed
 
   // The exchange is over: nothing of its request or answer is touched any more.
   void over() noexcept {
     stop();
     body_.drop_trailers();
   }
-  // Since when nobody has asked for more of the answer; the end of time if somebody does, or if there is none
-  // yet, or the request still goes on.
-  Monotonic untouched_since() const noexcept {
-    return request_whole_ && answer_begun_ && !tunnel_ ? body_.untouched_since() : Monotonic::max();
-  }
-  // Closes the connection under an exchange whose client does not read: if it ever asks for more, that is an
-  // error of its own side (slow_reader).
-  void abandon() noexcept;
   // True after a whole exchange over a connection that both sides keep: it may go back to the pool.
   bool reusable() const noexcept;
   // For one that rests in the pool: false once the backend has closed it, or sent something unasked.
@@ -60,6 +56,7 @@ class ClientConnection final : public Requester {
 
   std::unique_ptr<net::Stream> stream_;
   ReceivedBody body_;
+  Upload upload_;
   Timeouts timeouts_{};  // of the present exchange
   bool request_whole_ = false;
   bool keep_alive_ = false;

@@ -91,7 +91,7 @@ Task<> ClientStream::pump(const Request& request) {
 
 Task<Result<void>> ClientStream::pump_all(const Request& request) {
   for (bool last = false; !last;) {
-    Result<Slice> piece = co_await request.body->pull();
+    Result<Slice> piece = co_await upload_.pull(loop(), *request.body);
     if (!piece) co_return std::unexpected(std::move(piece.error()));
     content_untouched_ = false;
     if (closed_) co_return broken();
@@ -145,10 +145,20 @@ Task<Result<void>> ClientStream::read_response(const Request&, Arena&, Response&
   if (response.status < 200) co_return Result<void>{};
   if (is_event_stream(response)) timeouts_.body = timeouts_.events;
   response.body = this;
+  answering_ = true;
   co_return Result<void>{};
 }
 
+Task<Result<Slice>> ClientStream::pull() {
+  if (gave_way_)
+    return Task<Result<Slice>>::ready(
+        fail(Code::client_gone, "slow_reader", "the client took too little of it for too long"));
+  untouched_since_ = loop().now();
+  return Stream::pull();
+}
+
 Task<Result<Slice>> ClientStream::wait_for_content() {
+  untouched_since_ = Monotonic::max();
   const Monotonic latest = until(timeouts_.body);
   while (arrived_.empty() && !input_ended_) {
     if (closed_) co_return broken();
@@ -156,6 +166,7 @@ Task<Result<Slice>> ClientStream::wait_for_content() {
     if (!told && arrived_.empty() && !input_ended_ && !closed_)
       co_return late("body_timeout", "no content came for too long");
   }
+  untouched_since_ = loop().now();
   if (arrived_.empty()) co_return end_of_content();
   co_return give_arrived();
 }
@@ -168,6 +179,17 @@ Body& ClientStream::tunnel(Body&, TunnelLimits) { std::unreachable(); }
 // The session's connection-wide refusal (GOAWAY) closes streams with the same code.
 bool ClientStream::not_processed() const noexcept {
   return !answered_ && (id_ <= 0 || (closed_ && close_code_ == NGHTTP2_REFUSED_STREAM));
+}
+
+Standing ClientStream::standing() const noexcept {
+  return answering_ ? Standing::of_answer(untouched_since_) : Standing::of_content(upload_.stalled_since());
+}
+
+void ClientStream::give_up_answer() noexcept {
+  gave_way_ = true;
+  untouched_since_ = Monotonic::max();
+  drop_arrived();
+  over();
 }
 
 void ClientStream::cut_off() noexcept {

@@ -11,6 +11,7 @@
 #include "gateway/base/small_pool.h"
 #include "gateway/http/h2_stream.h"
 #include "gateway/http/requester.h"
+#include "gateway/http/upload.h"
 
 namespace sallyport::http::h2 {
 
@@ -22,6 +23,7 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   ClientStream(ClientSession& session, Slice scheme) noexcept;
   ~ClientStream() override;
 
+  Task<Result<Slice>> pull() override;
   Task<Result<void>> send(const Request& request, Slice host, const Timeouts& timeouts,
                           Arena& arena) override;
   Task<Result<void>> read_response(const Request& request, Arena& arena, Response& response) override;
@@ -30,6 +32,9 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   bool answered_nothing() const noexcept override { return !answered_ && (cut_off_ || !closed_); }
   bool content_untouched() const noexcept override { return content_untouched_; }
   bool not_processed() const noexcept override;
+  Standing standing() const noexcept override;
+  void give_up_content() override { upload_.give_up(); }
+  void give_up_answer() noexcept override;
 
   // The exchange is over: nothing of its request or answer is touched any more, and the backend is told if it
   // still works for it.
@@ -68,6 +73,10 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   bool cut_off_ = false;
   bool answered_ = false;
   bool content_untouched_ = false;
+  bool answering_ = false;                        // the final head has been read
+  bool gave_way_ = false;                         // and what comes behind it is nobody's any more
+  Monotonic untouched_since_ = Monotonic::max();  // when a piece of it was given, while nobody asks for more
+  Upload upload_;
   Result<void> pumped_;            // what came of the pump
   Task<> pump_ = Task<>::ready();  // last: destroyed first
 };

@@ -6,6 +6,7 @@
 #include "gateway/async/task.h"
 #include "gateway/base/arena.h"
 #include "gateway/http/message.h"
+#include "gateway/http/standing.h"
 #include "gateway/http/tunnel.h"
 
 namespace sallyport::http {
@@ -32,6 +33,14 @@ class Requester {
   virtual Task<Result<void>> read_response(const Request& request, Arena& arena, Response& response) = 0;
   // After 101: the rest of the connection, until over(). from_client lives as long.
   virtual Body& tunnel(Body& from_client, TunnelLimits limits) = 0;
+
+  virtual Standing standing() const noexcept = 0;
+  // Ends an exchange that waits for its client's content: whoever sends it hears of it here and now, as of an
+  // error of the client's (request_timeout, slow_sender).
+  virtual void give_up_content() = 0;
+  // Ends an answer that its client has stopped to take, under an exchange that does not ask for it now: if it
+  // ever does, that is client_gone (slow_reader).
+  virtual void give_up_answer() noexcept = 0;
 
   // True if not a byte of an answer has arrived to the present request.
   virtual bool answered_nothing() const noexcept = 0;

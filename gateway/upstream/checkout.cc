@@ -5,16 +5,22 @@
 namespace sallyport::upstream {
 namespace {
 
-// A call of gRPC is the exception: its backend may be the first to speak.
+// A call of gRPC is the exception: its backend may be the first to speak. Streams are shared, and one whose
+// client is silent gives way to others (cluster_full.cc).
 bool waits_for_content(const http::Request& request, const Cluster& cluster) {
   if (request.length.is_nothing() || request.body->ready()) return false;
   return !cluster.has_http2() || !http::grpc::is_call(request);
 }
 
+Task<Result<void>> content_begins(Exchange& x, Cluster& cluster) {
+  const Cluster::Unsaid here(cluster);
+  co_return co_await x.first_content();
+}
+
 }  // namespace
 
 Task<Result<void>> ready_to_send(Exchange& x, Cluster& cluster) {
-  if (waits_for_content(x.request, cluster)) return x.first_content();
+  if (waits_for_content(x.request, cluster)) return content_begins(x, cluster);
   return Task<Result<void>>::ready({});
 }
 

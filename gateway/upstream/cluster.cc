@@ -12,7 +12,6 @@ namespace {
 
 constexpr Duration skip_first = seconds(1);  // after one failure; doubled with each more
 constexpr Duration skip_most = seconds(30);
-constexpr Duration untouched_most = seconds(2);  // a piece of an answer, while others wait for a connection
 
 }  // namespace
 
@@ -105,30 +104,12 @@ bool Cluster::make_room() noexcept {
   return false;
 }
 
-// All connections are in use: the one whose client has not read for longest loses it, if that is long. Gives
-// when it is worth trying again: now, if it did.
-Monotonic Cluster::abandon_untouched() noexcept {
-  Connection* longest = nullptr;
-  for (Connection* c = leased_.front(); c != nullptr; c = leased_.after(*c)) {
-    if (longest == nullptr || c->http.untouched_since() < longest->http.untouched_since()) longest = c;
-  }
-  const Monotonic since = longest == nullptr ? Monotonic::max() : longest->http.untouched_since();
-  const Monotonic when = std::min(since, loop_.now()) + untouched_most;
-  if (when > loop_.now()) return when;
-  longest->unlink();
-  longest->http.abandon();
-  longest->abandoned = true;
-  active_gauge_.add(-1);
-  --open_;
-  return loop_.now();
-}
-
 Task<Result<Lease*>> Cluster::open(Endpoint& endpoint) {
   const Monotonic deadline = loop_.now() + options_.connect_timeout;
   while (open_ >= options_.connections_max) {
     if (Connection* idle = idle_connection(endpoint)) co_return idle;
     if (make_room()) continue;
-    const Monotonic again = abandon_untouched();
+    const Monotonic again = make_way(endpoint);
     if (again <= loop_.now()) continue;
     if (loop_.now() >= deadline) co_return full();
     co_await wait_for_room(waiting_, std::min(deadline, again));
@@ -143,12 +124,6 @@ Task<bool> Cluster::wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline)
   WaitsForRoom here(loop_, deadline);
   queue.push_back(here);
   co_return co_await here.room;
-}
-
-std::unexpected<Error> Cluster::full() const {
-  return fail(
-      Code::overloaded, "upstream_connections_full",
-      fmt::format("all {} connections to upstream {} are in use", options_.connections_max, options_.name));
 }
 
 Task<Result<Lease*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
@@ -262,6 +237,12 @@ void Cluster::close(Connection& connection) noexcept {
 
 // Whoever waits goes on here, not inside the end of another exchange.
 void Cluster::at_turn_end() {
+  // One that ends may have been the last to need this cluster, after a reload.
+  const std::shared_ptr<Cluster> alive = giving_way_.empty() ? nullptr : weak_from_this().lock();
+  while (Lease* lease = giving_way_.pop_front()) {
+    leased_.push_back(*lease);
+    lease->requester.give_up_content();
+  }
   clear_away();
   for (const auto& endpoint : endpoints_) tell_waiting(*endpoint);
   while (open_ < options_.connections_max || !idle_.empty()) {

@@ -31,7 +31,7 @@ struct ClusterOptions {
   std::string server_name;                           // for TLS; empty: the target's host
 };
 
-class Cluster final : private TurnEnd {
+class Cluster final : public std::enable_shared_from_this<Cluster>, private TurnEnd {
  public:
   Cluster(Loop& loop, observe::Metrics& metrics, ClusterOptions options);
   ~Cluster();
@@ -44,6 +44,16 @@ class Cluster final : private TurnEnd {
 
   // True if some of the targets speak HTTP/2.
   bool has_http2() const noexcept { return has_http2_; }
+  // Counts an exchange that has no connection yet because its client has not sent anything for it.
+  class Unsaid {
+   public:
+    explicit Unsaid(Cluster& cluster) noexcept : cluster_(cluster) { ++cluster.unsaid_; }
+    Unsaid(const Unsaid&) = delete;
+    ~Unsaid() { --cluster_.unsaid_; }
+
+   private:
+    Cluster& cluster_;
+  };
 
   // What came of a request, for the choice of endpoints and for the counters.
   void succeeded(Endpoint& endpoint, Duration took) noexcept;
@@ -74,7 +84,9 @@ class Cluster final : private TurnEnd {
 
   Endpoint& choose();
   Task<bool> wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline);
-  std::unexpected<Error> full() const;
+  std::unexpected<Error> full();
+  Monotonic make_way(const Endpoint& endpoint);
+  void tell_holders(std::string_view event);
   Task<Result<std::unique_ptr<net::Stream>>> connect(Endpoint& endpoint, Monotonic deadline);
   Task<Result<void>> have_addresses(Endpoint& endpoint, Monotonic deadline);
   Task<> resolve_again(Endpoint& endpoint);
@@ -82,7 +94,6 @@ class Cluster final : private TurnEnd {
 
   // HTTP/1.1
   Connection* idle_connection(Endpoint& endpoint);
-  Monotonic abandon_untouched() noexcept;
   Task<Result<Lease*>> open(Endpoint& endpoint);
   Task<Result<Lease*>> open_in(Endpoint& endpoint, Monotonic deadline);
   void give_back(Connection& connection) noexcept;
@@ -109,7 +120,10 @@ class Cluster final : private TurnEnd {
   size_t turn_ = 0;
   size_t open_ = 0;        // leased, idle and being opened
   List<Connection> idle_;  // the longest idle first
-  List<Connection> leased_;
+  List<Lease> leased_;
+  List<Lease> giving_way_;  // hear of it when the turn ends
+  size_t unsaid_ = 0;
+  Monotonic holders_told_at_{};
   List<WaitsForRoom> waiting_;
   List<SharedConnection> shared_;
   List<StreamLease> over_;  // end with the turn

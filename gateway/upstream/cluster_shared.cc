@@ -49,6 +49,7 @@ Lease* Cluster::lease(SharedConnection& connection, bool reused) {
   }
   auto* made = new StreamLease(*this, connection);
   made->reused = reused;
+  leased_.push_back(*made);
   return made;
 }
 
@@ -58,7 +59,9 @@ Task<Result<Lease*>> Cluster::open_stream(Endpoint& endpoint) {
     if (SharedConnection* shared = with_room(endpoint)) co_return lease(*shared, true);
     const bool may_open = !endpoint.opening && (open_ < options_.connections_max || make_room());
     if (!may_open) {
-      if (co_await wait_for_room(endpoint.waiting, deadline)) continue;
+      const Monotonic again = endpoint.opening ? Monotonic::max() : make_way(endpoint);
+      const bool told = co_await wait_for_room(endpoint.waiting, std::min(deadline, again));
+      if (told || loop_.now() < deadline) continue;
       if (!endpoint.opening) co_return full();
       co_return fail(Code::upstream_unreachable, "connect_timeout", endpoint.target.authority);
     }

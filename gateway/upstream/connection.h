@@ -38,11 +38,12 @@ struct Endpoint {
   List<WaitsForRoom> waiting;               // for a stream
 };
 
-class Lease : public Held {
+class Lease : public Held, public ListNode {
  public:
   http::Requester& requester;
   Endpoint& endpoint;
-  bool reused = false;  // the connection has been used before
+  bool reused = false;               // the connection has been used before
+  const Exchange* holder = nullptr;  // while it is leased
 
  protected:
   Lease(http::Requester& asks, Endpoint& to) noexcept : requester(asks), endpoint(to) {}
@@ -50,7 +51,7 @@ class Lease : public Held {
 };
 
 // HTTP/1.1: leased to one exchange, or idle.
-class Connection final : public Lease, public ListNode {
+class Connection final : public Lease {
  public:
   Connection(Cluster& owner, Endpoint& to, std::unique_ptr<net::Stream> stream) noexcept
       : Lease(http, to), http(std::move(stream)), cluster_(owner) {}
@@ -88,7 +89,7 @@ class SharedConnection final : public ListNode, private http::h2::ClientSession:
   Task<> running_ = Task<>::ready();  // last: destroyed first
 };
 
-class StreamLease final : public Lease, public ListNode {
+class StreamLease final : public Lease {
  public:
   explicit StreamLease(Cluster& owner, SharedConnection& of) noexcept
       : Lease(stream, of.endpoint),

@@ -172,6 +172,7 @@ Task<> Forward::handle(Exchange& x, Next) {
       co_return;
     }
     x.hold(**connection);
+    (*connection)->holder = &x;
     Again again = Again::no;
     Result<void> done = co_await send_and_receive(x, **connection, began, again);
     if (done) co_return;

@@ -25,6 +25,18 @@ std::string active(int connections) {
   return "sallyport_upstream_connections{state=\"active\",upstream=\"web\"} " + std::to_string(connections);
 }
 
+// Answers /slow once it is let go, and what else there is at once.
+struct SlowOrigin {
+  std::atomic<bool> let_go{false};
+  std::atomic<int> inside{0};
+  Origin origin{[this](const OriginRequest& r) {
+    if (r.head.find("/slow") == std::string::npos) return Origin::ok("fast")(r);
+    ++inside;
+    eventually([&] { return let_go.load(); });
+    return Origin::ok("slow")(r);
+  }};
+};
+
 }  // namespace
 
 TEST_CASE("content that does not come holds no connection to the backend") {
@@ -52,4 +64,67 @@ TEST_CASE("content that does not come holds no connection to the backend") {
   CHECK(gateway.log_line("\"path\":\"/counted\"", "\"upstream\":\"web\"").find("body_timeout") !=
         std::string::npos);
   CHECK(origin.connections() == 1);
+}
+
+TEST_CASE(
+    "where all connections are in use, a client that sends too slowly gives its own to one that waits") {
+  Origin origin;
+  Gateway gateway(forwarding(origin, "connections_max: 2, connect_timeout: 10s"));
+  auto slow = gateway.connect(), slower = gateway.connect(), waits = gateway.connect();
+  slower->send(head_of_post("/slower") + "a piece");
+  CHECK(gateway.has_metric(active(1)));
+  gateway.advance(300ms);
+  slow->send(head_of_post("/slow", "Transfer-Encoding: chunked\r\n") + "5\r\npiece\r\n");
+  CHECK(gateway.has_metric(active(2)));
+  waits->send(get("/waits"));
+  gateway.advance(300ms);
+  CHECK(waits->read().status == 200);
+  const Response gone = slower->read();
+  CHECK(gone.status == 408);
+  CHECK(gone.header("connection") == "close");
+  CHECK(gateway.log_line("\"path\":\"/slower\"").find("\"reason\":\"slow_sender\"") != std::string::npos);
+  slow->send("0\r\n\r\n");  // it was the other's turn
+  CHECK(slow->read().status == 200);
+  CHECK(gateway.errors().find("upstream_connection_gives_way upstream=web in_use=2 wait_for_content=2 "
+                              "wait_for_backend=0 wait_for_reader=0") != std::string::npos);
+  CHECK(gateway.errors().find("most_held_by=127.0.0.1 most_held=2") != std::string::npos);
+  CHECK(gateway.has_metric(active(0)));
+}
+
+TEST_CASE("a trickle is no progress: what counts is how long the backend has been kept waiting in all") {
+  Origin origin;
+  Gateway gateway(forwarding(origin, "connections_max: 1, connect_timeout: 10s"));
+  auto trickle = gateway.connect(), waits = gateway.connect();
+  trickle->send(head_of_post("/trickle") + "x");
+  CHECK(gateway.has_metric(active(1)));
+  for (int i = 0; i < 3; ++i) {
+    gateway.advance(200ms);
+    trickle->send("x");
+    CHECK(gateway.ask(get("/nothing", "Expect: tea\r\n")).status == 417);  // behind it: it has been read
+  }
+  CHECK(gateway.has_metric(active(1)));
+  waits->send(get("/waits"));
+  CHECK(waits->read().status == 200);
+  CHECK(trickle->read().status == 408);
+}
+
+TEST_CASE("a request that finds all connections in use is refused, and the log tells who holds them") {
+  SlowOrigin slow;
+  Gateway gateway(forwarding(slow.origin, "connections_max: 2"));
+  auto one = gateway.connect(), two = gateway.connect(), silent = gateway.connect(),
+       third = gateway.connect();
+  one->send(get("/slow"));
+  two->send(get("/slow"));
+  silent->send(head_of_post("/silent"));
+  CHECK(eventually([&] { return slow.inside == 2; }));
+  third->send(get("/third"));
+  CHECK(gateway.ask(get("/nothing", "Expect: tea\r\n")).status == 417);
+  gateway.advance(2s);
+  CHECK(third->read().status == 503);
+  CHECK(gateway.errors().find("upstream_connections_full upstream=web in_use=2 wait_for_content=0 "
+                              "wait_for_backend=2 wait_for_reader=0 tunnels=0 without_connection=1 "
+                              "most_held_by=127.0.0.1 most_held=2") != std::string::npos);
+  slow.let_go = true;
+  CHECK(one->read().status == 200);
+  CHECK(two->read().status == 200);
 }

@@ -20,3 +20,17 @@ def unsent_content(lab):
     for _ in range(3):
         lab.connect().get("/few/other")
     equal(lab.backend.paths(), ["/few/other"] * 3, "the requests at the backend")
+
+
+@case("RFC9113-10.5", "requests whose content stops give their connections to those that can go on", needs_clock=True)
+def stopped_content(lab):
+    for number in range(STREAMS):
+        lab.backend.on(f"/few/held/{number}", lambda visit: visit.wait_until_gone())
+    client = lab.connect()
+    uploads(client, b"x")
+    lab.gateway.advance(1)
+    for _ in range(3):
+        lab.connect().get("/few/other")
+    check("upstream_connection_gives_way upstream=few in_use=8" in lab.gateway.errors(), "expected the log to tell who holds the connections")
+    client.until(lambda: any(stream.status == 408 for stream in client.streams.values()), "a 408 for one that gave way")
+    client.expect_alive()
