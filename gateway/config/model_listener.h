@@ -44,6 +44,9 @@ struct Http {
   uint32_t connections = 10000;  // open ones, per worker; one more is closed as soon as it is accepted
   uint32_t connections_per_address = 0;  // of these, of one client address; 0: any number
   uint32_t streams = 128;                // HTTP/2: requests of one connection at a time; the client is told
+  // HTTP/1.1: a client that ends its sending (FIN, close_notify) before it has its answer is gone, and its
+  // backend is let go. A route may serve those that do so and still read (forward.half_closed).
+  bool abort_on_fin = true;
   std::vector<std::string> trusted_proxies;  // addresses (CIDR) whose X-Forwarded-For is believed
 
   template <class IO>
@@ -59,6 +62,7 @@ struct Http {
     io.field("connections", connections);
     io.field("connections_per_address", connections_per_address);
     io.field("streams", streams);
+    io.field("abort_on_fin", abort_on_fin);
     field_unless_empty(io, "trusted_proxies", trusted_proxies);
   }
   void check(Reader& reader);

@@ -53,6 +53,7 @@ void Exchange::clear() noexcept {
   credential_headers.clear();
   notes = {};
   answer_headers_.clear();
+  ends_with_client = false;
   content_.clear();
   sent_ = {};
   request_id = {};

@@ -141,6 +141,9 @@ class Exchange {
   // then is.
   bool rewind_body() noexcept;
 
+  // While the backend is waited for, a client that has ended its sending is gone, and the exchange with it.
+  bool ends_with_client = false;
+
   // Keeps the holder until the exchange is over (one at a time).
   void hold(Held& held) noexcept { held_ = &held; }
   void release_held() noexcept {

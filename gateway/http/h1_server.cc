@@ -157,8 +157,10 @@ Task<Result<void>> ServerConnection::send_content(Response& response) {
     if (!pending.done()) {  // the head does not wait for content that may be long in coming
       Result<void> written = flush_head(false);
       if (!written) co_return written;
+      waits_for_content_ = true;
     }
     Result<Slice> piece = co_await pending;
+    waits_for_content_ = false;
     if (!piece) co_return std::unexpected(std::move(piece.error()));
     const Result<bool> last = length.is_last(*piece, *response.body);
     if (!last) co_return std::unexpected(last.error());

@@ -31,7 +31,10 @@ class ServerConnection final : public Responder {
   Body& open_tunnel() override;
   uint64_t content_received() const noexcept override { return body_.received(); }
   uint64_t content_sent() const noexcept override { return sent_; }
+  bool client_ended() const noexcept override { return stream_.ended(); }
   bool head_sent() const noexcept override { return head_sent_; }
+  // The answer has begun, and its content is waited for.
+  bool waits_for_content() const noexcept { return waits_for_content_; }
 
   // After respond(): reads off what little content the answer did not wait for. True if another request may
   // follow.
@@ -55,6 +58,7 @@ class ServerConnection final : public Responder {
   uint64_t sent_ = 0;
   bool first_ = true;
   bool head_sent_ = false;
+  bool waits_for_content_ = false;
   bool keep_alive_ = false;
   bool takes_trailers_ = false;
   bool closing_ = false;

@@ -26,6 +26,8 @@ class Responder {
   // gives what it sends, whatever that is, until its end. For a request with `upgrade`.
   virtual Body& open_tunnel() = 0;
 
+  // HTTP/1.1: the client has ended its sending, and may be gone.
+  virtual bool client_ended() const noexcept { return false; }
   // False: nothing of an answer has left yet, so another one may still be sent.
   virtual bool head_sent() const noexcept = 0;
   // Of this exchange: content bytes received and sent so far.

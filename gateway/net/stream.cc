@@ -26,7 +26,11 @@ void Stream::input_grew() {
 
 void Stream::input_ended() {
   ended_ = true;
-  if (reader_ != nullptr) std::exchange(reader_, nullptr)->resume();
+  if (reader_ != nullptr) {
+    std::exchange(reader_, nullptr)->resume();
+  } else if (owner_ != nullptr) {
+    owner_->stream_ended();
+  }
 }
 
 void Stream::output_drained() {

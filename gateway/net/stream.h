@@ -22,9 +22,10 @@ namespace sallyport::net {
 class StreamOwner {
  public:
   // The connection broke (reset, TLS error). Called at most once, on the loop, from no coroutine of the
-  // stream; the stream may be destroyed in it. An orderly end of the peer's sending is not that: more() tells
-  // it.
+  // stream; the stream may be destroyed in it.
   virtual void stream_broke() = 0;
+  // The peer has ended its sending in order: as stream_broke(). What came before that may still be unread.
+  virtual void stream_ended() {}
 
  protected:
   ~StreamOwner() = default;
@@ -87,6 +88,7 @@ class Stream {
   // The same as failed() where the one who asks finds it out, and nobody may be resumed.
   void note_failure(Error error);
   void output_drained();
+  bool has_reader() const noexcept { return reader_ != nullptr; }
   // Read again if that had stopped. May put bytes into input_ at once, or find the end, without resuming
   // anybody.
   virtual void want_input() = 0;

@@ -235,7 +235,8 @@ void TlsStream::on_read(size_t bytes) {
 
 void TlsStream::tell(Pumped pumped) {
   if (pumped.broken) return failed(std::move(broken_by_), pumped.grew);
-  if (pumped.grew) return input_grew();  // an end behind it is told to who asks for more
+  // An end behind it is told to who asks for more.
+  if (pumped.grew && (!pumped.ended || has_reader())) return input_grew();
   if (pumped.ended) return input_ended();
 }
 

@@ -29,6 +29,13 @@ void Connection::start() { task_ = run(); }
 
 void Connection::stream_broke() { worker_.over(*this); }
 
+// What the client ended its sending behind is answered; if only the backend is waited for, nobody may be left
+// to answer.
+void Connection::stream_ended() {
+  if (state_ != State::busy || !exchange_.ends_with_client) return;
+  if (!exchange_.answered || http_.waits_for_content()) worker_.over(*this);
+}
+
 void Connection::drain() {
   draining_ = true;
   if (http2_ != nullptr) {

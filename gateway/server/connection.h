@@ -37,6 +37,7 @@ class Connection final : public net::StreamOwner, public ListNode {
   enum class Speaks : uint8_t { nothing, http1, http2 };
 
   void stream_broke() override;
+  void stream_ended() override;
   Task<> run();
   Task<bool> shake_hands();
   Task<Speaks> what_it_speaks();

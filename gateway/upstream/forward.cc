@@ -34,6 +34,9 @@ constexpr std::array<std::string_view, 2> enum_names(Credentials) { return {"rem
 enum class Answers : uint8_t { rewrite, keep };
 constexpr std::array<std::string_view, 2> enum_names(Answers) { return {"rewrite", "keep"}; }
 
+enum class HalfClosed : uint8_t { abort, serve };
+constexpr std::array<std::string_view, 2> enum_names(HalfClosed) { return {"abort", "serve"}; }
+
 enum class Upgrade : uint8_t { websocket };
 constexpr std::array<std::string_view, 1> enum_names(Upgrade) { return {"websocket"}; }
 
@@ -48,6 +51,9 @@ struct ForwardOptions {
   Credentials credentials =
       Credentials::remove;       // what the caller proved itself with, before the backend sees the request
   std::vector<Upgrade> upgrade;  // protocols that a connection may switch to
+  // A client that ends its sending (FIN) behind its request: is it gone, or does it still read? Default: what
+  // http.abort_on_fin says.
+  std::optional<HalfClosed> half_closed;
   // Silence in both directions of a connection that has switched, and of a gRPC call; and of an event stream.
   Duration idle_timeout = std::chrono::minutes(5);
 
@@ -59,6 +65,7 @@ struct ForwardOptions {
     io.field("timeout", timeout);
     io.field("credentials", credentials);
     io.field("upgrade", upgrade);
+    io.field("half_closed", half_closed);
     io.field("idle_timeout", idle_timeout);
   }
   void check(config::Reader& reader) const {
@@ -96,10 +103,13 @@ bool turns_into_ours(Slice name) noexcept {
 
 class Forward final : public Plugin {
  public:
-  Forward(std::shared_ptr<Cluster> cluster, const ForwardOptions& options, std::optional<RewriteBack> back)
+  Forward(std::shared_ptr<Cluster> cluster, const ForwardOptions& options, std::optional<RewriteBack> back,
+          bool abort_on_fin)
       : cluster_(std::move(cluster)),
         keep_credentials_(options.credentials == Credentials::keep),
         websocket_(!options.upgrade.empty()),
+        abort_on_fin_(options.half_closed.value_or(abort_on_fin ? HalfClosed::abort : HalfClosed::serve) ==
+                      HalfClosed::abort),
         idle_timeout_(options.idle_timeout),
         path_(options.path),
         back_(std::move(back)) {
@@ -128,6 +138,7 @@ class Forward final : public Plugin {
   std::optional<Duration> call_timeout_;  // of a gRPC call, to the response's head
   bool keep_credentials_;
   bool websocket_;
+  bool abort_on_fin_;
   Duration idle_timeout_;
   std::optional<config::PathPattern> path_;
   std::optional<RewriteBack> back_;
@@ -155,6 +166,7 @@ Task<> Forward::handle(Exchange& x, Next) {
     x.request.sent_path = *path;
   }
   x.notes.upstream = cluster_->options().name;
+  x.ends_with_client = abort_on_fin_;
   Result<void> ready = co_await ready_to_send(x, *cluster_);
   if (!ready) {
     co_await x.fail(std::move(ready.error()));
@@ -190,6 +202,7 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic be
   Endpoint& endpoint = c.endpoint;
   const http::Requester::Timeouts timeouts = timeouts_for(x, endpoint);
   Result<void> done = co_await c.requester.send(x.request, endpoint.target.authority, timeouts, x.arena);
+  if (done && is_gone(x)) done = gone();
   if (done) done = co_await read_answer(x, c);
   if (done && x.response.status == 101) done = check_switch(x);
   const Duration took = MonotonicClock::now() - began;
@@ -274,6 +287,7 @@ http::Requester::Timeouts Forward::timeouts_for(Exchange& x, const Endpoint& end
 
 void Forward::open_tunnel(Exchange& x, Lease& c) const {
   x.response.headers.add(HeaderId::upgrade, x.request.upgrade);
+  x.ends_with_client = false;  // the tunnel has its own ends
   http::TunnelLimits limits{idle_timeout_, timeouts_.body, {}};
   if (x.admission != nullptr) limits.still_allowed = [&x] { return x.still_allowed(); };
   x.response.body = &c.requester.tunnel(x.responder().open_tunnel(), std::move(limits));
@@ -371,7 +385,8 @@ std::unique_ptr<Plugin> make_forward(config::Reader& reader, Setup& setup) {
   check_upgrade(options, reader, setup);
   std::shared_ptr<Cluster> cluster = find_cluster(options.to, reader, setup);
   if (cluster == nullptr || !reader.whole()) return nullptr;
-  return std::make_unique<Forward>(std::move(cluster), options, std::move(back));
+  return std::make_unique<Forward>(std::move(cluster), options, std::move(back),
+                                   setup.model.http.abort_on_fin);
 }
 
 }  // namespace

@@ -269,15 +269,6 @@ TEST_CASE("a client that leaves in the middle of its body loses nothing for othe
   CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 0)"));
 }
 
-TEST_CASE("a half-closed client still gets its answer") {
-  Origin origin;
-  Gateway gateway(open_routes(origin));
-  auto client = gateway.connect();
-  client->send(get("/x"));
-  client->half_close();
-  CHECK(client->read().status == 200);
-}
-
 TEST_CASE("a backend that closes a kept connection as we send: a GET is sent again") {
   Origin origin([](const OriginRequest& r) -> std::string {
     if (r.connection == 1 && r.head.find("/second") != std::string::npos) return "";

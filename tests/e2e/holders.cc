@@ -128,3 +128,62 @@ TEST_CASE("a request that finds all connections in use is refused, and the log t
   CHECK(one->read().status == 200);
   CHECK(two->read().status == 200);
 }
+
+TEST_CASE("a client that has ended its sending is gone: its backend is let go at once") {
+  SlowOrigin slow;
+  Gateway gateway(forwarding(slow.origin, "connections_max: 2"));
+  auto by_tls = gateway.connect();
+  Client plain(gateway.port("mesh"), {.tls = false});
+  by_tls->send(get("/slow/tls"));
+  plain.send(post("/slow/plain", "content"));
+  CHECK(eventually([&] { return slow.inside == 2; }));
+  by_tls->half_close();
+  plain.half_close();
+  CHECK(gateway.has_metric(active(0)));
+  CHECK(by_tls->at_end());
+  CHECK(plain.at_end());
+  for (const char* path : {"/slow/tls", "/slow/plain"}) {
+    const std::string line = gateway.log_line(std::string("\"path\":\"") + path + "\"");
+    CHECK(line.find("\"status\":") == std::string::npos);
+    CHECK(line.find("\"reason\":\"client_gone\"") != std::string::npos);
+  }
+  auto at_once = gateway.connect();
+  at_once->send(get("/slow/at/once"));
+  at_once->half_close();
+  CHECK(at_once->at_end());
+  CHECK(gateway.ask(get("/fast")).status == 200);
+  slow.let_go = true;
+}
+
+TEST_CASE("a client that ends its sending while content of the answer is waited for is gone as well") {
+  Origin origin([](const OriginRequest&) {
+    return std::string(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "8\r\ndata: x\n\r\n");
+  });
+  Gateway gateway(forwarding(origin, "connections_max: 2"));
+  auto client = gateway.connect();
+  client->send(get("/events"));
+  CHECK(client->read(true).status == 200);
+  CHECK(client->read_some().find("data: x") != std::string::npos);
+  client->half_close();
+  CHECK(gateway.has_metric(active(0)));
+  CHECK(gateway.log_line("\"path\":\"/events\"").find("\"reason\":\"client_gone\"") != std::string::npos);
+}
+
+TEST_CASE("a half-closed client is served where the route or http.abort_on_fin says so") {
+  const auto check = [](const std::string& http, const std::string& forward, bool serves) {
+    SlowOrigin slow;
+    Gateway gateway(http + forwarding(slow.origin, "connections_max: 2", forward));
+    auto client = gateway.connect();
+    client->send(post("/slow", "content"));
+    client->half_close();
+    if (serves) slow.let_go = eventually([&] { return slow.inside == 1; });
+    CHECK((client->read().body == "slow") == serves);
+    slow.let_go = true;
+  };
+  check("", ", half_closed: serve", true);
+  check("http: { abort_on_fin: false }\n", "", true);
+  check("http: { abort_on_fin: false }\n", ", half_closed: abort", false);
+  check("", "", false);
+}
