@@ -76,6 +76,7 @@ bool Stream::Waiter::await_ready() {
 void Stream::Waiter::await_suspend(std::coroutine_handle<> handle) {
   handle_ = handle;
   stream_.reader_ = this;
+  if (stream_.input_.empty()) stream_.input_.release();  // others may need it while nothing comes
   timer_.arm(deadline_);
 }
 

@@ -1,11 +1,12 @@
 // Stream: a connection as a pair of byte streams; all that http, store and the upstreams see of a network.
 //
 // Bytes that arrive are put into input(); whoever reads consumes them there, without a copy. Reading stops by
-// itself when input_max bytes wait: that is the back-pressure. At most one task reads and one writes at a
-// time. Belongs to one worker; destroying it closes the connection at once (what is queued is lost: co_await
-// drained() first).
+// itself when input_max bytes wait, or fewer while nobody asks for more and the worker's memory is short:
+// that is the back-pressure. At most one task reads and one writes at a time. Belongs to one worker;
+// destroying it closes the connection at once (what is queued is lost: co_await drained() first).
 #pragma once
 
+#include <algorithm>
 #include <coroutine>
 #include <cstdint>
 #include <span>
@@ -89,6 +90,10 @@ class Stream {
   void note_failure(Error error);
   void output_drained();
   bool has_reader() const noexcept { return reader_ != nullptr; }
+  // So many bytes may wait in input_ now.
+  size_t input_limit() const noexcept {
+    return has_reader() ? input_max : std::min(input_max, loop_.blocks().bytes_ahead());
+  }
   // Read again if that had stopped. May put bytes into input_ at once, or find the end, without resuming
   // anybody.
   virtual void want_input() = 0;

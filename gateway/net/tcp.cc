@@ -21,12 +21,17 @@ Result<void> TcpStream::write(std::span<const Slice> pieces) {
 }
 
 std::span<char> TcpStream::on_alloc() {
-  const size_t most = input_max - std::min(input_.size(), input_max);
-  if (most == 0) {
+  const size_t limit = input_limit();
+  if (input_.size() >= limit) {
     stopped_ = true;
     return {};
   }
-  const std::span<char> room = input_.writable(std::min(read_min, most));
+  size_t most = limit - input_.size();
+  if (input_.empty()) {
+    most = std::min(most, loop_.blocks().bytes_at_once());
+    if (input_.capacity() > most) input_.release();
+  }
+  const std::span<char> room = input_.writable(input_.empty() ? most : std::min(read_min, most));
   return room.first(std::min(room.size(), most));
 }
 

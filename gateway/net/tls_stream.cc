@@ -195,7 +195,7 @@ void TlsStream::end_handshake(Result<void> result) {
   shaking_ = false;
   shaken_ = std::move(result);
   if (!shaken_) return;
-  const Pumped pumped = pump();
+  const Pumped pumped = pump(input_limit());
   if (pumped.broken) return note_failure(std::move(broken_by_));  // whoever reads next hears of it
   // BoringSSL sends its tickets with our first bytes only: a client that waits for a sign gets one.
   if (context_ != nullptr && !pumped.grew) socket_->acknowledge_now();
@@ -208,12 +208,15 @@ void TlsStream::tell_handshake() {
 }
 
 std::span<char> TlsStream::on_alloc() {
-  if (input_.size() >= input_max) {
+  const size_t limit = input_limit();
+  if (input_.size() >= limit) {
     reading_stopped_ = true;
     return {};
   }
-  if (!kept_.empty()) return kept_.writable(record_max);
-  return scratch().in;
+  if (!kept_.empty()) return kept_.writable(std::min(record_max, limit));
+  const BlockPool& blocks = loop_.blocks();
+  const bool short_of_memory = blocks.pressure() >= Pressure::much;
+  return std::span(scratch().in).first(short_of_memory ? std::min(limit, blocks.bytes_at_once()) : limit);
 }
 
 void TlsStream::on_read(size_t bytes) {
@@ -228,7 +231,7 @@ void TlsStream::on_read(size_t bytes) {
     keep_rest();
     return tell_handshake();
   }
-  const Pumped pumped = pump();
+  const Pumped pumped = pump(input_limit());
   keep_rest();
   tell(pumped);
 }
@@ -252,11 +255,12 @@ void TlsStream::keep_rest() {
 }
 
 // Decrypts as long as there is ciphertext and room.
-TlsStream::Pumped TlsStream::pump() {
+TlsStream::Pumped TlsStream::pump(size_t limit) {
   Pumped result;
-  while (!ended_ && !broken() && input_.size() < input_max) {
-    const size_t most = input_max - input_.size();
-    std::span<char> room = input_.writable(std::min(read_min, most));
+  while (!ended_ && !broken() && input_.size() < limit) {
+    const size_t most = limit - input_.size();
+    const size_t wanted = std::clamp(arrived_.size(), read_min, record_max);
+    std::span<char> room = input_.writable(std::min(input_.empty() ? wanted : read_min, most));
     room = room.first(std::min(room.size(), most));
     const int count = SSL_read(ssl_, room.data(), static_cast<int>(room.size()));
     if (count > 0) {
@@ -287,7 +291,7 @@ TlsStream::Pumped TlsStream::pump() {
 
 void TlsStream::want_input() {
   if (!shaking_ && (!arrived_.empty() || fin_ || SSL_pending(ssl_) > 0)) {
-    const Pumped pumped = pump();
+    const Pumped pumped = pump(input_max);
     keep_rest();
     if (pumped.broken) note_failure(std::move(broken_by_));
   }
@@ -301,7 +305,8 @@ void TlsStream::on_read_end() {
         sallyport::fail(Code::connection_reset, "closed_by_peer", "the peer closed in the handshake"));
     return tell_handshake();
   }
-  const Pumped pumped = pump();  // what stands before the end comes first, as far as there is room
+  const Pumped pumped =
+      pump(input_limit());  // what stands before the end comes first, as far as there is room
   keep_rest();
   tell(pumped);
 }

@@ -70,7 +70,7 @@ class TlsStream final : public Stream, private SocketOwner {
   struct Pumped {
     bool grew = false, ended = false, broken = false;
   };
-  Pumped pump();
+  Pumped pump(size_t limit);  // of input_
   void keep_rest();
   Result<void> send(std::span<const Slice> pieces, bool last);
   Result<void> encrypt(Slice plain);
