@@ -17,6 +17,10 @@ namespace sallyport::http {
 
 class Headers;
 
+// Larger pieces are sent in parts of this, so that no more of them is queued for a client that does not read.
+// What lies in a stream's input, and not in memory of its own, is never larger.
+constexpr size_t piece_max = 64 * 1024;
+
 class Body {
  public:
   virtual ~Body() = default;

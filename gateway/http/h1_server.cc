@@ -165,11 +165,16 @@ Task<Result<void>> ServerConnection::send_content(Response& response) {
     const Result<bool> last = length.is_last(*piece, *response.body);
     if (!last) co_return std::unexpected(last.error());
     done = *last;
-    Result<void> written = write_piece(response, *piece, done);
-    if (!written) co_return written;
-    if (stream_.queued() == 0) continue;
-    Result<void> gone_out = co_await taken();
-    if (!gone_out) co_return gone_out;
+    Slice rest = *piece;
+    do {
+      const Slice part = rest.substr(0, piece_max);
+      rest.remove_prefix(part.size());
+      Result<void> written = write_piece(response, part, done && rest.empty());
+      if (!written) co_return written;
+      if (stream_.queued() == 0) continue;
+      Result<void> gone_out = co_await taken();
+      if (!gone_out) co_return gone_out;
+    } while (!rest.empty());
   }
   co_return Result<void>{};
 }

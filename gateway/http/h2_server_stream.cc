@@ -46,7 +46,8 @@ void ServerStream::fields_end(bool ended) {
 }
 
 Task<> ServerStream::finish() {
-  if (input_ended_ || !end_sent_) {
+  const bool no_room = loop().blocks().pressure() == Pressure::full;
+  if (input_ended_ || !end_sent_ || no_room) {
     reset_unless_ended();
     return Task<>::ready();
   }
@@ -137,9 +138,16 @@ Task<Result<void>> ServerStream::send_content(Response& response) {
     if (!last) co_return std::unexpected(last.error());
     done = *last;
     submit(response, true);
-    offer(*piece, done, done ? response.body->trailers() : nullptr);
-    if (done || piece_.empty()) continue;
-    if (!co_await taken(server_.limits_.write_timeout)) co_return too_slow();
+    Slice rest = *piece;
+    do {
+      const Slice part = rest.substr(0, piece_max);
+      rest.remove_prefix(part.size());
+      const bool ends = done && rest.empty();
+      offer(part, ends, ends ? response.body->trailers() : nullptr);
+      if (ends || piece_.empty()) continue;
+      const bool in_time = co_await taken(server_.limits_.write_timeout);
+      if (!in_time) co_return too_slow();
+    } while (!rest.empty());
   }
   co_return Result<void>{};
 }
