@@ -1,11 +1,16 @@
 #include "gateway/json/json.h"
 
 #include <simdjson.h>
+#include <sys/random.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 #include <vector>
+
+#include "gateway/base/hash_index.h"
+#include "gateway/base/siphash.h"
 
 namespace sallyport::json {
 namespace {
@@ -18,7 +23,20 @@ tape_ref tape(Value::Raw raw) noexcept {
 }
 Value::Raw next(Value::Raw raw, size_t index) noexcept { return {raw.document, index}; }
 
-constexpr size_t pairwise_max = 16;  // members compared each with each; more are sorted
+enum class Fault : uint8_t { none, too_deep, duplicate_member };
+
+constexpr size_t pairwise_max = 16;  // members compared each with each; more are hashed
+constexpr size_t deepest =
+    256;  // what simdjson is made for; each document's own limit is looked at behind it
+
+std::unexpected<Error> too_deep() {
+  return fail(Code::invalid_data, "too_deep", "the document is nested too deep");
+}
+
+bool is_nested(Value v) noexcept {
+  const tape_type type = tape(v.raw()).tape_ref_type();
+  return type == tape_type::START_OBJECT || type == tape_type::START_ARRAY;
+}
 
 }  // namespace
 
@@ -90,18 +108,23 @@ Object::Iterator& Object::Iterator::operator++() noexcept {
 }
 
 struct Parser::Impl {
+  explicit Impl(const Limits& usual) : limits(usual) {
+    if (getrandom(key.data(), sizeof key, 0) != static_cast<ssize_t>(sizeof key)) std::abort();
+  }
   simdjson::dom::parser parser;
   std::vector<char> padded;
   std::vector<std::string_view> names;
-  size_t bytes_max;
-  size_t depth_max;
+  HashIndex index;
+  SipKey key;
+  Limits limits;
 
   bool has_duplicate(const Object& object);
-  bool any_duplicate(Value value);
+  // What is wrong with an array or object and all that is in it.
+  Fault fault(Value value, size_t depth_left);
 };
 
-// True if two members of one object have the same name, once their escapes are read. Not quadratic, whatever
-// is sent.
+// True if two members of one object have the same name, once their escapes are read. Linear, whatever is
+// sent.
 bool Parser::Impl::has_duplicate(const Object& object) {
   names.clear();
   for (const Object::Member m : object) {
@@ -109,45 +132,63 @@ bool Parser::Impl::has_duplicate(const Object& object) {
     names.push_back(m.name);
   }
   if (names.size() <= pairwise_max) return false;
-  std::ranges::sort(names);
-  return std::ranges::adjacent_find(names) != names.end();
-}
-
-bool Parser::Impl::any_duplicate(Value value) {  // as deep as depth_max
-  if (value.is(Kind::array)) {
-    for (const Value item : value.array()) {
-      const tape_type type = tape(item.raw()).tape_ref_type();
-      const bool nested = type == tape_type::START_OBJECT || type == tape_type::START_ARRAY;
-      if (nested && any_duplicate(item)) return true;
-    }
-  } else if (value.is(Kind::object)) {
-    if (has_duplicate(value.object())) return true;
-    for (const Object::Member m : value.object()) {
-      if (any_duplicate(m.value)) return true;
-    }
+  index.reset(names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto same = [&](size_t other) { return names[i] == names[other]; };
+    if (index.meets(siphash(key, names[i]), i, same)) return true;
   }
   return false;
 }
 
-Parser::Parser(size_t bytes_max, size_t depth_max) : impl_(std::make_unique<Impl>()) {
-  impl_->bytes_max = bytes_max;
-  impl_->depth_max = depth_max;
+Fault Parser::Impl::fault(Value value, size_t depth_left) {
+  if (depth_left == 0) return Fault::too_deep;
+  Fault found = Fault::none;
+  if (value.is(Kind::array)) {
+    for (const Value item : value.array()) {
+      if (is_nested(item)) found = fault(item, depth_left - 1);
+      if (found != Fault::none) return found;
+    }
+    return found;
+  }
+  const Object object = value.object();
+  if (has_duplicate(object)) return Fault::duplicate_member;
+  for (const Object::Member m : object) {
+    if (is_nested(m.value)) found = fault(m.value, depth_left - 1);
+    if (found != Fault::none) return found;
+  }
+  return found;
 }
+
+Parser::Parser(size_t bytes_max, size_t depth_max)
+    : impl_(std::make_unique<Impl>(Limits{bytes_max, depth_max})) {}
 Parser::~Parser() = default;
 Parser::Parser(Parser&&) noexcept = default;
 Parser& Parser::operator=(Parser&&) noexcept = default;
 
-Result<Value> Parser::parse(std::string_view text) {
+size_t Parser::capacity() const noexcept { return impl_->parser.capacity(); }
+
+void Parser::shrink() noexcept {
+  Impl& i = *impl_;
+  if (i.parser.capacity() <= kept_max) return;
+  i.parser = simdjson::dom::parser();
+  i.padded = {};
+  i.names = {};
+  i.index.release();
+}
+
+Result<Value> Parser::parse(std::string_view text) { return parse(text, impl_->limits); }
+
+Result<Value> Parser::parse(std::string_view text, const Limits& limits) {
   Impl& i = *impl_;
   if (text.empty()) return fail(Code::invalid_data, "malformed_json", "there is no JSON document");
-  if (text.size() > i.bytes_max)
+  if (text.size() > limits.bytes_max)
     return fail(Code::invalid_data, "too_large", "the JSON document is too large");
   if (i.padded.size() < text.size() + simdjson::SIMDJSON_PADDING)
     i.padded.resize(text.size() + simdjson::SIMDJSON_PADDING);
   std::memcpy(i.padded.data(), text.data(), text.size());
   std::memset(i.padded.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
-  if (i.parser.capacity() < text.size() || i.parser.max_depth() != i.depth_max) {
-    if (i.parser.allocate(std::max<size_t>(text.size(), 4096), i.depth_max) != simdjson::SUCCESS) {
+  if (i.parser.capacity() < text.size()) {
+    if (i.parser.allocate(std::max<size_t>(text.size(), 4096), deepest + 1) != simdjson::SUCCESS) {
       return fail(Code::internal, "no_memory", "there is no memory for the document");
     }
   }
@@ -159,15 +200,21 @@ Result<Value> Parser::parse(std::string_view text) {
     case simdjson::UTF8_ERROR:
       return fail(Code::invalid_data, "not_utf8", "the document is not UTF-8");
     case simdjson::DEPTH_ERROR:
-      return fail(Code::invalid_data, "too_deep", "the document is nested too deep");
+      return too_deep();
     case simdjson::NUMBER_ERROR:
       return fail(Code::invalid_data, "bad_number", "a number is malformed or out of range");
     default:
       return fail(Code::invalid_data, "malformed_json", "the document is not well-formed JSON");
   }
   const Value value({&i.parser.doc, 1});
-  if (i.any_duplicate(value))
-    return fail(Code::invalid_data, "duplicate_member", "an object has two members of one name");
+  switch (is_nested(value) ? i.fault(value, limits.depth_max) : Fault::none) {
+    case Fault::too_deep:
+      return too_deep();
+    case Fault::duplicate_member:
+      return fail(Code::invalid_data, "duplicate_member", "an object has two members of one name");
+    case Fault::none:
+      break;
+  }
   return value;
 }
 

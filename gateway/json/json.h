@@ -96,9 +96,15 @@ class Object {
   Iterator begin_, end_;
 };
 
+struct Limits {
+  size_t bytes_max;
+  size_t depth_max = 64;  // arrays and objects in each other; 256 at most
+};
+
 class Parser {
  public:
-  explicit Parser(size_t bytes_max, size_t depth_max = 64);
+  // The limits of parse(text); a parser without any is told them each time.
+  explicit Parser(size_t bytes_max = 0, size_t depth_max = 64);
   ~Parser();
   Parser(Parser&&) noexcept;
   Parser& operator=(Parser&&) noexcept;
@@ -106,6 +112,13 @@ class Parser {
   // Errors: invalid_data, with a slug (malformed_json, not_utf8, duplicate_member, too_deep,
   // number_out_of_range, too_large) and a detail that says what is wrong, not what was sent.
   Result<Value> parse(std::string_view text);
+  Result<Value> parse(std::string_view text, const Limits& limits);  // others, for this document
+
+  // Gives the memory back that a document larger than `kept_max` took; its Values are gone then.
+  static constexpr size_t kept_max = 256 * 1024;
+  void shrink() noexcept;
+  // The largest document that takes no new memory.
+  size_t capacity() const noexcept;
 
  private:
   struct Impl;
