@@ -13,6 +13,11 @@ constexpr size_t ip_text_max = 45;
 
 bool bit(const IpBytes& ip, unsigned i) noexcept { return (ip[i / 8] >> (7 - i % 8) & 1) != 0; }
 
+bool is_ipv4(const IpBytes& ip) noexcept {
+  static constexpr IpBytes mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return std::equal(mapped.begin(), mapped.begin() + 12, ip.begin());
+}
+
 }  // namespace
 
 std::optional<IpBytes> parse_ip(std::string_view text) noexcept {
@@ -29,11 +34,18 @@ std::optional<IpBytes> parse_ip(std::string_view text) noexcept {
 }
 
 std::string ip_text(const IpBytes& ip) {
-  static constexpr IpBytes mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   std::array<char, INET6_ADDRSTRLEN> text{};
-  const bool v4 = std::equal(mapped.begin(), mapped.begin() + 12, ip.begin());
+  const bool v4 = is_ipv4(ip);
   inet_ntop(v4 ? AF_INET : AF_INET6, ip.data() + (v4 ? 12 : 0), text.data(), text.size());
   return text.data();
+}
+
+std::string_view caller_of(std::string_view ip, IpBytes& bytes) noexcept {
+  if (ip.find(':') == std::string_view::npos) return ip;
+  const auto read = parse_ip(ip);
+  if (!read || is_ipv4(*read)) return ip;
+  bytes = *read;
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size() / 2};
 }
 
 std::optional<Cidr> Cidr::parse(std::string_view text) noexcept {

@@ -19,6 +19,10 @@ std::optional<IpBytes> parse_ip(std::string_view text) noexcept;
 // The one form that an address is written in: RFC 5952, IPv4 with dots.
 std::string ip_text(const IpBytes& ip);
 
+// What counts as one caller where nothing but the address is known: an IPv4 address; an IPv6 /64, the least
+// that a customer has (RFC 6177). Gives `ip` itself, or a part of `bytes`.
+std::string_view caller_of(std::string_view ip, IpBytes& bytes) noexcept;
+
 class Cidr {
  public:
   // Nothing if it is no range, or has bits behind its prefix ("10.0.0.1/8" is a slip).

@@ -186,14 +186,16 @@ void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::Accepted
 // False: it has as many as it may.
 bool Worker::one_more_of(const std::string& address) {
   if (per_address_max_ == 0) return true;
-  uint32_t& open = by_address_[address];
+  IpBytes bytes;
+  uint32_t& open = by_address_[std::string(caller_of(address, bytes))];
   if (open >= per_address_max_) return false;
   ++open;
   return true;
 }
 
 void Worker::one_less_of(const std::string& address) {
-  const auto found = by_address_.find(address);
+  IpBytes bytes;
+  const auto found = by_address_.find(std::string(caller_of(address, bytes)));
   if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
 }
 

@@ -117,7 +117,8 @@ class Worker {
   http::ServerLimits limits_;
   size_t connections_max_ = 0;
   size_t per_address_max_ = 0;
-  std::unordered_map<std::string, uint32_t> by_address_;  // open connections, while there is such a limit
+  std::unordered_map<std::string, uint32_t>
+      by_address_;  // open connections of a caller, while there is such a limit
   size_t connections_ = 0;
   std::vector<std::shared_ptr<WorkerListener>> listeners_;
   Nursery proxied_;  // connections whose PROXY header is being read

@@ -54,6 +54,24 @@ TEST_CASE("a PROXY header tells the client's address, over TLS and without") {
   CHECK(silent.at_end());
 }
 
+TEST_CASE("connections of one IPv6 /64 count together") {
+  Origin origin;
+  Gateway gateway("http: { connections_per_address: 2 }\n" + routes(origin), {},
+                  {.more_listeners = listener("balanced", "127.0.0.0/8", "plaintext: true")});
+  const auto from = [&](const std::string& address) {
+    auto client = std::make_unique<Client>(gateway.port("balanced"), ClientOptions{.tls = false});
+    client->send("PROXY TCP6 " + address + " ::1 4000 443\r\n" + get("/x"));
+    return client;
+  };
+  auto one = from("2001:db8::1"), two = from("2001:db8::2");
+  CHECK(one->read().status == 200);
+  CHECK(two->read().status == 200);
+  CHECK(from("2001:db8::3")->at_end());
+  CHECK(from("2001:db8:0:1::3")->read().status == 200);
+  one.reset();
+  CHECK(eventually([&] { return from("2001:db8::4")->read().status == 200; }));
+}
+
 TEST_CASE("X-Forwarded-For is believed from trusted proxies only, and from the right") {
   Origin origin;
   Gateway trusting("http: { trusted_proxies: [127.0.0.0/8, 10.0.0.0/8] }\n" + routes(origin));

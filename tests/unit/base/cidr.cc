@@ -28,3 +28,12 @@ TEST_CASE("ranges of addresses") {
   CHECK_FALSE(CidrSet().contains("10.0.0.0"));
   CHECK_FALSE(parse_ip(std::string_view("10.0.0.1\0x", 10)));
 }
+
+TEST_CASE("a caller is an IPv4 address, or an IPv6 /64") {
+  IpBytes one, other;
+  CHECK(caller_of("192.0.2.7", one) == "192.0.2.7");
+  CHECK(caller_of("::ffff:192.0.2.7", one) != caller_of("::ffff:192.0.2.8", other));
+  CHECK(caller_of("2001:db8::1", one) == caller_of("2001:db8::ffff:0:0:7", other));
+  CHECK(caller_of("2001:db8::1", one) != caller_of("2001:db8:0:1::1", other));
+  CHECK(caller_of("unix", one) == "unix");
+}
