@@ -15,18 +15,27 @@ constexpr uint64_t burst_max = 1'000'000'000;
 constexpr uint32_t lease_max = 1000;
 constexpr int64_t us_in_ns = 1000;
 
-// An IPv6 customer has a /64 at least: the whole of it is one caller.
 Slice address_of(Exchange& x) {
-  if (x.client_ip.find(':') == Slice::npos) return x.client_ip;
-  const auto bytes = parse_ip(x.client_ip);
-  return bytes ? x.arena.copy({reinterpret_cast<const char*>(bytes->data()), 8}) : x.client_ip;
+  IpBytes bytes;
+  const Slice caller = caller_of(x.client_ip, bytes);
+  return caller.data() == x.client_ip.data() ? caller : x.arena.copy(caller);
+}
+
+// A key's client, a token's subject (of its issuer: RFC 7519 section 4.1.2) and an address are three, even
+// where they are spelt alike.
+Slice client_of(Exchange& x) {
+  const Principal* who = x.principal.get();
+  if (who == nullptr) return x.arena.concat({"ip\n", address_of(x)});
+  const std::string* issuer = who->authenticator == "jwt" ? who->claim("iss") : nullptr;
+  const Slice by = issuer == nullptr ? Slice{} : Slice(*issuer);
+  return x.arena.concat({who->authenticator, "\n", by, "\n", who->client});
 }
 
 Slice value_of(const LimitBy& by, Exchange& x, std::string_view route) {
   const Principal* who = x.principal.get();
   switch (by.kind) {
     case LimitBy::Kind::client:
-      return who != nullptr ? Slice(who->client) : address_of(x);
+      return client_of(x);
     case LimitBy::Kind::ip:
       return address_of(x);
     case LimitBy::Kind::route:

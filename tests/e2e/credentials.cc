@@ -240,3 +240,35 @@ routes:
   CHECK(origin.last().head.find("Bearer") == std::string::npos);  // of none that the route knows
   CHECK(status("/any", key + key) == 401);
 }
+
+TEST_CASE("a key's client, a token's subject and an address are three callers, though they are spelt alike") {
+  const Issuer issuer;
+  std::string key, address_key;
+  Gateway gateway(R"(
+authenticators:
+  idp: { type: jwt, issuer: "https://idp", audiences: [api], algorithms: [ES256], jwks: { file: jwks.json } }
+  keys: { type: api_key, file: keys.yaml }
+limits: { once: { rate: 1/1h, by: client } }
+defaults: { limit: [once] }
+routes:
+  - { name: any, match: { path: /any }, authenticate: { any_of: [keys, idp] }, respond: { status: 204 } }
+  - { name: open, match: { path: /open }, authenticate: public, respond: { status: 204 } }
+)",
+                  [&](const TempDir& dir) {
+                    dir.write("jwks.json", issuer.jwks());
+                    const auto made = [&](const std::string& client) {
+                      const Finished done = run(
+                          {binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client", client});
+                      return "X-API-Key: " + done.out.substr(0, done.out.find('\n')) + "\r\n";
+                    };
+                    key = made("ann");
+                    address_key = made("127.0.0.1");
+                  });
+  const std::string token = "Authorization: Bearer " + issuer.good() + "\r\n";  // its sub is ann
+  for (const std::string& headers : {key, token, address_key}) {
+    CHECK(gateway.ask(get("/any", headers)).status == 204);
+    CHECK(gateway.ask(get("/any", headers)).status == 429);
+  }
+  CHECK(gateway.ask(get("/open")).status == 204);
+  CHECK(gateway.ask(get("/open")).status == 429);
+}
