@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 #include "gateway/base/text.h"
@@ -111,22 +112,27 @@ class Limit final : public Policy {
     return answer(x, take_local(x, states, true), states);
   }
 
-  // RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10) on every answer; Retry-After on
-  // a refusal.
+  // RateLimit-Policy and, of the buckets that were looked at, RateLimit
+  // (draft-ietf-httpapi-ratelimit-headers-10) on every answer; Retry-After on a refusal.
   Decision answer(Exchange& x, bool allowed, const BucketStates& states) const {
     std::array<Slice, LimitRule::per_route_max> items;
+    size_t count = 0;
     int64_t wait_ns = 0;
     for (size_t i = 0; i < rules_.size(); ++i) {
       const BucketState& s = states[i];
+      if (!s.known) continue;
       if (s.refuses) wait_ns = std::max(wait_ns, s.wait_ns);
       const int64_t reset_s = std::chrono::ceil<seconds>(Duration(s.reset_ns)).count();
       text::Digits left, reset;
-      items[i] = x.arena.concat({i == 0 ? "\"" : ", \"", rules_[i].name,
-                                 "\";r=", text::decimal(static_cast<uint64_t>(s.remaining), left),
-                                 ";t=", text::decimal(static_cast<uint64_t>(reset_s), reset)});
+      items[count] = x.arena.concat({count == 0 ? "\"" : ", \"", rules_[i].name,
+                                     "\";r=", text::decimal(static_cast<uint64_t>(s.remaining), left),
+                                     ";t=", text::decimal(static_cast<uint64_t>(reset_s), reset)});
+      ++count;
     }
     x.add_answer_header("RateLimit-Policy", policies_);
-    x.add_answer_header("RateLimit", rules_.size() == 1 ? items[0] : x.arena.concat(items));
+    if (count > 0)
+      x.add_answer_header("RateLimit",
+                          count == 1 ? items[0] : x.arena.concat(std::span<const Slice>(items).first(count)));
     if (allowed) return pass();
     const int64_t wait_s = std::max<int64_t>(std::chrono::ceil<seconds>(Duration(wait_ns)).count(), 1);
     Decision refusal = refuse(Code::over_limit, "over_limit",

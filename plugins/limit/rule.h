@@ -70,6 +70,7 @@ struct LimitOptions {
 
 // What is known of a bucket after a decision.
 struct BucketState {
+  bool known = false;  // its store was asked, and has answered
   bool refuses = false;
   int64_t remaining = 0;
   int64_t wait_ns = 0;   // until it would allow a request
@@ -77,7 +78,7 @@ struct BucketState {
 
   // unit: of the rule's and the bucket's times, in nanoseconds.
   static BucketState of(const Gcra& rule, int64_t tat, int64_t now, int64_t unit, bool refuses) noexcept {
-    return {refuses, std::max<int64_t>(rule.remaining(tat, now), 0), rule.wait(tat, now) * unit,
+    return {true, refuses, std::max<int64_t>(rule.remaining(tat, now), 0), rule.wait(tat, now) * unit,
             std::max<int64_t>(tat - now, 0) * unit};
   }
 };
