@@ -27,6 +27,8 @@ struct RespondOptions {
       reader.error_at("status", "a status is from 200 to 599");
     const bool without_content = status == 204 || status == 304;
     if (without_content && !body.empty()) reader.error_at("body", "204 and 304 have no content");
+    if (!http::is_field_value(content_type))
+      reader.error_at("content_type", "this has a character that no header may have");
     for (const auto& [name, value] : headers) {
       if (!http::is_token(name) || !http::is_field_value(value)) {
         reader.error_at("headers", "header \"" + name + "\" has a character that no header may have");

@@ -163,7 +163,10 @@ Task<> Exchange::send() {
   finish_headers();
   sent_ = co_await responder_.respond(request, response);
   if (!sent_ && sent_.error().code != Code::client_gone && answered && !responder_.head_sent()) {
-    co_await fail(sent_.error());  // the upstream's content broke off before a byte of the answer had left
+    // The upstream's content broke off before a byte of the answer had left; or a header is not fit to be
+    // sent.
+    if (sent_.error().code == Code::internal) answer_headers_.clear();
+    co_await fail(sent_.error());
     finish_headers();
     sent_ = co_await responder_.respond(request, response);
   }

@@ -51,7 +51,7 @@ Task<Result<void>> ClientConnection::send(const Request& request, Slice host, co
   interim_ = 0;
   upload_.begin();
   Buffer head(stream_->loop().blocks());
-  write_request_head(request, host, head);
+  if (Result<void> good = write_request_head(request, host, head); !good) co_return good;
   // Content that is there already goes out with the head in one write.
   Task<Result<Slice>> pending = request.body->pull();
   if (!pending.done()) {

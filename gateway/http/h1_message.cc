@@ -47,7 +47,7 @@ const llhttp_settings_t& settings() {
       Found& f = found_by(p);
       f.too_many = f.headers->size() >= f.headers_max;
       if (f.too_many) return -1;
-      f.headers->add(f.name, text::trim(f.value));
+      f.headers->add_checked(f.name, text::trim(f.value));
       f.name = f.value = {};
       return 0;
     };
@@ -175,7 +175,7 @@ bool is_framing(HeaderId id) noexcept {
   return id == HeaderId::content_length || id == HeaderId::transfer_encoding || id == HeaderId::connection;
 }
 
-// Writes a head piece by piece into room that is asked for once.
+// Writes a head piece by piece into room that is asked for once; nothing of it is there before finish().
 class HeadWriter {
  public:
   // line: the bytes of the first line and of what else put() gets.
@@ -185,7 +185,6 @@ class HeadWriter {
     begin_ = at_ = out.writable(total).data();
   }
   HeadWriter(const HeadWriter&) = delete;
-  ~HeadWriter() { out_.commit(static_cast<size_t>(at_ - begin_)); }
 
   template <class... Pieces>
   void put(const Pieces&... pieces) noexcept {
@@ -197,7 +196,21 @@ class HeadWriter {
     text::Digits digits;
     put("Content-Length: ", text::decimal(length.bytes, digits), "\r\n");
   }
-  void field(const Header& h) noexcept { put(h.name, ": ", h.value, "\r\n"); }
+  void field(const Header& h) noexcept {
+    good_ = good_ && (h.checked || is_well_formed(h));
+    put(h.name, ": ", h.value, "\r\n");
+  }
+  // A piece of the first lines, which is held to the same.
+  void checked(Slice piece) noexcept {
+    good_ = good_ && is_field_value(piece);
+    put(piece);
+  }
+  Result<void> finish() noexcept {
+    put("\r\n");
+    if (!good_) return unsafe_header();
+    out_.commit(static_cast<size_t>(at_ - begin_));
+    return {};
+  }
 
  private:
   static constexpr size_t framing_bytes_max = 128;  // framing(), Connection, the last line
@@ -214,6 +227,7 @@ class HeadWriter {
   Buffer& out_;
   char* begin_;
   char* at_;
+  bool good_ = true;
 };
 
 }  // namespace
@@ -275,25 +289,28 @@ Result<void> read_response_head(Slice head, Method method, const HeadLimits& lim
   return {};
 }
 
-void write_request_head(const Request& request, Slice host, Buffer& out) {
+Result<void> write_request_head(const Request& request, Slice host, Buffer& out) {
   constexpr Slice rest = " ? HTTP/1.1\r\nHost: \r\n";
   const Slice path = request.sent_path.empty() ? request.path : request.sent_path;
   HeadWriter head(out, request.headers,
                   request.method_text.size() + path.size() + request.query.size() + host.size() +
                       request.upgrade.size() + rest.size());
-  head.put(request.method_text, " ", path);
+  head.put(request.method_text, " ");
+  head.checked(path);
   if (!request.query.empty()) head.put("?", request.query);
-  head.put(" HTTP/1.1\r\nHost: ", host, "\r\n");
+  head.put(" HTTP/1.1\r\nHost: ");
+  head.checked(host);
+  head.put("\r\n");
   for (const Header& h : request.headers) {
     if (!is_framing(h.id) && h.id != HeaderId::host) head.field(h);
   }
   head.framing(request.length);
   if (!request.upgrade.empty()) head.put("Connection: upgrade\r\nUpgrade: ", request.upgrade, "\r\n");
-  head.put("\r\n");
+  return head.finish();
 }
 
-void write_response_head(const Response& response, Method method, Version client, bool keep_alive,
-                         Buffer& out) {
+Result<void> write_response_head(const Response& response, Method method, Version client, bool keep_alive,
+                                 Buffer& out) {
   constexpr size_t line_bytes_max = 64;  // the longest reason phrase included
   HeadWriter head(out, response.headers, line_bytes_max);
   text::Digits digits;
@@ -313,14 +330,16 @@ void write_response_head(const Response& response, Method method, Version client
   } else if (client == Version::http10) {
     head.put("Connection: keep-alive\r\n");
   }
-  head.put("\r\n");
+  return head.finish();
 }
 
 void write_last_chunk(const Headers& trailers, Buffer& out) {
   HeadWriter end(out, trailers, 0);
   end.put("0\r\n");
-  for (const Header& h : trailers) end.field(h);
-  end.put("\r\n");
+  for (const Header& h : trailers) {
+    if (h.checked || is_well_formed(h)) end.field(h);
+  }
+  static_cast<void>(end.finish());
 }
 
 }  // namespace sallyport::http::h1

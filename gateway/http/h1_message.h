@@ -20,17 +20,18 @@ Result<void> read_response_head(Slice head, Method method, const HeadLimits& lim
 
 // Appends the head of a request to a backend: "METHOD path?query HTTP/1.1", Host first, then the headers as
 // they are, then the framing header that request.length asks for (Content-Length or Transfer-Encoding; those
-// in headers are skipped).
-void write_request_head(const Request& request, Slice host, Buffer& out);
+// in headers are skipped). Error: internal, and nothing is appended, if a name or a value is not well-formed,
+// whoever made it: it would be another head.
+Result<void> write_request_head(const Request& request, Slice host, Buffer& out);
 
 // Appends the head of a response: status line with the standard reason, headers, framing by response.length,
 // and "Connection: close" if keep_alive is false ("keep-alive" for an HTTP/1.0 client). Framing and
 // Connection headers in response.headers are skipped. `length` none writes Content-Length: 0 unless the
-// status has no content or it answers HEAD.
-void write_response_head(const Response& response, Method method, Version client, bool keep_alive,
-                         Buffer& out);
+// status has no content or it answers HEAD. Error: as above.
+Result<void> write_response_head(const Response& response, Method method, Version client, bool keep_alive,
+                                 Buffer& out);
 
-// Appends the last chunk with the trailers behind it (RFC 9112 section 7.1.2).
+// Appends the last chunk with the trailers behind it (RFC 9112 section 7.1.2), those that are well-formed.
 void write_last_chunk(const Headers& trailers, Buffer& out);
 
 }  // namespace sallyport::http::h1

@@ -121,7 +121,11 @@ Task<Result<void>> ServerConnection::respond(const Request& request, Response& r
                 !(content && response.length.kind == Kind::until_close);
   takes_trailers_ = request.gets_trailers();
   head_.release();
-  write_response_head(response, request.method, request.version, keep_alive_, head_);
+  if (Result<void> head = write_response_head(response, request.method, request.version, keep_alive_, head_);
+      !head) {
+    keep_alive_ = false;
+    co_return head;
+  }
   if (!content || response.body == nullptr) {
     Result<void> written = flush_head(!keep_alive_);
     if (!written) co_return written;
@@ -138,7 +142,7 @@ Task<Result<void>> ServerConnection::respond(const Request& request, Response& r
 void ServerConnection::interim(const Request& request, const Response& response) {
   if (request.version == Version::http10) return;
   Buffer head(stream_.loop().blocks());
-  write_response_head(response, request.method, request.version, true, head);
+  if (!write_response_head(response, request.method, request.version, true, head)) return;
   Result<void> written = stream_.write(head.readable());
   static_cast<void>(written);  // a client that has left is found by the answer
 }

@@ -50,7 +50,10 @@ Task<Result<void>> ClientStream::send(const Request& request, Slice host, const 
     cut_off();
     return Task<Result<void>>::ready(broken());
   }
-  write_request_fields(request, scheme_, host, arena, *client_.fields_);
+  if (!write_request_fields(request, scheme_, host, arena, *client_.fields_)) {
+    cut_off();
+    return Task<Result<void>>::ready(unsafe_header());
+  }
   client_.request(*this, content);
   client_.guard_.request_sent();
   if (id_ <= 0) {  // nghttp2 has no id left, or no memory

@@ -12,12 +12,19 @@ namespace sallyport::http::h2 {
 
 struct FieldList {
   std::vector<nghttp2_nv> fields;
+  bool good = true;  // each of them is well-formed
+
+  void clear() noexcept {
+    fields.clear();
+    good = true;
+  }
 
   // name: in lower case, and it lives for ever: nghttp2 points to it. The value is copied, as below.
   void add_static(Slice name, Slice value, uint8_t flags = NGHTTP2_NV_FLAG_NONE) {
     push(name, value, flags | NGHTTP2_NV_FLAG_NO_COPY_NAME);
   }
   void add(const Header& h) {
+    good = good && (h.checked || is_well_formed(h));
     const Slice value = text::trim(h.value);
     if (h.id == HeaderId::other) return push(h.name, value, NGHTTP2_NV_FLAG_NONE);  // copied in lower case
     // Another value with each message takes nothing's place in the peer's table (RFC 7541 section 6.2.3).

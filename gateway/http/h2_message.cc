@@ -64,6 +64,7 @@ Result<void> RequestHead::finish(bool ended) {
     if (!is_token(h.name)) return malformed("bad_name", "a header's name has a character that no name has");
     if (!is_field_value(h.value)) return malformed("control_character", "there is a control character");
   }
+  request_->headers.set_checked();
   if (!protocol_.empty()) {
     if (Result<void> done = read_connect(); !done) return done;
   }
@@ -150,6 +151,7 @@ Result<Response> ResponseHead::finish(Method method, bool ended) {
     if (!is_token(h.name) || !is_field_value(h.value))
       return bad("bad_response_head", "the response's head is not well-formed");
   }
+  out.headers.set_checked();
   out.status = static_cast<int>(*status);
   out.version = Version::http2;
   if (ended && out.status < 200) return bad("bad_response_head", "an interim response ends the stream");
@@ -161,8 +163,8 @@ Result<Response> ResponseHead::finish(Method method, bool ended) {
 
 // --- to nghttp2
 
-void write_response_fields(const Response& response, Arena& arena, FieldList& out) {
-  out.fields.clear();
+bool write_response_fields(const Response& response, Arena& arena, FieldList& out) {
+  out.clear();
   const auto status = static_cast<unsigned>(response.status == 101 ? 200 : response.status);
   const std::array<char, 3> digits = {static_cast<char>('0' + status / 100),
                                       static_cast<char>('0' + status / 10 % 10),
@@ -173,14 +175,16 @@ void write_response_fields(const Response& response, Arena& arena, FieldList& ou
   }
   const bool content =
       may_have_content(Method::get, response.status);  // HEAD tells of what a GET would bring
-  if (!content || response.length.kind != BodyLength::Kind::counted) return;
+  if (!content || response.length.kind != BodyLength::Kind::counted) return out.good;
   text::Digits length;
   out.add_static("content-length", arena.copy(text::decimal(response.length.bytes, length)));
+  return out.good;
 }
 
-void write_request_fields(const Request& request, Slice scheme, Slice host, Arena& arena, FieldList& out) {
-  out.fields.clear();
+bool write_request_fields(const Request& request, Slice scheme, Slice host, Arena& arena, FieldList& out) {
+  out.clear();
   const Slice path = request.sent_path.empty() ? request.path : request.sent_path;
+  out.good = is_field_value(path) && is_field_value(host);
   out.add_static(":method", request.method_text);
   out.add_static(":scheme", scheme);
   out.add_static(":authority", host);
@@ -189,14 +193,17 @@ void write_request_fields(const Request& request, Slice scheme, Slice host, Aren
     if (!is_of_one_hop(h.id) && h.id != HeaderId::host) out.add(h);
   }
   if (request.takes_trailers) out.add_static("te", "trailers");
-  if (request.length.kind != BodyLength::Kind::counted) return;
+  if (request.length.kind != BodyLength::Kind::counted) return out.good;
   text::Digits length;
   out.add_static("content-length", arena.copy(text::decimal(request.length.bytes, length)));
+  return out.good;
 }
 
 bool write_trailer_fields(const Headers& trailers, FieldList& out) {
-  out.fields.clear();
-  for (const Header& h : trailers) out.add(h);
+  out.clear();
+  for (const Header& h : trailers) {
+    if (h.checked || is_well_formed(h)) out.add(h);
+  }
   return !out.fields.empty();
 }
 

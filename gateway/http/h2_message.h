@@ -62,13 +62,14 @@ class ResponseHead {
 
 // The fields of a response's head: ":status" (200 for 101: RFC 8441 section 5), then response.headers without
 // what HTTP/2 does not have, then content-length if response.length has one. Everything in `out` lives as
-// long as the arena and the response.
-void write_response_fields(const Response& response, Arena& arena, FieldList& out);
+// long as the arena and the response. False, and they are not to be sent, if a name or a value is not
+// well-formed, whoever made it.
+bool write_response_fields(const Response& response, Arena& arena, FieldList& out);
 
-// The fields of a request's head to a backend, as h1_message.h's write_request_head has them.
-void write_request_fields(const Request& request, Slice scheme, Slice host, Arena& arena, FieldList& out);
+// The fields of a request's head to a backend, as h1_message.h's write_request_head has them. False likewise.
+bool write_request_fields(const Request& request, Slice scheme, Slice host, Arena& arena, FieldList& out);
 
-// False if there is none to be sent.
+// Those that are well-formed; false if there is none.
 bool write_trailer_fields(const Headers& trailers, FieldList& out);
 
 }  // namespace sallyport::http::h2

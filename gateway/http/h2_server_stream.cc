@@ -98,10 +98,12 @@ Body& ServerStream::open_tunnel() {
 
 // --- the answer
 
-void ServerStream::submit(const Response& response, bool content) {
-  if (std::exchange(head_sent_, true)) return;
-  write_response_fields(response, *arena_, *server_.fields_);
+Result<void> ServerStream::submit(const Response& response, bool content) {
+  if (head_sent_) return {};
+  if (!write_response_fields(response, *arena_, *server_.fields_)) return unsafe_header();
+  head_sent_ = true;
   server_.respond(*this, content);
+  return {};
 }
 
 Task<Result<void>> ServerStream::respond(const Request& request, Response& response) {
@@ -110,7 +112,8 @@ Task<Result<void>> ServerStream::respond(const Request& request, Response& respo
     co_return fail(Code::upstream_bad_answer, "not_switched",
                    "2xx without a switch of protocols would mean one (RFC 8441 section 5)");
   if (!has_content(request, response)) {
-    submit(response, false);
+    Result<void> submitted = submit(response, false);
+    if (!submitted) co_return submitted;
   } else {
     Result<void> streamed = co_await send_content(response);
     if (!streamed) {
@@ -122,22 +125,24 @@ Task<Result<void>> ServerStream::respond(const Request& request, Response& respo
 }
 
 void ServerStream::interim(const Request&, const Response& response) {
-  write_response_fields(response, *arena_, *server_.fields_);
-  server_.interim(*this);
+  if (write_response_fields(response, *arena_, *server_.fields_)) server_.interim(*this);
 }
 
 Task<Result<void>> ServerStream::send_content(Response& response) {
   LengthCheck length(response.length);
   for (bool done = false; !done;) {
     Task<Result<Slice>> pending = response.body->pull();
-    if (!pending.done())
-      submit(response, true);  // the head does not wait for content that may be long in coming
+    if (!pending.done()) {  // the head does not wait for content that may be long in coming
+      Result<void> submitted = submit(response, true);
+      if (!submitted) co_return submitted;
+    }
     Result<Slice> piece = co_await pending;
     if (!piece) co_return std::unexpected(std::move(piece.error()));
     const Result<bool> last = length.is_last(*piece, *response.body);
     if (!last) co_return std::unexpected(last.error());
     done = *last;
-    submit(response, true);
+    Result<void> submitted = submit(response, true);
+    if (!submitted) co_return submitted;
     Slice rest = *piece;
     do {
       const Slice part = rest.substr(0, piece_max);

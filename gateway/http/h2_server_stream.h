@@ -42,7 +42,7 @@ class ServerStream final : public Stream, public Responder {
   void fields_end(bool ended) override;
   Task<Result<Slice>> wait_for_content() override;
 
-  void submit(const Response& response, bool content);
+  Result<void> submit(const Response& response, bool content);
   Task<Result<void>> send_content(Response& response);
   Task<Result<void>> wait_until_ended();
   Result<void> too_slow();

@@ -193,4 +193,12 @@ bool is_token(Slice s) noexcept { return !s.empty() && token_length(s) == s.size
 
 bool is_field_value(Slice s) noexcept { return text::find_control(s) == s.size(); }
 
+bool is_well_formed(const Header& h) noexcept {
+  return (h.id != HeaderId::other || is_token(h.name)) && is_field_value(h.value);
+}
+
+std::unexpected<Error> unsafe_header() {
+  return fail(Code::internal, "unsafe_header", "a header that was to be sent is not well-formed");
+}
+
 }  // namespace sallyport::http

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "gateway/base/bytes.h"
+#include "gateway/base/error.h"
 #include "gateway/base/small_pool.h"
 
 namespace sallyport::http {
@@ -79,7 +80,10 @@ struct Header {
   Slice name;
   Slice value;
   HeaderId id = HeaderId::other;
+  bool checked = false;  // whoever read it has seen that it is well-formed
 };
+// Name and value are what RFC 9110 section 5 lets them be: whoever writes a header that was not checked asks.
+bool is_well_formed(const Header& h) noexcept;
 
 class Headers {
  public:
@@ -93,6 +97,11 @@ class Headers {
   void reserve(size_t count) { fields_.reserve(count); }
   void add(Slice name, Slice value) { fields_.push_back({name, value, header_id(name)}); }
   void add(HeaderId id, Slice value) { fields_.push_back({header_name(id), value, id}); }
+  void add_checked(Slice name, Slice value) { fields_.push_back({name, value, header_id(name), true}); }
+  // All have been looked at.
+  void set_checked() noexcept {
+    for (Header& h : fields_) h.checked = true;
+  }
   // Replaces all of that name by one.
   void set(HeaderId id, Slice value);
   void set(Slice name, Slice value);
@@ -101,7 +110,11 @@ class Headers {
   // Gives every field the value that `f(const Header&)` makes of it.
   template <class F>
   void map_values(F f) {
-    for (Header& h : fields_) h.value = f(std::as_const(h));
+    for (Header& h : fields_) {
+      const Slice value = f(std::as_const(h));
+      h.checked = h.checked && value.data() == h.value.data() && value.size() == h.value.size();
+      h.value = value;
+    }
   }
   // Removes every field for which `unwanted(const Header&)` is true.
   template <class F>
@@ -128,5 +141,7 @@ bool list_has_token(Slice list, Slice token) noexcept;
 bool is_token(Slice s) noexcept;
 size_t token_length(Slice s) noexcept;  // of the token that it begins with; 0 if with none
 bool is_field_value(Slice s) noexcept;
+// The error of whoever is to write a header that is not well-formed: internal, as nobody was let make one.
+std::unexpected<Error> unsafe_header();
 
 }  // namespace sallyport::http

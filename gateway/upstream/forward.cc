@@ -209,7 +209,8 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic be
   x.notes.upstream_us =
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
   if (!done) {
-    if (side_of(done.error().code) == Side::client) co_return done;
+    const Code code = done.error().code;
+    if (side_of(code) == Side::client || code == Code::internal) co_return done;
     const http::Requester& r = c.requester;
     // A kept connection that its owner closed just as we sent: not the endpoint's failure (RFC 9112
     // section 9.3.1).
