@@ -248,6 +248,7 @@ Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& aren
   Result<Slice> authority = read_target(out, arena);
   if (!authority) return std::unexpected(std::move(authority.error()));
   done = read_host(out, *authority, arena);
+  if (done) done = check_connection(out.headers);
   if (!done) return done;
   Result<BodyLength> length = request_length(out);
   if (!length) return std::unexpected(std::move(length.error()));

@@ -44,7 +44,7 @@ def get_over_tls(lab):
 def names(lab):
     peer = lab.peer()
     client = lab.old_client(lab.front(peer))
-    client.sendall(b"GET /asked HTTP/1.1\r\nHost: api.test\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\n"
+    client.sendall(b"GET /asked HTTP/1.1\r\nHost: api.test\r\nConnection: close, Keep-Alive\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\n"
                    b"X-Kept: Kept\r\nTE: trailers\r\n\r\n")
     check(client.recv(65536).startswith(b"HTTP/1.1 200 "), "expected 200, came another answer")
     call = peer.call("/asked")
