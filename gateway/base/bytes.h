@@ -49,7 +49,7 @@ class BlockPool {
   size_t budget() const noexcept { return budget_; }
   Pressure pressure() const noexcept;
   // An eighth over it: not even a refusal can be afforded.
-  bool is_overdrawn() const noexcept { return held() > budget_ / 8 * 9; }
+  bool is_overdrawn() const noexcept { return held() / 9 > budget_ / 8; }
   size_t held() const noexcept;
   // How much of a connection is read at once for whoever waits for it; and while nobody does, in all.
   size_t bytes_at_once() const noexcept;

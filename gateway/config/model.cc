@@ -124,6 +124,7 @@ void Http::check(Reader& reader) {
   check_between(reader, "headers", headers, 8, 1000);
   check_between(reader, "connections", connections, 1, 1'000'000);
   check_between(reader, "streams", streams, 1, 1000);
+  if (memory.count != 0) check_between(reader, "memory", memory, {1024 * 1024}, {uint64_t{1} << 44});
   if (uri_bytes.count >= header_bytes.count && reader.has("uri_bytes")) {
     reader.error_at("uri_bytes", "uri_bytes must be less than header_bytes, which counts the first line too");
   }

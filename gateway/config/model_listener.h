@@ -47,6 +47,8 @@ struct Http {
   // HTTP/1.1: a client that ends its sending (FIN, close_notify) before it has its answer is gone, and its
   // backend is let go. A route may serve those that do so and still read (forward.half_closed).
   bool abort_on_fin = true;
+  Bytes memory{
+      0};  // what requests and connections may hold, of all workers together; 0: half of what there is
   std::vector<std::string> trusted_proxies;  // addresses (CIDR) whose X-Forwarded-For is believed
 
   template <class IO>
@@ -63,6 +65,7 @@ struct Http {
     io.field("connections_per_address", connections_per_address);
     io.field("streams", streams);
     io.field("abort_on_fin", abort_on_fin);
+    io.field("memory", memory);
     field_unless_empty(io, "trusted_proxies", trusted_proxies);
   }
   void check(Reader& reader);

@@ -6,6 +6,17 @@
 
 namespace sallyport {
 
+namespace {
+
+constexpr size_t kept_always = 4096;  // of a request's content, however short memory is
+
+}  // namespace
+
+std::unexpected<Error> memory_full() {
+  return fail(Code::overloaded, "memory_full",
+              "the requests under way hold all the memory that they may (http.memory)");
+}
+
 std::unexpected<Error> content_too_large() {
   return fail(Code::body_too_large, "body_too_large", "the content is larger than this route takes");
 }
@@ -63,7 +74,13 @@ Task<Result<void>> Content::first() {
   return keep_next();
 }
 
+// What has begun is let finish as long as it is small.
+bool Content::may_keep_more() const noexcept {
+  return kept_.size() < kept_always || x_.loop.blocks().pressure() != Pressure::full;
+}
+
 Task<Result<void>> Content::keep_next() {
+  if (!may_keep_more()) co_return memory_full();
   Result<Slice> piece = co_await inner_->pull();
   piece = count(std::move(piece));
   if (!piece) co_return std::unexpected(std::move(piece.error()));

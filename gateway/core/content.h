@@ -25,6 +25,8 @@ class ContentLimiter {
   ~ContentLimiter() = default;
 };
 
+// The worker's budget of memory is spent: nothing new is begun.
+std::unexpected<Error> memory_full();
 // The error of content beyond a bound.
 std::unexpected<Error> content_too_large();
 
@@ -38,8 +40,8 @@ class Content final : public http::Body {
   void clear() noexcept;
 
   void limit(uint64_t bytes_max, ContentLimiter& by);
-  // All of it, if these are at most bytes_max; body_too_large otherwise, and nothing is lost. Valid as long
-  // as the exchange.
+  // All of it, if these are at most bytes_max; body_too_large or memory_full otherwise, and nothing is lost.
+  // Valid as long as the exchange.
   Task<Result<Slice>> read(size_t bytes_max);
   // Waits for the first piece, or the end, if nothing has been read yet. Errors: those of the connection,
   // and body_too_large.
@@ -64,6 +66,7 @@ class Content final : public http::Body {
   Task<Result<Slice>> wait(Task<Result<Slice>> pending);
   Result<Slice> count(Result<Slice> piece);
   Result<Slice> passed_on(Result<Slice> piece);
+  bool may_keep_more() const noexcept;
   Task<Result<void>> keep_next();
   Task<Result<Slice>> read_rest(size_t bytes_max);
 

@@ -37,7 +37,9 @@ Task<> serve(Exchange& x) {
   FinishGuard done(x);
   if (!x.answered) {  // it could be read
     x.find_client();  // behind the proxies that are trusted
-    if (asks_the_server(x.request)) {
+    if (x.loop.blocks().pressure() == Pressure::full) {
+      co_await x.fail(memory_full().error());
+    } else if (asks_the_server(x.request)) {
       x.answer(204);
     } else if (Result<const Route*> route = find_route(x); !route) {
       co_await x.fail(std::move(route.error()));

@@ -66,7 +66,7 @@ void ClientSession::goodbye() {
 }
 
 // A push, which our SETTINGS forbid: nghttp2 has ended the connection before this.
-Stream& ClientSession::begin(int32_t) { std::unreachable(); }
+Stream* ClientSession::begin(int32_t) { std::unreachable(); }
 
 void ClientSession::settings_arrived() {
   ready_ = true;

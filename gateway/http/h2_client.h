@@ -49,7 +49,7 @@ class ClientSession final : public Session {
  private:
   friend class ClientStream;
 
-  Stream& begin(int32_t id) override;
+  Stream* begin(int32_t id) override;
   void settings_arrived() override;
   void tell(Stream& stream) override;
   void turn_ended() override;

@@ -19,8 +19,9 @@ class ServerSession final : public Session {
   // Whoever serves the requests. Called on the loop, from no coroutine of a stream.
   class Owner {
    public:
-    // A request begins: makes its stream. The owner keeps it until closed(), or until its work is over.
-    virtual ServerStream& begin(int32_t id) = 0;
+    // A request begins, beside `others`: makes its stream, which the owner keeps until closed(), or until its
+    // work is over. Null: there is no room for it.
+    virtual ServerStream* begin(int32_t id, size_t others) = 0;
     // Its head is there, or an error that is to be answered.
     virtual void serve(ServerStream& stream, Result<void> head) = 0;
     // The stream is gone: what still works for it is to be cancelled.
@@ -41,7 +42,7 @@ class ServerSession final : public Session {
  private:
   friend class ServerStream;
 
-  Stream& begin(int32_t id) override { return owner_.begin(id); }
+  Stream* begin(int32_t id) override { return owner_.begin(id, streams_); }
   void tell(Stream& stream) override;
   void turn_ended() override;
   Monotonic idle_until() const noexcept override;

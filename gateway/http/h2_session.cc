@@ -10,7 +10,8 @@
 namespace sallyport::http::h2 {
 namespace {
 
-constexpr size_t gathered_max = 64 * 1024;     // of one write
+constexpr size_t gathered_max = 64 * 1024;     // of one write, while there is memory enough
+constexpr size_t unread_max = 16 * 1024;       // of a stream, while there is no memory left
 constexpr int writes_max = 16;                 // in one turn of the loop
 constexpr size_t bomb_factor = 4;              // so many times the limit of a header list is no accident
 constexpr size_t block_factor = 2;             // a header block as sent may be so much larger than as counted
@@ -27,7 +28,8 @@ Slice slice_of(const uint8_t* bytes, size_t length) noexcept {
 
 // The peer has done something that makes us reset a stream (as opposed to: we had enough of it).
 bool is_peers_fault(uint32_t code) noexcept {
-  return code != NGHTTP2_NO_ERROR && code != NGHTTP2_INTERNAL_ERROR && code != NGHTTP2_CANCEL;
+  return code != NGHTTP2_NO_ERROR && code != NGHTTP2_INTERNAL_ERROR && code != NGHTTP2_CANCEL &&
+         code != NGHTTP2_REFUSED_STREAM;
 }
 
 }  // namespace
@@ -45,9 +47,11 @@ struct Session::Callbacks {
     Session& me = of(user);
     me.list_bytes_ = 0;
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      me.reading_ = &me.begin(frame->hd.stream_id);
+      me.reading_ = me.begin(frame->hd.stream_id);
       nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, me.reading_);
       ++me.streams_;
+      if (me.reading_ == nullptr)
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
     } else {
       me.reading_ = stream(session, frame->hd.stream_id);
     }
@@ -86,6 +90,7 @@ struct Session::Callbacks {
     if (Stream* s = stream(session, id)) {
       s->arrived(slice_of(bytes, length));
       of(user).note(*s);
+      of(user).bound_unread(*s);
     } else {  // nobody reads it any more, but the others need the connection's window
       nghttp2_session_consume_connection(session, length);
     }
@@ -265,10 +270,18 @@ void Session::at_turn_end() {
   turn_ended();
 }
 
+// The window that a peer has been given holds also when memory is short by now.
+void Session::bound_unread(const Stream& stream) {
+  if (stream.arrived_.size() <= unread_max || stream_.loop().blocks().pressure() != Pressure::full) return;
+  reset(stream, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
 // Fills out_ with frames; false if there are none.
 bool Session::gather() {
   const uint8_t* bytes = nullptr;
-  while (out_.size() < gathered_max) {
+  const BlockPool& blocks = stream_.loop().blocks();
+  const size_t most = blocks.pressure() == Pressure::none ? gathered_max : blocks.bytes_at_once();
+  while (out_.size() < most) {
     const ssize_t count = nghttp2_session_mem_send(session_, &bytes);
     if (count < 0) end("send_failed", NGHTTP2_INTERNAL_ERROR);
     if (count > 0) out_.append(slice_of(bytes, static_cast<size_t>(count)));

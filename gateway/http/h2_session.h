@@ -43,8 +43,9 @@ class Session : private TurnEnd {
   ~Session();  // after all its streams
 
   // From the frames, while nghttp2 is at work:
-  // a request begins, of a server's: makes its stream, which lives until closed, or its work is over.
-  virtual Stream& begin(int32_t id) = 0;
+  // a request begins, of a server's: makes its stream, which lives until closed, or its work is over; null:
+  // there is no room for it, and the client may try it again (REFUSED_STREAM, RFC 9113 section 8.7).
+  virtual Stream* begin(int32_t id) = 0;
   virtual void settings_arrived() {}
   // Behind that: something has happened to the stream.
   virtual void tell(Stream& stream) = 0;
@@ -92,6 +93,8 @@ class Session : private TurnEnd {
   void reset(const Stream& stream, uint32_t code);
   void consumed(const Stream& stream, size_t bytes);
   void forget(Stream& stream) noexcept;
+
+  void bound_unread(const Stream& stream);
 
   void at_turn_end() override;
   Monotonic silent_until() const noexcept;

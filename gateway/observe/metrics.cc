@@ -24,7 +24,7 @@ constexpr auto gauge_type = prometheus::MetricType::Gauge;
 constexpr auto histogram_type = prometheus::MetricType::Histogram;
 
 // All there are.
-constexpr std::array<Family, 19> families = {{
+constexpr std::array<Family, 21> families = {{
     {"sallyport_requests_total", counter_type,
      "Requests, by route, method and status; status none: the client left."},
     {"sallyport_request_duration_seconds", histogram_type,
@@ -48,6 +48,13 @@ constexpr std::array<Family, 19> families = {{
     {"sallyport_certificate_expiry_timestamp_seconds", gauge_type, "When a certificate expires (Unix time)."},
     {"sallyport_token_signature_checks_total", counter_type,
      "Signatures of tokens that were checked, not found in the cache."},
+    {"sallyport_memory_bytes", gauge_type,
+     "Memory of requests and connections, of the workers together: held by them, kept for the next, and the "
+     "budget for what is held."},
+    {"sallyport_memory_refusals_total", counter_type,
+     "Connections that were closed at accept and HTTP/2 requests that were reset (REFUSED_STREAM) because "
+     "the "
+     "budget was spent; other requests get 503 memory_full."},
     {"sallyport_access_log_lost_total", counter_type,
      "Access-log lines that found no room and were dropped."},
     {"sallyport_error_log_lost_total", counter_type, "Error-log lines that found no room and were dropped."},

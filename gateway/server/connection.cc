@@ -68,6 +68,7 @@ Task<> Connection::run() {
     state_ = State::busy;
     go_on = co_await serve_one();
     exchange_.clear();
+    worker_.look_at_memory();
     go_on = go_on && !draining_;  // the drain may have begun behind the answer's head
   }
   const bool orderly = state_ != State::closing;

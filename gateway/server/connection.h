@@ -30,6 +30,7 @@ class Connection final : public net::StreamOwner, public ListNode {
   // Closes at once if it is idle, else after the present answer.
   void drain();
   bool count_by_address = false;  // it stands in its worker's count of them
+  size_t memory_bytes = 0;        // and in its worker's memory
   const std::string& client_ip() const noexcept { return info_.client_ip; }
 
  private:

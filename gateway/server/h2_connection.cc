@@ -41,10 +41,11 @@ Task<> Http2Connection::run() {
   co_await http::linger(stream_);
 }
 
-http::h2::ServerStream& Http2Connection::begin(int32_t id) {
+http::h2::ServerStream* Http2Connection::begin(int32_t id, size_t others) {
+  if (!worker_.has_room_beside(others)) return nullptr;
   auto* call = new Call(*this, id);
   calls_.push_back(*call);
-  return call->stream;
+  return &call->stream;
 }
 
 void Http2Connection::serve(http::h2::ServerStream& stream, Result<void> head) {
@@ -69,6 +70,9 @@ void Http2Connection::closed(http::h2::ServerStream& stream) {
   worker_.loop().before_wait(*this);
 }
 
-void Http2Connection::at_turn_end() { end_all(done_); }
+void Http2Connection::at_turn_end() {
+  end_all(done_);
+  worker_.look_at_memory();
+}
 
 }  // namespace sallyport::server

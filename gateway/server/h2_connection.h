@@ -24,7 +24,7 @@ class Http2Connection final : private http::h2::ServerSession::Owner, private Tu
  private:
   struct Call;
 
-  http::h2::ServerStream& begin(int32_t id) override;
+  http::h2::ServerStream* begin(int32_t id, size_t others) override;
   void serve(http::h2::ServerStream& stream, Result<void> head) override;
   void closed(http::h2::ServerStream& stream) override;
   void at_turn_end() override;

@@ -1,6 +1,7 @@
 #include "gateway/server/server.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <csignal>
@@ -44,6 +45,8 @@ Server::~Server() = default;
 
 int Server::run() {
   std::signal(SIGPIPE, SIG_IGN);
+  // What is larger than the pool's blocks goes back to the system at once; left alone, the threshold rises.
+  mallopt(M_MMAP_THRESHOLD, 2 * BlockPool::large_bytes);
   observe::log_through(&log_writer_);
   const int status = serve();
   observe::log_through(nullptr);
@@ -126,7 +129,7 @@ bool Server::bind_new(const Generation& next, NewSockets& added, config::Problem
 
 void Server::start_workers() {
   for (size_t i = 0; i < workers_.size(); ++i) {
-    workers_[i] = std::make_unique<Worker>(i, process_, access_log_.get());
+    workers_[i] = std::make_unique<Worker>(i, workers_.size(), process_, access_log_.get());
     workers_[i]->start();
   }
 }

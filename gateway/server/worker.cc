@@ -1,5 +1,7 @@
 #include "gateway/server/worker.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <latch>
 #include <utility>
@@ -10,8 +12,18 @@
 #include "gateway/net/tls_stream.h"
 #include "gateway/observe/log.h"
 #include "gateway/server/generation.h"
+#include "gateway/server/memory_limit.h"
 
 namespace sallyport::server {
+namespace {
+
+// What a connection holds beside its requests: our objects, the socket's, BoringSSL's.
+constexpr size_t connection_bytes = 4 * 1024;
+constexpr size_t tls_connection_bytes = 8 * 1024;
+constexpr size_t streams_under_pressure = 2;  // of one HTTP/2 connection
+constexpr Duration trim_after = seconds(1);   // a flood that comes again within it finds its memory
+
+}  // namespace
 
 WorkerListener::WorkerListener(observe::Metrics& metrics, const ListenerPlan& plan)
     : name(plan.config.name),
@@ -40,8 +52,16 @@ void WorkerListener::count_handshake(Slice version, bool resumed) {
   handshakes.add(version == "TLSv1.3" ? "TLSv1.3" : "TLSv1.2", resumed ? "true" : "false");
 }
 
-Worker::Worker(size_t number, Cache& process, observe::AccessLog* access_log)
+Worker::MemoryLevels::MemoryLevels(observe::Metrics& metrics)
+    : held(metrics.gauge("sallyport_memory_bytes", {{"kind", "held"}})),
+      kept(metrics.gauge("sallyport_memory_bytes", {{"kind", "kept"}})),
+      budget(metrics.gauge("sallyport_memory_bytes", {{"kind", "budget"}})),
+      connections_refused(metrics.counter("sallyport_memory_refusals_total", {{"what", "connection"}})),
+      streams_refused(metrics.counter("sallyport_memory_refusals_total", {{"what", "stream"}})) {}
+
+Worker::Worker(size_t number, size_t count, Cache& process, observe::AccessLog* access_log)
     : number_(number),
+      count_(count),
       process_(process),
       access_log_(access_log),
       beat_at_(std::chrono::steady_clock::now().time_since_epoch()) {}
@@ -74,6 +94,7 @@ void Worker::thread_main() {
   loop_->run();
   beat_timer_.reset();
   drain_timer_.reset();
+  trim_timer_.reset();
   proxied_.cancel_all();
   world_.reset();
   cache_.clear();
@@ -101,6 +122,9 @@ void Worker::take_config(const std::shared_ptr<const Generation>& generation, So
   limits_ = generation->server_limits();
   connections_max_ = model.http.connections;
   per_address_max_ = model.http.connections_per_address;
+  const size_t memory = model.http.memory.count;
+  loop_->blocks().set_budget((memory != 0 ? memory : memory_limit() / 2) / count_);
+  look_at_memory();
 
   std::vector<std::shared_ptr<WorkerListener>> kept;
   for (const ListenerPlan& plan : generation->listeners()) {
@@ -137,6 +161,10 @@ void Worker::accepted(const std::shared_ptr<WorkerListener>& listener, net::Acce
   // Closed at once, before a handshake costs anything.
   if (connections_ + proxied_.size() >= connections_max_) {
     listener->refused.add();
+    return;
+  }
+  if (loop_->blocks().is_overdrawn()) {
+    memory_.connections_refused.add();
     return;
   }
   std::string peer = socket.peer();
@@ -178,6 +206,8 @@ void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::Accepted
   }
   auto* connection = new Connection(*this, listener, std::move(stream), tls, std::move(client_ip));
   connection->count_by_address = per_address_max_ > 0;
+  connection->memory_bytes = tls != nullptr ? tls_connection_bytes : connection_bytes;
+  loop_->blocks().charge(connection->memory_bytes);
   ++connections_;
   open_.push_back(*connection);
   connection->start();
@@ -207,10 +237,38 @@ void Worker::over(Connection& connection) {
 void Worker::Reaper::at_turn_end() {
   while (Connection* connection = worker.done_.pop_front()) {
     if (connection->count_by_address) worker.one_less_of(connection->client_ip());
+    worker.loop_->blocks().discharge(connection->memory_bytes);
     delete connection;
     --worker.connections_;
   }
+  worker.look_at_memory();
   if (worker.draining_ && worker.connections_ == 0) worker.end();
+}
+
+// The first requests of a connection are answered as long as there is any room, so that those who ask for
+// many at once do not take it from those who ask for one.
+bool Worker::has_room_beside(size_t streams) {
+  const bool room = loop_->blocks().pressure() < Pressure::much || streams < streams_under_pressure;
+  if (!room) memory_.streams_refused.add();
+  return room;
+}
+
+void Worker::look_at_memory() {
+  BlockPool& blocks = loop_->blocks();
+  memory_.held.set(static_cast<int64_t>(blocks.held()));
+  memory_.kept.set(static_cast<int64_t>(blocks.kept()));
+  memory_.budget.set(static_cast<int64_t>(blocks.budget()));
+  if (!blocks.has_fallen() || (trim_timer_ != nullptr && trim_timer_->armed())) return;
+  if (trim_timer_ == nullptr) trim_timer_ = std::make_unique<Timer>(*loop_, &Worker::trim, this);
+  trim_timer_->arm_after(trim_after);
+}
+
+// free() gives back what lies at the heap's end only.
+void Worker::trim(void* self) {
+  auto& worker = *static_cast<Worker*>(self);
+  worker.loop_->blocks().forget_highest();
+  malloc_trim(0);
+  worker.look_at_memory();
 }
 
 void Worker::drain(Duration patience) {

@@ -56,7 +56,8 @@ struct WorkerListener {
 class Worker {
  public:
   using Sockets = std::vector<std::pair<std::string, Fd>>;  // by the listener's key
-  Worker(size_t number, Cache& process, observe::AccessLog* access_log);
+  // One of `count`, which share the memory that requests may hold.
+  Worker(size_t number, size_t count, Cache& process, observe::AccessLog* access_log);
   Worker(const Worker&) = delete;
   ~Worker();  // joined by then
 
@@ -81,6 +82,10 @@ class Worker {
   const http::ServerLimits& server_limits() const noexcept { return limits_; }
   // The connection is done with; it is destroyed at the end of the turn.
   void over(Connection& connection);
+  // Whether one more request may begin on an HTTP/2 connection that has so many.
+  bool has_room_beside(size_t streams);
+  // Requests have ended: the levels are told, and what the heap has left over goes back to the system soon.
+  void look_at_memory();
 
  private:
   struct Reaper final : TurnEnd {
@@ -101,11 +106,20 @@ class Worker {
   void end();
   static void drain_over(void* self);
   static void beat(void* self);
+  static void trim(void* self);
+
+  struct MemoryLevels {
+    explicit MemoryLevels(observe::Metrics& metrics);
+    observe::Gauge &held, &kept, &budget;
+    observe::Counter &connections_refused, &streams_refused;
+  };
 
   const size_t number_;
+  const size_t count_;
   Cache& process_;
   observe::AccessLog* access_log_;
   observe::Metrics metrics_;
+  MemoryLevels memory_{metrics_};
   std::thread thread_;
   std::atomic<bool> drained_{false};
   std::atomic<std::chrono::steady_clock::duration> beat_at_{};  // when the loop last turned for beat_timer_
@@ -127,6 +141,7 @@ class Worker {
   Reaper reaper_{*this};
   std::unique_ptr<Timer> drain_timer_;
   std::unique_ptr<Timer> beat_timer_;
+  std::unique_ptr<Timer> trim_timer_;
   bool draining_ = false;
 };
 

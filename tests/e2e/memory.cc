@@ -1,0 +1,133 @@
+// Memory: one budget for all that requests and connections hold. A flood spends it and is refused; whoever
+// asks beside it is answered, and told why where it cannot be; when the flood has gone, all of it is back.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <vector>
+
+#include "tests/support/gateway.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string routes(const Origin& origin, const std::string& memory) {
+  return "http: { memory: " + memory + " }\nupstreams:\n  web: { targets: [\"" + origin.target() + "\"] }\n" +
+         R"(
+routes:
+  - { name: all, match: { path: "/{rest...}" }, authenticate: public, forward: { to: web } }
+  - name: orders
+    match: { methods: [POST], path: /orders }
+    authenticate: public
+    body: { max: 1MiB }
+    validate: { body: { schema: { type: array } } }
+    forward: { to: web }
+)";
+}
+
+// The level of sallyport_memory_bytes, in bytes.
+long memory(const Gateway& gateway, const std::string& kind) {
+  const std::string page = gateway.admin("/metrics").body;
+  const size_t at = page.find("sallyport_memory_bytes{kind=\"" + kind + "\"} ");
+  return at == std::string::npos ? -1 : static_cast<long>(std::atof(page.c_str() + page.find(' ', at)));
+}
+
+// --- frames of HTTP/2 (RFC 9113 section 4.1), and a head in HPACK without its tables
+
+std::string frame(char type, char flags, uint32_t stream, const std::string& payload) {
+  std::string out = {0, static_cast<char>(payload.size() >> 8), static_cast<char>(payload.size()), type,
+                     flags};
+  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(stream >> shift);
+  return out + payload;
+}
+
+std::string head(bool post, const std::string& path) {
+  const std::string host = "api.test";
+  return std::string(post ? "\x83" : "\x82") + "\x87\x04" + static_cast<char>(path.size()) + path + "\x01" +
+         static_cast<char>(host.size()) + host;
+}
+
+constexpr char end_headers = 4, end_headers_and_stream = 5;
+const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, "");
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t found = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("content that is held fills the budget: more is 503 memory_full, and afterwards all is as before") {
+  Origin origin;
+  Gateway gateway(routes(origin, "2MiB"));
+  CHECK(gateway.ask(get("/x")).status == 200);
+  CHECK(memory(gateway, "budget") == 2 * 1024 * 1024);
+  const std::string half =
+      "POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: "
+      "600000\r\n\r\n[" +
+      std::string(300'000, ' ');
+  std::vector<std::unique_ptr<Client>> flood;
+  Response refused;
+  for (int i = 0; i < 30 && refused.status == 0; ++i) {
+    flood.push_back(gateway.connect());
+    CHECK(flood.back()->send(half));
+    refused = gateway.ask(get("/beside"));
+    if (refused.status == 200) refused = {};
+  }
+  CHECK(refused.status == 503);
+  CHECK(refused.header("retry-after") != "");
+  CHECK(refused.body.find("urn:sallyport:problem:overloaded") != std::string::npos);
+  CHECK(gateway.log_line("\"path\":\"/beside\"", "memory_full") != "");
+  flood.clear();
+  CHECK(eventually([&] { return memory(gateway, "held") < 64 * 1024; }));
+  CHECK(gateway.ask(get("/after")).status == 200);
+}
+
+TEST_CASE("streams of HTTP/2 that are only begun are refused when they hold too much; others are served") {
+  Origin origin;
+  Gateway gateway(routes(origin, "4MiB"));
+  ClientOptions h2;
+  h2.alpn = std::string("\x02h2");
+  std::vector<std::unique_ptr<Client>> flood;
+  size_t resets = 0;
+  for (int c = 0; c < 10; ++c) {
+    flood.push_back(gateway.connect(h2));
+    std::string begun = preface;
+    for (uint32_t id = 1; id < 200; id += 2)
+      begun += frame(1, end_headers, id, head(true, "/orders")) + frame(0, 0, id, "[");
+    CHECK(flood.back()->send(begun + frame(6, 0, 0, "pingpong")));
+    std::string came;
+    while (came.find("pingpong") == std::string::npos) {
+      const std::string some = flood.back()->read_some();
+      REQUIRE(some != "");
+      came += some;
+    }
+    resets += count(came, std::string("\0\0\x04\x03\0", 5));
+  }
+  CHECK(resets > 500);
+  CHECK(gateway.ask(get("/beside")).status == 200);
+  auto other = gateway.connect(h2);
+  CHECK(other->send(preface + frame(1, end_headers_and_stream, 1, head(false, "/beside/h2"))));
+  const std::string line = gateway.log_line("\"path\":\"/beside/h2\"");
+  CAPTURE(line);
+  CHECK(line.find("\"status\":200") != std::string::npos);
+  flood.clear();
+  CHECK(eventually([&] { return memory(gateway, "held") < 128 * 1024; }));
+}
+
+TEST_CASE("a body in chunks of one byte comes through the checks in good time") {
+  Origin origin;
+  Gateway gateway(routes(origin, "64MiB"));
+  auto client = gateway.connect();
+  std::string chunks = "1\r\n[\r\n";
+  for (int i = 0; i < 200'000; ++i) chunks += "1\r\n \r\n";
+  CHECK(
+      client->send("POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+                   "chunked\r\n\r\n" +
+                   chunks + "1\r\n]\r\n0\r\n\r\n"));
+  CHECK(client->read().status == 200);
+  CHECK(origin.last().body.size() == 200'002);
+}
