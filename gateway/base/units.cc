@@ -164,7 +164,10 @@ Result<Wall> parse_date_time(std::string_view text) {
   const int64_t days = days_from_civil(civil);
   const Civil back = civil_from_days(days);  // the 31st of February is none
   if (back.month != civil.month || back.day != civil.day) return bad_unit(text, "a day of the calendar");
-  return Wall(seconds(days * 86400 + static_cast<int64_t>(hour * 3600 + minute * 60 + second)));
+  const seconds since(days * 86400 + static_cast<int64_t>(hour * 3600 + minute * 60 + second));
+  constexpr auto last = std::chrono::floor<seconds>(Wall::max().time_since_epoch());  // in 2262
+  if (since > last || since < -last) return bad_unit(text, "a time from 1678 to 2262");
+  return Wall(since);
 }
 
 }  // namespace sallyport
