@@ -25,6 +25,10 @@ constexpr std::array<Scheme, 4> schemes = {
 Result<Target> parse_target(std::string_view url) {
   Target target;
   std::string_view rest = url;
+  if (url.contains('@')) {  // not shown: it may be a password
+    return fail(Code::invalid_data, "bad_target",
+                "this is not a target: there may be no name and no password in it");
+  }
   const auto* scheme =
       std::ranges::find_if(schemes, [&](const Scheme& s) { return url.starts_with(s.prefix); });
   if (scheme == schemes.end()) {

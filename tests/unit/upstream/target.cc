@@ -40,5 +40,6 @@ TEST_CASE("what is no target is refused, with a word on what would be one") {
     REQUIRE_FALSE(target);
     CHECK(target.error().reason == "bad_target");
     CHECK(target.error().detail.find("is not a target") != std::string::npos);
+    CHECK(target.error().detail.find("user@") == std::string::npos);
   }
 }
