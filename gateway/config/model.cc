@@ -76,6 +76,21 @@ void check_ranges(Reader& reader, std::string_view key, const std::vector<std::s
   }
 }
 
+// A token (RFC 9110 section 5.6.2), or the beginning of one and "*".
+void check_header_names(Reader& reader, std::string_view key, const std::vector<std::string>& names) {
+  static constexpr auto chars = text::letters_digits_and("!#$%&'+-.^_`|~");
+  for (const std::string& name : names) {
+    const std::string_view fixed =
+        std::string_view(name).substr(0, name.size() - (name.ends_with('*') ? 1 : 0));
+    const bool good = !fixed.empty() && fixed.size() < 64 &&
+                      std::ranges::all_of(fixed, [](char c) { return chars[static_cast<uint8_t>(c)]; });
+    if (!good)
+      reader.error_at(key, fmt::format("\"{}\" is not the name of a header, or the beginning of one and *",
+                                       text::printable(name)));
+  }
+  if (names.size() > 256) reader.error_at(key, fmt::format("{}: 256 names at most", key));
+}
+
 }  // namespace
 
 bool is_name(std::string_view text) noexcept {
@@ -83,6 +98,71 @@ bool is_name(std::string_view text) noexcept {
   return std::ranges::all_of(text, [](char c) {
     return text::is_alpha(c) || text::is_digit(c) || c == '_' || c == '-' || c == '.';
   });
+}
+
+std::vector<std::string> untrusted_headers_by_default() {
+  return {"X-Forwarded",
+          "X-Forwarded-*",
+          "Forwarded-*",
+          "X-Real-IP",
+          "X-Client-IP",
+          "X-ClientIP",
+          "X-Cluster-Client-IP",
+          "Client-IP",
+          "True-Client-IP",
+          "X-True-Client-IP",
+          "X-Remote-*",
+          "X-Originating-*",
+          "X-ProxyUser-IP",
+          "Proxy-Client-IP",
+          "WL-Proxy-*",
+          "CF-*",
+          "Fastly-*",
+          "X-Azure-*",
+          "X-Envoy-*",
+          "X-Original-*",
+          "X-Rewrite-*",
+          "X-Host",
+          "X-HTTP-Host-Override",
+          "X-Scheme",
+          "X-URL-Scheme",
+          "X-Forward-*",
+          "X-Script-Name",
+          "X-Middleware-*",
+          "X-Sendfile-*",
+          "X-Accel-*",
+          "Front-End-Https",
+          "X-HTTPS",
+          "Proxy",
+          "Remote-*",
+          "X-Authenticated-*",
+          "X-Auth-Request-*",
+          "X-Auth-User",
+          "X-Auth-Username",
+          "X-WebAuth-*",
+          "X-Consumer-*",
+          "X-Credential-*",
+          "X-Anonymous-Consumer",
+          "X-Userinfo",
+          "X-Amzn-Oidc-*",
+          "X-Amzn-Mtls-*",
+          "X-Goog-Authenticated-User-*",
+          "X-Goog-IAP-*",
+          "X-MS-Client-Principal*",
+          "X-MS-Token-*",
+          "X-SSL-*",
+          "SSL-*",
+          "X-Client-Cert*",
+          "X-Client-SSL-*",
+          "X-Client-Verify",
+          "X-Client-DN",
+          "Client-Cert*",
+          "X-TLS-*",
+          "X-ARR-*",
+          "X-HTTP-Method",
+          "X-HTTP-Method-Override",
+          "X-Method-Override",
+          "X-HTTP-Path-Override"};
 }
 
 bool WorkerCount::shorthand(Reader& reader) {
@@ -115,6 +195,7 @@ void ProxyProtocol::check(Reader& reader) { check_ranges(reader, "from", from); 
 
 void Http::check(Reader& reader) {
   check_ranges(reader, "trusted_proxies", trusted_proxies);
+  check_header_names(reader, "untrusted_headers", untrusted_headers);
   check_wait(reader, "header_timeout", header_timeout);
   check_wait(reader, "idle_timeout", idle_timeout);
   check_wait(reader, "body_timeout", body_timeout);

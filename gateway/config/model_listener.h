@@ -31,6 +31,10 @@ void field_unless_empty(IO& io, std::string_view key, T& value) {
   io.field(key, value);
 }
 
+// Headers by which proxies, gateways and frameworks tell a backend what only they know, or what it takes for
+// the request itself: addresses, the first URL, who has logged in, certificates, another method.
+std::vector<std::string> untrusted_headers_by_default();
+
 // http: what every connection of a client is held to.
 struct Http {
   Duration header_timeout = seconds(10);  // from the first byte of a request's head to its last
@@ -50,6 +54,8 @@ struct Http {
   Bytes memory{
       0};  // what requests and connections may hold, of all workers together; 0: half of what there is
   std::vector<std::string> trusted_proxies;  // addresses (CIDR) whose X-Forwarded-For is believed
+  // No backend gets these from anybody else, in any spelling ("X_Real.IP"); NAME, or PREFIX*.
+  std::vector<std::string> untrusted_headers = untrusted_headers_by_default();
 
   template <class IO>
   void fields(IO& io) {
@@ -67,6 +73,7 @@ struct Http {
     io.field("abort_on_fin", abort_on_fin);
     io.field("memory", memory);
     field_unless_empty(io, "trusted_proxies", trusted_proxies);
+    io.field("untrusted_headers", untrusted_headers);
   }
   void check(Reader& reader);
 };

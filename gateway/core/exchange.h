@@ -84,7 +84,7 @@ class Exchange {
   void watch_answer();
   // True if the request carries a Bearer token: a refusal then speaks RFC 6750.
   bool bearer = false;
-  // The headers that carry credentials on this route; forward removes them.
+  // The headers that the authenticators of this route look at, in their order.
   struct CredentialHeader {
     Slice name;   // with the life of the snapshot
     Slice shown;  // what `admission` looks at again, if it has let the caller in by this header

@@ -1,6 +1,7 @@
 // Setup: what a plugin may ask for while it is made. Lives during the making of one snapshot.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,7 @@
 #include "gateway/config/problems.h"
 #include "gateway/core/background.h"
 #include "gateway/core/cache.h"
+#include "gateway/http/header_guard.h"
 #include "gateway/observe/metrics.h"
 
 namespace sallyport {
@@ -33,6 +35,12 @@ class Setup {
       nullptr;  // of the worker; null while the config is only checked: then nothing may connect or run
   Background* background =
       nullptr;  // main thread, while a generation is made to be run; null in `check` and on workers
+
+  // Which headers of a request no backend gets; one a config.
+  std::shared_ptr<http::HeaderGuard> header_guard() const {
+    return generation.get<http::HeaderGuard>(
+        "headers.guard", [&] { return std::make_shared<http::HeaderGuard>(model.http.untrusted_headers); });
+  }
 
   // True where this config's files must be read now: on the main thread, in `check` and in the first pass of
   // run.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gateway/http/h2_client.h"
+#include "gateway/http/header_guard.h"
 
 namespace sallyport::http::h2 {
 namespace {
@@ -99,12 +100,21 @@ Task<Result<void>> ClientStream::pump_all(const Request& request) {
     content_untouched_ = false;
     if (closed_) co_return broken();
     last = piece->empty() || request.body->remaining() == 0;
-    offer(*piece, last, last ? request.body->trailers() : nullptr);
+    offer(*piece, last, last ? trailers_of(request) : nullptr);
     if (piece_.empty()) continue;
     if (!co_await taken(timeouts_.body))
       co_return late("upstream_write_timeout", "the upstream does not take the request");
   }
   co_return Result<void>{};
+}
+
+const Headers* ClientStream::trailers_of(const Request& request) {
+  const Headers* all = request.body->trailers();
+  if (all == nullptr || request.guard == nullptr) return nullptr;
+  for (const Header& h : *all) {
+    if (!request.guard->withholds_trailer(h)) request_trailers_.add_checked(h.name, h.value);
+  }
+  return &request_trailers_;
 }
 
 // --- the answer

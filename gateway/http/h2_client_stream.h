@@ -53,6 +53,7 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   Task<> pump(const Request& request);
   Task<Result<void>> send_content(const Request& request);
   Task<Result<void>> pump_all(const Request& request);
+  const Headers* trailers_of(const Request& request);
   Task<> answer_begins();
   bool answer_is_here() const noexcept { return read_ < heads_.size() || fault_ || closed_; }
   Monotonic until(Duration silence) const noexcept;
@@ -64,6 +65,7 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   Method method_ = Method::other;
   Timeouts timeouts_{};
   Monotonic sent_at_{};
+  Headers request_trailers_;  // those that the backend gets
   ResponseHead head_;
   small_pool::Vector<Response> heads_;  // as they came: interim ones, then the final one
   size_t read_ = 0;                     // of them

@@ -35,8 +35,7 @@ void ServerStream::read_into(Arena& arena, Request& request) noexcept {
 
 void ServerStream::field(Slice name, Slice value) {
   if (!head_whole_) return head_.field(name, value);
-  // A name with '_' is another one to a CGI-like backend.
-  if (name.find('_') == Slice::npos) trailers_.field(name, value, *arena_, server_.limits_.head);
+  trailers_.field(name, value, *arena_, server_.limits_.head);
 }
 
 void ServerStream::fields_end(bool ended) {

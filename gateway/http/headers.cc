@@ -9,7 +9,7 @@ namespace sallyport::http {
 namespace {
 
 // In the order of HeaderId.
-constexpr std::array<std::string_view, 44> names = {
+constexpr std::array<std::string_view, header_ids> names = {
     "",
     "Accept",
     "Access-Control-Request-Headers",

@@ -62,6 +62,7 @@ enum class HeaderId : uint8_t {
   x_forwarded_proto,
   x_request_id,
 };
+constexpr size_t header_ids = static_cast<size_t>(HeaderId::x_request_id) + 1;
 
 // `other` for a name that is not in the list. Constant time in the number of names.
 HeaderId header_id(Slice name) noexcept;

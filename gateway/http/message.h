@@ -13,6 +13,8 @@
 
 namespace sallyport::http {
 
+class HeaderGuard;
+
 enum class Method : uint8_t { get, head, post, put, delete_, options, patch, trace, connect, other };
 inline constexpr std::array<std::string_view, 10> method_names = {
     "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "other"};
@@ -59,6 +61,7 @@ struct Request {
   // How long the client may be silent in its content, at whatever rate it comes; nothing: what its listener
   // says. forward sets it where content is a stream of messages.
   std::optional<Duration> silence;
+  const HeaderGuard* guard = nullptr;  // says which of its trailers go on; null: none do
 
   // Trailers of the answer are for this client; HTTP/2 has no way to say that they are not.
   bool gets_trailers() const noexcept {

@@ -48,9 +48,9 @@ struct ForwardOptions {
   // there is a `path`.
   std::optional<Answers> answers;
   std::optional<Duration> timeout;  // to the response head; default: the upstream's response_timeout
-  Credentials credentials =
-      Credentials::remove;       // what the caller proved itself with, before the backend sees the request
-  std::vector<Upgrade> upgrade;  // protocols that a connection may switch to
+  Credentials credentials = Credentials::remove;  // the headers of all authenticators; keep: the backend sees
+                                                  // what the caller sent of them
+  std::vector<Upgrade> upgrade;                   // protocols that a connection may switch to
   // A client that ends its sending (FIN) behind its request: is it gone, or does it still read? Default: what
   // http.abort_on_fin says.
   std::optional<HalfClosed> half_closed;
@@ -74,38 +74,12 @@ struct ForwardOptions {
   }
 };
 
-// The headers that only the gateway may set.
-bool is_ours(HeaderId id) noexcept {
-  switch (id) {
-    case HeaderId::x_client_id:
-    case HeaderId::x_client_roles:
-    case HeaderId::x_client_scopes:
-    case HeaderId::x_forwarded_for:
-    case HeaderId::x_forwarded_host:
-    case HeaderId::x_forwarded_proto:
-    case HeaderId::x_request_id:
-    case HeaderId::traceparent:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// "X_Client_Id" is the same variable as "X-Client-Id" to a CGI-like backend: names that turn into ours go,
-// too.
-bool turns_into_ours(Slice name) noexcept {
-  std::array<char, 24> with_hyphens;
-  if (name.size() > with_hyphens.size() || name.find('_') == Slice::npos) return false;
-  std::ranges::replace_copy(name, with_hyphens.begin(), '_', '-');
-  const HeaderId id = http::header_id({with_hyphens.data(), name.size()});
-  return is_ours(id) || id == HeaderId::x_api_key || id == HeaderId::host || id == HeaderId::authorization;
-}
-
 class Forward final : public Plugin {
  public:
-  Forward(std::shared_ptr<Cluster> cluster, const ForwardOptions& options, std::optional<RewriteBack> back,
-          bool abort_on_fin)
+  Forward(std::shared_ptr<Cluster> cluster, std::shared_ptr<const http::HeaderGuard> guard,
+          const ForwardOptions& options, std::optional<RewriteBack> back, bool abort_on_fin)
       : cluster_(std::move(cluster)),
+        guard_(std::move(guard)),
         keep_credentials_(options.credentials == Credentials::keep),
         websocket_(!options.upgrade.empty()),
         abort_on_fin_(options.half_closed.value_or(abort_on_fin ? HalfClosed::abort : HalfClosed::serve) ==
@@ -134,6 +108,7 @@ class Forward final : public Plugin {
   Task<Result<void>> send_and_receive(Exchange& x, Lease& c, Monotonic began, Again& again);
 
   std::shared_ptr<Cluster> cluster_;
+  std::shared_ptr<const http::HeaderGuard> guard_;
   http::Requester::Timeouts timeouts_;
   std::optional<Duration> call_timeout_;  // of a gRPC call, to the response's head
   bool keep_credentials_;
@@ -321,13 +296,10 @@ void Forward::rebuild_headers(Exchange& x) const {
   const Slice proto = said == "https" || said == "http" ? said : x.connection.tls ? "https" : "http";
   http::remove_hop_by_hop(headers);
   headers.remove_if([&](const http::Header& h) {
-    if (is_ours(h.id) || h.id == HeaderId::expect || h.id == HeaderId::forwarded || h.id == HeaderId::host)
-      return true;
-    if (h.id == HeaderId::other && turns_into_ours(h.name)) return true;
-    if (keep_credentials_) return false;
-    return std::ranges::any_of(x.credential_headers,
-                               [&](const auto& c) { return text::iequals(c.name, h.name); });
+    return h.id == HeaderId::expect || h.id == HeaderId::host ||
+           guard_->withholds(h, x.behind_proxy, keep_credentials_);
   });
+  x.request.guard = guard_.get();
   headers.add(HeaderId::x_forwarded_for, x.forwarded_for);
   headers.add(HeaderId::x_forwarded_proto, proto);
   headers.add(HeaderId::x_forwarded_host, x.request.authority);
@@ -386,7 +358,7 @@ std::unique_ptr<Plugin> make_forward(config::Reader& reader, Setup& setup) {
   check_upgrade(options, reader, setup);
   std::shared_ptr<Cluster> cluster = find_cluster(options.to, reader, setup);
   if (cluster == nullptr || !reader.whole()) return nullptr;
-  return std::make_unique<Forward>(std::move(cluster), options, std::move(back),
+  return std::make_unique<Forward>(std::move(cluster), setup.header_guard(), options, std::move(back),
                                    setup.model.http.abort_on_fin);
 }
 

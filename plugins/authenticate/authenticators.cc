@@ -34,7 +34,8 @@ std::shared_ptr<Authenticator> find_authenticator(const std::string& name, Setup
 
 void prepare_authenticators(Setup& setup) {
   for (const auto& [name, block] : setup.model.authenticators) {
-    if (block.block != nullptr) find_authenticator(name, setup);
+    const auto one = block.block == nullptr ? nullptr : find_authenticator(name, setup);
+    if (one != nullptr) setup.header_guard()->add_credential(one->header());
   }
 }
 

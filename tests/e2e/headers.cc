@@ -1,10 +1,118 @@
-// What a backend gets of the headers that a client sends: nothing that only others may say, no credential of the
-// config, and no name that it could read as another one.
+// What a backend gets of the headers that a client sends: nothing that only others may say, no credential of
+// the config, and no name that it could read as another one.
 #include <doctest/doctest.h>
 
 #include "tests/support/gateway.h"
+#include "tests/support/issuer.h"
+#include "tests/support/origin.h"
 
 using namespace sallyport::test;
+
+namespace {
+
+// The names of the client's headers that the backend has got, in order.
+std::string names(const OriginRequest& seen) {
+  std::string out;
+  for (size_t at = seen.head.find("\r\n") + 2; at < seen.head.size() - 2;
+       at = seen.head.find("\r\n", at) + 2) {
+    const std::string name = seen.head.substr(at, seen.head.find(':', at) - at);
+    const bool ours = name == "Host" || name.starts_with("X-Forwarded-") || name == "X-Request-Id" ||
+                      name == "traceparent" || name == "X-Client-Id";
+    if (!ours || seen.head.compare(at, name.size() + 10, name + ": stranger") == 0)
+      out += (out.empty() ? "" : " ") + name;
+  }
+  return out;
+}
+
+std::string all_of(const std::vector<std::string>& headers) {
+  std::string out;
+  for (const std::string& name : headers) out += name + ": stranger\r\n";
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("no credential of the config reaches a backend, on whichever route and in whichever spelling") {
+  Origin origin;
+  std::string key;
+  Gateway gateway("upstreams: { web: { targets: [\"" + origin.target() + R"("] } }
+authenticators:
+  idp: { type: jwt, issuer: "https://idp", audiences: [api], algorithms: [ES256], jwks: { file: jwks.json } }
+  partners: { type: api_key, header: X-Partner-Key, file: keys.yaml }
+routes:
+  - { name: open, match: { path: /open }, authenticate: public, forward: { to: web } }
+  - { name: off, match: { path: /off }, authenticate: { mode: off, any_of: [idp] }, forward: { to: web } }
+  - { name: keys, match: { path: /keys }, authenticate: { any_of: [partners] }, forward: { to: web } }
+  - { name: keep, match: { path: /keep }, authenticate: { any_of: [partners] }, forward: { to: web, credentials: keep } }
+)",
+                  [&](const TempDir& dir) {
+                    dir.write("jwks.json", Issuer().jwks());
+                    const Finished done = run(
+                        {binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client", "acme"});
+                    key = "X-Partner-Key: " + done.out.substr(0, done.out.find('\n')) + "\r\n";
+                  });
+  const std::string others = "Authorization: Basic eA==\r\nX-Kept: 1\r\n" +
+                             all_of({"X_Partner_Key", "x.partner-key", "X-Partner!Key", "authorization_"});
+  for (const std::string path : {"/open", "/off", "/keys"}) {
+    CAPTURE(path);
+    CHECK(gateway.ask(get(path, key + others)).status == 200);
+    CHECK(names(origin.last()) == "X-Kept authorization_");
+  }
+  CHECK(gateway.ask(get("/keep", key + others)).status == 200);
+  CHECK(names(origin.last()) == "X-Partner-Key Authorization X-Kept authorization_");
+}
+
+TEST_CASE("what only a proxy may say, a stranger does not say to a backend") {
+  Origin origin;
+  const std::string routes = "upstreams: { web: { targets: [\"" + origin.target() + R"("] } }
+routes: [ { name: x, match: { path: /x }, authenticate: public, forward: { to: web } } ]
+)";
+  const std::vector<std::string> plain = {"X-Forwarded-Port",
+                                          "X-Forwarded-Prefix",
+                                          "X-Forwarded-Ssl",
+                                          "X-Forwarded-Scheme",
+                                          "X-Forwarded-User",
+                                          "X-Forwarded-Server",
+                                          "X-Real-IP",
+                                          "x-real-ip",
+                                          "True-Client-IP",
+                                          "CF-Connecting-IP",
+                                          "X-Client-IP",
+                                          "X-Cluster-Client-IP",
+                                          "X-Original-URL",
+                                          "X-Original-Host",
+                                          "X-Rewrite-URL",
+                                          "Remote-User",
+                                          "X-Remote-User",
+                                          "X-SSL-Client-S-DN",
+                                          "SSL-Client-Verify",
+                                          "X-Client-Cert",
+                                          "Client-Cert",
+                                          "Front-End-Https",
+                                          "Proxy",
+                                          "X-HTTP-Method-Override",
+                                          "X-Forwarded",
+                                          "Client-Cert-Chain",
+                                          "X-Forwarded-Client-Cert"};
+  const std::string spelt =
+      all_of({"X_Real_IP", "x.forwarded.port", "Remote_User", "X-SSL_Client", "Content_Length",
+              "Transfer_Encoding", "X_Forwarded_For", "Content.Type", "X*Client*Id"});
+  const std::string never = all_of({"X-Client-Id", "X-Forwarded-Host", "Forwarded"});
+  Gateway strict(routes);
+  CHECK(strict.ask(get("/x", all_of(plain) + spelt + never + all_of({"X-Realm", "X_Kept"}))).status == 200);
+  CHECK(names(origin.last()) == "X-Realm X_Kept");
+  Gateway trusting("http: { trusted_proxies: [127.0.0.1] }\n" + routes);
+  CHECK(trusting.ask(get("/x", all_of(plain) + spelt + never)).status == 200);
+  std::string kept;
+  for (const std::string& name : plain) kept += (kept.empty() ? "" : " ") + name;
+  CHECK(names(origin.last()) == kept);
+  Gateway other("http: { untrusted_headers: [X-Mine-*, Theirs] }\n" + routes);
+  CHECK(other
+            .ask(get("/x", all_of({"X-Mine-1", "X_Mine-1", "x-mine", "Theirs", "theirs!", "X-Real-IP",
+                                   "Forwarded"})))
+            .status == 200);
+  CHECK(names(origin.last()) == "x-mine theirs! X-Real-IP");
+}
 
 TEST_CASE("what the config puts into a head is one header, or refused when it is read") {
   const TempDir dir;

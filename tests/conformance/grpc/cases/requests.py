@@ -172,7 +172,8 @@ def with_trailers(lab, *trailers):
 
 @case("RFC9110-6.5.1", "what a client may not say of itself in a header, it does not say in a trailer")
 def trailers_of_ours(lab):
-    call = with_trailers(lab, ("x-sum", "42"), ("x-client-id", "root"), ("x_client_id", "root"), ("forwarded", "for=1.2.3.4"),
+    call = with_trailers(lab, ("x-sum", "42"), ("x-client-id", "root"), ("x_client_id", "root"), ("x.client.id", "root"), ("forwarded", "for=1.2.3.4"),
+                         ("x-real-ip", "1.2.3.4"), ("content_length", "7"),
                          ("x-forwarded-for", "1.2.3.4"), ("authorization", "Bearer x"), ("content-length", "7"), ("host", "other.test"))
     equal(call.trailers, [(b"x-sum", b"42")], "the trailers")
 

@@ -1,0 +1,114 @@
+#include "gateway/http/header_guard.h"
+
+#include <algorithm>
+
+#include "gateway/base/text.h"
+
+namespace sallyport::http {
+namespace {
+
+constexpr auto folded_chars = [] {
+  std::array<char, 256> all{};
+  for (size_t c = 0; c < all.size(); ++c) {
+    const char character = static_cast<char>(c);
+    const bool stays = text::is_alpha(character) || text::is_digit(character);
+    all[c] = stays ? text::lower(character) : '-';
+  }
+  return all;
+}();
+char fold(char c) noexcept { return folded_chars[static_cast<uint8_t>(c)]; }
+
+constexpr auto plain_chars = text::letters_digits_and("-");
+bool is_plain(Slice name) noexcept {
+  return std::ranges::all_of(name, [](char c) { return plain_chars[static_cast<uint8_t>(c)]; });
+}
+
+std::string folded(Slice name) {
+  std::string out(name);
+  std::ranges::transform(out, out.begin(), fold);
+  return out;
+}
+bool begins_folded(Slice name, Slice with) noexcept {
+  return name.size() >= with.size() &&
+         std::equal(with.begin(), with.end(), name.begin(), [](char w, char c) { return w == fold(c); });
+}
+
+// The known header that a name is another spelling of.
+HeaderId folded_id(Slice name) noexcept {
+  std::array<char, 32> hyphens;
+  if (name.size() > hyphens.size()) return HeaderId::other;
+  std::ranges::transform(name, hyphens.begin(), fold);
+  return header_id({hyphens.data(), name.size()});
+}
+
+}  // namespace
+
+bool is_spelling_of(Slice name, Slice other) noexcept {
+  return name.size() == other.size() && std::ranges::equal(name, other, {}, fold, fold) &&
+         !text::iequals(name, other);
+}
+
+HeaderGuard::HeaderGuard(const std::vector<std::string>& untrusted) {
+  for (size_t id = 1; id < of_id_.size(); ++id) of_id_[id] = known;
+  using enum HeaderId;
+  // Forwarded (RFC 7239) would contradict what the gateway says in X-Forwarded-*.
+  for (const HeaderId id : {x_client_id, x_client_roles, x_client_scopes, x_forwarded_for, x_forwarded_host,
+                            x_forwarded_proto, x_request_id, traceparent, forwarded})
+    of_id_[static_cast<size_t>(id)] |= ours;
+  for (const std::string& name : untrusted) {
+    if (name.ends_with('*'))
+      mark_prefix(Slice(name).substr(0, name.size() - 1), untrusted_name);
+    else
+      mark(name, untrusted_name);
+  }
+}
+
+void HeaderGuard::mark(Slice name, Mark as) {
+  const HeaderId id = header_id(name);
+  if (id != HeaderId::other) {
+    of_id_[static_cast<size_t>(id)] |= as;
+  } else if (name.size() < name_bytes_max) {
+    by_size_[name.size()].push_back({std::string(name), folded(name), as});
+  } else {  // too long for the table: it and all that begin with it
+    mark_prefix(name, as);
+  }
+}
+
+size_t HeaderGuard::slot_of(Slice prefix) noexcept {
+  return (static_cast<size_t>(fold(prefix[0])) + static_cast<size_t>(fold(prefix[2])) * 3) % prefix_slots;
+}
+
+void HeaderGuard::mark_prefix(Slice prefix, Mark as) {
+  std::vector<Name>& list = prefix.size() < 3 ? short_prefixes_ : prefixes_[slot_of(prefix)];
+  list.push_back({std::string(prefix), folded(prefix), as});
+  for (size_t id = 1; id < of_id_.size(); ++id) {
+    if (begins_folded(header_name(static_cast<HeaderId>(id)), list.back().folded)) of_id_[id] |= as;
+  }
+}
+
+bool HeaderGuard::withholds(uint8_t marks, bool behind_proxy, bool keep_credentials) const noexcept {
+  return (marks & ours) != 0 || ((marks & untrusted_name) != 0 && !behind_proxy) ||
+         ((marks & credential) != 0 && !keep_credentials);
+}
+
+bool HeaderGuard::withholds(const Header& h, bool behind_proxy, bool keep_credentials) const noexcept {
+  if (h.id != HeaderId::other)
+    return withholds(of_id_[static_cast<size_t>(h.id)], behind_proxy, keep_credentials);
+  const bool plain = is_plain(h.name);
+  if (!plain && folded_id(h.name) != HeaderId::other) return true;
+  uint8_t marks = 0;
+  bool other_spelling = false;
+  const auto look_at = [&](const std::vector<Name>& names, bool whole) {
+    for (const Name& n : names) {
+      if (!begins_folded(h.name, n.folded)) continue;
+      marks |= n.marks;
+      other_spelling = other_spelling || (whole ? !text::iequals(h.name, n.name) : !plain);
+    }
+  };
+  if (h.name.size() < name_bytes_max) look_at(by_size_[h.name.size()], true);
+  if (h.name.size() >= 3) look_at(prefixes_[slot_of(h.name)], false);
+  if (!short_prefixes_.empty()) look_at(short_prefixes_, false);
+  return marks != 0 && (other_spelling || withholds(marks, behind_proxy, keep_credentials));
+}
+
+}  // namespace sallyport::http
