@@ -10,6 +10,7 @@
 #include "gateway/base/text.h"
 #include "gateway/config/yaml.h"
 #include "gateway/core/setup.h"
+#include "gateway/http/header_guard.h"
 #include "gateway/http/media_type.h"
 #include "gateway/http/uri.h"
 #include "gateway/json/write.h"
@@ -172,8 +173,21 @@ class Validate final : public Policy {
     return refusal;
   }
 
+  // What a backend may read as a header that is listed is not checked as that one.
+  void check_spellings(const Exchange& x, std::vector<Violation>& wrong) const {
+    for (const Parameter& p : rules_.headers) {
+      const bool again = std::ranges::any_of(x.request.headers, [&](const http::Header& h) {
+        return h.id == http::HeaderId::other && http::is_spelling_of(h.name, p.name);
+      });
+      if (again)
+        wrong.push_back({"/headers/" + p.name, "maxItems",
+                         "this header is there in a second spelling, which many servers take for the same"});
+    }
+  }
+
   Decision check_parameters(Exchange& x) {
     std::vector<Violation> wrong;
+    check_spellings(x, wrong);
     if (rules_.query) check_query(x, wrong);
     for (const Parameter& p : rules_.path) {
       for (const PathParams::Param& found : x.params) {

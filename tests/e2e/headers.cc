@@ -114,6 +114,27 @@ routes: [ { name: x, match: { path: /x }, authenticate: public, forward: { to: w
   CHECK(names(origin.last()) == "x-mine theirs! X-Real-IP");
 }
 
+TEST_CASE("a second spelling of a header that is validated is refused, and passes where nothing lists it") {
+  Origin origin;
+  Gateway gateway("upstreams: { web: { targets: [\"" + origin.target() + R"("] } }
+routes:
+  - { name: x, match: { path: /x }, authenticate: public, validate: { headers: { X-Tenant: { type: string, pattern: "^[a-z]+$" } } }, forward: { to: web } }
+  - { name: s, match: { path: /s }, authenticate: public, validate: { mode: shadow, headers: { X-Tenant: { type: string } } }, forward: { to: web } }
+)");
+  for (const std::string name : {"X_Tenant", "x.tenant", "X~TENANT"}) {
+    CAPTURE(name);
+    for (const std::string beside : {"", "X-Tenant: acme\r\n"}) {
+      const Response refused = gateway.ask(get("/x", beside + name + ": ../../evil\r\n"));
+      CHECK(refused.status == 400);
+      CHECK(refused.body.find("/headers/X-Tenant") != std::string::npos);
+    }
+    CHECK(gateway.ask(get("/s", name + ": b\r\n")).status == 200);
+    CHECK(names(origin.last()) == name);
+  }
+  CHECK(gateway.ask(get("/x", "X-Tenant: acme\r\nX_Other: 1\r\n")).status == 200);
+  CHECK(names(origin.last()) == "X-Tenant X_Other");
+}
+
 TEST_CASE("what the config puts into a head is one header, or refused when it is read") {
   const TempDir dir;
   const auto check = [&](const std::string& respond) {

@@ -25,7 +25,7 @@ void wait_for_a_turn(const server::Worker& worker, Clock::time_point since) {
 
 TEST_CASE("a worker whose loop stands still is told from one that turns, also where the clock is moved") {
   Cache process;
-  server::Worker worker(0, process, nullptr);
+  server::Worker worker(0, 1, process, nullptr);
   worker.start();
   wait_for_a_turn(worker, Clock::now());
   std::latch stands(1), go_on(1);
