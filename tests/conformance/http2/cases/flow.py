@@ -153,18 +153,27 @@ def largest_windows(lab):
 
 # --- the gateway's windows
 
-def unread(lab, client, length=8 << 20):
-    """A request whose content the backend does not read before a gate is open; its stream, and the gate."""
+FIRST = 100  # octets of an upload, with which it is forwarded
+
+
+def begin_upload(lab, client, path, content):
+    """An upload that has come to the backend; its stream."""
+    stream = client.begin(request(path, ("content-length", str(len(content))), method="POST"), end=False)
+    client.send_data(stream, content[:FIRST])
+    lab.narrow.visit(path)
+    return stream
+
+
+def unread(lab, client, content):
+    """An upload that the backend does not read before a gate is open; its stream, and the gate."""
     gate = lab.gate()
     lab.narrow.on("/narrow/upload", lambda visit: (gate.wait(30), visit.read_content(), visit.answer()))
-    stream = client.begin(request("/narrow/upload", ("content-length", str(length)), method="POST"), end=False)
-    lab.narrow.visit("/narrow/upload")
-    return stream, gate
+    return begin_upload(lab, client, "/narrow/upload", content), gate
 
 
 def send_all_that_is_allowed(client, stream, content):
-    """Until the window is gone and is not given back: how much that is."""
-    sent = 0
+    """What follows the first octets, until the window is gone and is not given back: how much that is in all."""
+    sent = FIRST
     while sent < len(content):
         if client.may_send(stream) == 0:
             client.settle()
@@ -181,7 +190,7 @@ def send_all_that_is_allowed(client, stream, content):
 def unread_upload(lab):
     content = b"".join(b"%07d\n" % i for i in range(1 << 20))
     client = lab.connect()
-    stream, gate = unread(lab, client, len(content))
+    stream, gate = unread(lab, client, content)
     sent = send_all_that_is_allowed(client, stream, content)
     window = client.windows.settings.get(wire.INITIAL_WINDOW_SIZE, wire.WINDOW)
     # beside the window there is what the kernel holds of the backend's connection: its receive buffer is small
@@ -198,8 +207,9 @@ def unread_upload(lab):
 @case("RFC9113-6.9.1", "more DATA than the stream's window is FLOW_CONTROL_ERROR")
 def stream_window_exceeded(lab):
     client = lab.connect()
-    stream, _ = unread(lab, client)
-    send_all_that_is_allowed(client, stream, bytes(8 << 20))
+    content = bytes(8 << 20)
+    stream, _ = unread(lab, client, content)
+    send_all_that_is_allowed(client, stream, content)
     equal(client.may_send(stream), 0, "the window that is left")
     client.send_data(stream, b"one more")
     client.expect_error(stream, wire.FLOW_CONTROL_ERROR)
@@ -209,13 +219,11 @@ def stream_window_exceeded(lab):
 def connection_window_exceeded(lab):
     client = lab.connect()
     gate = lab.gate()
-    streams = []
+    content = bytes(8 << 20)
     for number in range(16):
         path = f"/narrow/{number}"
         lab.narrow.on(path, lambda visit: gate.wait(30))
-        streams.append(client.begin(request(path, ("content-length", str(8 << 20)), method="POST"), end=False))
-        lab.narrow.visit(path)
-        send_all_that_is_allowed(client, streams[-1], bytes(8 << 20))
+        send_all_that_is_allowed(client, begin_upload(lab, client, path, content), content)
         if client.windows[0] == 0:
             break
     equal(client.windows[0], 0, "what is left of the connection's window")
