@@ -109,6 +109,10 @@ class Exchange {
     Slice refused_by;
     Slice reason;
     Slice would_refuse;  // "policy:reason,policy:reason"
+    // Whose the credentials were that were refused although they are genuine (revoked, expired): nobody calls
+    // then, but somebody still uses them.
+    Slice client;
+    Slice credential;
   } notes;
 
   // Answers with the problem document of the error (RFC 9457). Nothing is sent yet; a failure is an answer

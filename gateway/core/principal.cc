@@ -5,11 +5,27 @@
 namespace sallyport {
 namespace {
 
+// One word of several stays one: what separates them, blanks, controls and "%" are percent-encoded (RFC 3986
+// section 2.1).
+void append_encoded(std::string& out, std::string_view word, char between) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  for (const char c : word) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte > 0x20 && byte != 0x7f && c != '%' && c != between) {
+      out += c;
+    } else {
+      out += '%';
+      out += digits[byte >> 4];
+      out += digits[byte & 15];
+    }
+  }
+}
+
 std::string joined(const std::vector<std::string>& words, char between) {
   std::string out;
   for (const std::string& word : words) {
     if (!out.empty()) out += between;
-    out += word;
+    append_encoded(out, word, between);
   }
   return out;
 }

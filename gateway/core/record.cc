@@ -61,6 +61,9 @@ void record(const Exchange& x) noexcept {
   if (x.principal != nullptr) {
     line.client = x.principal->client;
     line.credential = x.principal->credential;
+  } else {
+    line.client = x.notes.client;
+    line.credential = x.notes.credential;
   }
   line.refused_by = x.notes.refused_by;
   line.reason = x.notes.reason;

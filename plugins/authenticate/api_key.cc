@@ -11,12 +11,14 @@
 #include "gateway/base/text.h"
 #include "gateway/base/units.h"
 #include "gateway/config/yaml.h"
+#include "plugins/authenticate/names.h"
 
 namespace sallyport {
 namespace {
 
 constexpr std::string_view alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 constexpr size_t id_size = ApiKeyTable::id_size, secret_size = 43, check_size = 6;  // 62^43 > 2^256
+constexpr size_t placed_bytes_max = 16 << 20;  // a larger file costs the YAML reader too much to name a line
 constexpr size_t key_size = 3 + id_size + 1 + secret_size + 1 + check_size;
 
 constexpr std::array<uint32_t, 256> crc_table = [] {
@@ -107,11 +109,27 @@ std::string hash_secret(std::string_view secret, const std::string* pepper) {
   return (pepper != nullptr ? "hmac-sha256:" : "sha256:") + text::hex(raw);
 }
 
+std::string pepper_check(const std::string& pepper) {
+  return hash_secret("the pepper of a Sallyport key file", &pepper);
+}
+
+std::string wrong_with_names(const ApiKeyEntry& entry) {
+  if (const auto wrong = wrong_with_client(entry.client); !wrong.empty())
+    return fmt::format("the client \"{}\" {}", text::printable(entry.client), wrong);
+  for (const auto& [list, what] : {std::pair(&entry.roles, "role"), std::pair(&entry.scopes, "scope")}) {
+    for (const std::string& word : *list) {
+      if (const auto wrong = wrong_with_word(word); !wrong.empty())
+        return fmt::format("the {} \"{}\" {}", what, text::printable(word), wrong);
+    }
+  }
+  return {};
+}
+
 // Collects the entries of a file; a builder makes one table.
 class ApiKeyTable::Builder {
  public:
   Builder(const std::string* pepper, config::Problems& problems)
-      : table_(std::make_shared<ApiKeyTable>()), problems_(problems) {
+      : table_(std::make_shared<ApiKeyTable>()), problems_(problems), pepper_(pepper) {
     if (pepper != nullptr) table_->peppered_ = std::make_unique<crypto::HmacSha256>(*pepper);
   }
 
@@ -119,15 +137,19 @@ class ApiKeyTable::Builder {
   void expect(size_t file_bytes) { table_->entries_.reserve(file_bytes / entry_bytes_min); }
 
   void add(const ApiKeyEntry& from) {
-    const std::string_view wrong = take(from);
+    const std::string wrong = take(from);
     if (wrong.empty()) return;
     good_ = false;
-    problems_.add({}, fmt::format("key {} of client {}: {}", text::printable(from.id),
-                                  text::printable(from.client), wrong));
+    problems_.add(from.place, fmt::format("key {} of client {}: {}", text::printable(from.id),
+                                          text::printable(from.client), wrong));
   }
 
-  // Null if anything was wrong.
-  std::shared_ptr<const ApiKeyTable> finish() {
+  // check: the file's pepper_check. Null if anything was wrong.
+  std::shared_ptr<const ApiKeyTable> finish(const std::string& check) {
+    if (pepper_ != nullptr && !check.empty() && check != pepper_check(*pepper_)) {
+      problems_.add({}, "its keys were made with another pepper than the one that the authenticator names");
+      good_ = false;
+    }
     ApiKeyTable& t = *table_;
     t.clients_.shrink_to_fit();
     t.slots_.assign(std::bit_ceil(std::max<size_t>(t.entries_.size() * 2, 2)), none);
@@ -152,11 +174,12 @@ class ApiKeyTable::Builder {
   static constexpr size_t entry_bytes_min = 100;  // id, client and hash, with their names
 
   // Gives what is wrong with the entry, or nothing.
-  std::string_view take(const ApiKeyEntry& from) {
+  std::string take(const ApiKeyEntry& from) {
     Entry entry;
     if (from.id.size() != id_size || !is_base62(from.id)) return "its id is not 12 letters and digits";
     if (from.client.size() > UINT16_MAX || table_->clients_.size() + from.client.size() > UINT32_MAX)
       return "its client is too long";
+    if (std::string wrong = names_of(from); !wrong.empty()) return wrong;
     if (!read_hash(from.hash, entry.digest, entry.peppered))
       return "its hash is neither hmac-sha256:HEX nor sha256:HEX";
     if (entry.peppered && table_->peppered_ == nullptr)
@@ -177,11 +200,20 @@ class ApiKeyTable::Builder {
     return {};
   }
 
+  bool is_of_last_profile(const ApiKeyEntry& from) const {
+    const std::vector<Profile>& profiles = table_->profiles_;
+    return last_ < profiles.size() && profiles[last_].roles == from.roles &&
+           profiles[last_].scopes == from.scopes;
+  }
+  // Roles and scopes that were looked at for the entry before are good.
+  std::string names_of(const ApiKeyEntry& from) const {
+    if (is_of_last_profile(from) && wrong_with_client(from.client).empty()) return {};
+    return wrong_with_names(from);
+  }
+
   uint32_t profile_of(const ApiKeyEntry& from) {
     std::vector<Profile>& profiles = table_->profiles_;
-    if (last_ < profiles.size() && profiles[last_].roles == from.roles &&
-        profiles[last_].scopes == from.scopes)
-      return last_;
+    if (is_of_last_profile(from)) return last_;
     name_.clear();
     for (const auto* list : {&from.roles, &from.scopes}) {
       for (const std::string& one : *list) name_.append(std::to_string(one.size())).append(":").append(one);
@@ -194,6 +226,7 @@ class ApiKeyTable::Builder {
 
   std::shared_ptr<ApiKeyTable> table_;
   config::Problems& problems_;
+  const std::string* pepper_;
   bool good_ = true;
   uint32_t last_ = 0;  // the profile of the entry before
   std::string name_;
@@ -208,13 +241,17 @@ std::shared_ptr<const ApiKeyTable> ApiKeyTable::read(const std::string& path, co
     problems.add({}, "cannot read it: " + text.error().detail);
     return nullptr;
   }
-  config::Problems found;
-  Builder plain(pepper.get(), found);
+  config::Problems untold;  // what is wrong is told below, with its place, as the YAML reader knows it
+  Builder plain(pepper.get(), untold);
   plain.expect(text->size());
+  std::string check;
   if (!path.ends_with(".json") &&
-      read_plain_keys(*text, [&](const ApiKeyEntry& entry) { plain.add(entry); })) {
-    problems.add_all(found);
-    return plain.finish();
+      read_plain_keys(*text, [&](const ApiKeyEntry& entry) { plain.add(entry); }, &check)) {
+    if (auto table = plain.finish(check)) return table;
+    if (text->size() > placed_bytes_max) {
+      problems.add_all(untold);
+      return nullptr;
+    }
   }
   const auto file = ApiKeyFile::parse_document(*text, path, shown, problems);
   return file ? make(*file, std::move(pepper), problems) : nullptr;
@@ -225,7 +262,7 @@ std::shared_ptr<const ApiKeyTable> ApiKeyTable::make(const ApiKeyFile& file,
                                                      config::Problems& problems) {
   Builder builder(pepper.get(), problems);
   for (const ApiKeyEntry& from : file.keys) builder.add(from);
-  return builder.finish();
+  return builder.finish(file.pepper_check);
 }
 
 // The slot that has the id's entry, or the free one where it would be.
@@ -240,7 +277,7 @@ const ApiKeyTable::Entry* ApiKeyTable::entry_with(std::string_view id) const noe
   return place == none ? nullptr : &entries_[place];
 }
 
-Result<uint32_t> ApiKeyTable::find(std::string_view key, Wall now) const {
+Result<uint32_t> ApiKeyTable::find(std::string_view key) const {
   const auto text = ApiKeyText::parse(key);
   if (!text) return bad("malformed_key", "this is not an API key");
   const Entry* found = entry_with(text->id);
@@ -251,9 +288,7 @@ Result<uint32_t> ApiKeyTable::find(std::string_view key, Wall now) const {
   const bool right = crypto::equal_in_constant_time(digest, entry.digest);
   if (found == nullptr) return bad("unknown_key", "the API key is not good");
   if (!right) return bad("wrong_secret", "the API key is not good");
-  const auto place = static_cast<uint32_t>(found - entries_.data());
-  if (Result<void> good = still_good(place, now); !good) return std::unexpected(std::move(good.error()));
-  return place;
+  return static_cast<uint32_t>(found - entries_.data());
 }
 
 Result<void> ApiKeyTable::still_good(uint32_t place, Wall now) const {
@@ -283,22 +318,19 @@ ApiKeyLookup::ApiKeyLookup(std::shared_ptr<const Live<ApiKeyTable>> source) : ta
   crypto::random_bytes(secret_.data(), sizeof secret_);
 }
 
-Result<std::shared_ptr<const Principal>> ApiKeyLookup::find(std::string_view key, Wall now) {
+Verdict ApiKeyLookup::find(std::string_view key, Wall now) {
   if (const ApiKeyTable* table = table_.get(); table != seen_.get()) {
     seen_ = table_.shared();
     callers_.assign(callers_max, {});
   }
   const SipTag tag = siphash128(secret_, key.substr(0, key_size + 1));  // nothing longer is a key
   Caller& caller = callers_[tag[0] % callers_max];
-  if (caller.principal != nullptr && caller.tag == tag) {
-    const Result<void> good = seen_->still_good(caller.place, now);
-    if (!good) return std::unexpected(good.error());
-    return caller.principal;
+  if (caller.principal == nullptr || caller.tag != tag) {
+    const Result<uint32_t> place = seen_->find(key);
+    if (!place) return std::unexpected(place.error());
+    caller = {tag, *place, seen_->principal(*place)};
   }
-  const Result<uint32_t> place = seen_->find(key, now);
-  if (!place) return std::unexpected(place.error());
-  caller = {tag, *place, seen_->principal(*place)};
-  return caller.principal;
+  return {caller.principal, seen_->still_good(caller.place, now)};
 }
 
 }  // namespace sallyport

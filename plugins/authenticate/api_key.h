@@ -19,9 +19,9 @@
 #include "gateway/base/live.h"
 #include "gateway/base/siphash.h"
 #include "gateway/config/problems.h"
-#include "gateway/core/principal.h"
 #include "gateway/crypto/hash.h"
 #include "plugins/authenticate/api_key_file.h"
+#include "plugins/authenticate/verdict.h"
 
 namespace sallyport {
 
@@ -38,6 +38,12 @@ struct ApiKeyText {
 // "hmac-sha256:HEX" or, without a pepper, "sha256:HEX".
 std::string hash_secret(std::string_view secret, const std::string* pepper);
 
+// What a key file notes of its pepper, so that another one is noticed.
+std::string pepper_check(const std::string& pepper);
+
+// What is wrong with the entry's client, roles and scopes, in one sentence; empty: nothing.
+std::string wrong_with_names(const ApiKeyEntry& entry);
+
 // The keys of one file, ready for look-ups: about a hundred bytes a key. Immutable; any thread.
 class ApiKeyTable {
  public:
@@ -47,16 +53,17 @@ class ApiKeyTable {
   static std::shared_ptr<const ApiKeyTable> read(const std::string& path, const std::string& shown,
                                                  std::shared_ptr<const std::string> pepper,
                                                  config::Problems& problems);
-  // Problems: an entry that needs a pepper and there is none, an id, a hash or a time that does not parse.
+  // Problems: another pepper than the file's, an entry that needs one and there is none, an id, a name, a
+  // hash or a time that does not parse.
   static std::shared_ptr<const ApiKeyTable> make(const ApiKeyFile& file,
                                                  std::shared_ptr<const std::string> pepper,
                                                  config::Problems& problems);
 
-  // The key's place in this table. Errors: bad_credentials with the reason malformed_key, unknown_key,
-  // wrong_secret, revoked, expired or not_yet_valid. Takes the same time for a wrong secret and an unknown
-  // id.
-  Result<uint32_t> find(std::string_view key, Wall now) const;
-  // The last part of that: what may change of a key that was found before.
+  // The key's place in this table. Errors: bad_credentials with the reason malformed_key, unknown_key or
+  // wrong_secret. Takes the same time for a wrong secret and an unknown id.
+  Result<uint32_t> find(std::string_view key) const;
+  // Whether a key that was found is good now. Errors: bad_credentials with the reason revoked, expired or
+  // not_yet_valid.
   Result<void> still_good(uint32_t place, Wall now) const;
   // Who the key at that place belongs to; made anew.
   std::shared_ptr<const Principal> principal(uint32_t place) const;
@@ -102,8 +109,8 @@ class ApiKeyTable {
 class ApiKeyLookup {
  public:
   explicit ApiKeyLookup(std::shared_ptr<const Live<ApiKeyTable>> source);
-  // Errors as of ApiKeyTable::find.
-  Result<std::shared_ptr<const Principal>> find(std::string_view key, Wall now);
+  // Errors as of ApiKeyTable::find and still_good.
+  Verdict find(std::string_view key, Wall now);
 
  private:
   static constexpr size_t callers_max = 1024;

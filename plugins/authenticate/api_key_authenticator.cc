@@ -1,6 +1,8 @@
 // type: api_key: a key in a header of its own, and the file behind it.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <utility>
 
@@ -14,6 +16,23 @@ namespace sallyport {
 namespace {
 
 using observe::Level;
+
+// Headers that the protocol, browsers or the gateway itself read, also where a backend would take another
+// spelling for them. What an authenticator reads is taken from the request.
+bool has_another_meaning(std::string_view header) {
+  std::string name = text::to_lower(header);
+  std::ranges::replace(name, '_', '-');
+  for (const std::string_view family :
+       {"content-", "proxy-", "sec-", "if-", "accept", "access-control-", "x-client-", "x-forwarded-"}) {
+    if (name.starts_with(family)) return true;
+  }
+  constexpr std::array names = {
+      "host",        "connection", "keep-alive",   "te",        "trailer",       "transfer-encoding",
+      "upgrade",     "expect",     "date",         "via",       "origin",        "cookie",
+      "set-cookie",  "range",      "user-agent",   "referer",   "forwarded",     "cache-control",
+      "traceparent", "tracestate", "x-request-id", "x-real-ip", "http2-settings"};
+  return std::ranges::find(names, name) != names.end();
+}
 
 struct ApiKeyOptions {
   std::string type;
@@ -33,6 +52,10 @@ struct ApiKeyOptions {
   }
   void check(config::Reader& reader) const {
     if (!http::is_token(header)) reader.error_at("header", "this is not the name of a header");
+    if (has_another_meaning(header)) {
+      reader.error_at("header",
+                      fmt::format("\"{}\" has a meaning of its own, and cannot carry a key as well", header));
+    }
   }
 };
 
@@ -116,7 +139,7 @@ class ApiKeyAuthenticator final : public Authenticator {
     return x.request.headers.find(header_) != nullptr;
   }
 
-  Result<std::shared_ptr<const Principal>> verify(Exchange& x, Slice& shown) override {
+  Verdict verify(Exchange& x, Slice& shown) override {
     Slice key;
     size_t found = 0;
     for (const http::Header& h : x.request.headers) {
@@ -130,8 +153,8 @@ class ApiKeyAuthenticator final : public Authenticator {
     return keys_.find(key, x.loop.wall());
   }
   std::string_view ended(Slice shown, Wall now) override {
-    const auto caller = keys_.find(shown, now);
-    return caller ? std::string_view{} : caller.error().reason;
+    const Verdict verdict = keys_.find(shown, now);
+    return verdict.good ? std::string_view{} : verdict.good.error().reason;
   }
   std::string challenge(const Error*) const override { return fmt::format("ApiKey header=\"{}\"", header_); }
 

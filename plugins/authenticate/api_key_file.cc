@@ -153,11 +153,17 @@ std::string_view take_line(std::string_view& text) {
 
 }  // namespace
 
-bool read_plain_keys(std::string_view text, const std::function<void(const ApiKeyEntry&)>& each) {
+bool read_plain_keys(std::string_view text, const std::function<void(const ApiKeyEntry&)>& each,
+                     std::string* pepper_check) {
   if (text.find('\0') != text.npos) return false;
   while (text.starts_with('#')) take_line(text);
-  if (take_line(text) != "version: 1" || take_line(text) != "keys:" || !text.starts_with("  - "))
-    return false;
+  if (take_line(text) != "version: 1") return false;
+  if (constexpr std::string_view name = "pepper_check: "; text.starts_with(name)) {
+    std::string value;
+    if (!read_scalar(take_line(text).substr(name.size()), value)) return false;
+    if (pepper_check != nullptr) *pepper_check = std::move(value);
+  }
+  if (take_line(text) != "keys:" || !text.starts_with("  - ")) return false;
   PlainEntry entry(each);
   while (!text.empty()) {
     const std::string_view line = take_line(text);
@@ -178,7 +184,8 @@ std::optional<ApiKeyFile> ApiKeyFile::parse(std::string_view text, const std::st
                                             const std::string& shown, config::Problems& problems) {
   ApiKeyFile file;
   if (!path.ends_with(".json") &&
-      read_plain_keys(text, [&](const ApiKeyEntry& entry) { file.keys.push_back(entry); }))
+      read_plain_keys(
+          text, [&](const ApiKeyEntry& entry) { file.keys.push_back(entry); }, &file.pepper_check))
     return file;
   return parse_document(text, path, shown, problems);
 }

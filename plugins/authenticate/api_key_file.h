@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/config/model_listener.h"
 #include "gateway/config/problems.h"
 #include "gateway/config/reader.h"
 
@@ -27,28 +28,23 @@ struct ApiKeyEntry {
   std::string not_before;  // empty: at once
   std::string expires;     // empty: never
   std::string revoked;     // empty: it is not
+  config::Mark place;      // where it stands, if it was read as YAML or JSON
+
+  bool has_pepper() const noexcept { return hash.starts_with("hmac-sha256:"); }
 
   template <class IO>
   void fields(IO& io) {
     io.required("id", id);
     io.required("client", client);
     io.required("hash", hash);
-    optional(io, "roles", roles);
-    optional(io, "scopes", scopes);
-    optional(io, "created", created);
-    optional(io, "not_before", not_before);
-    optional(io, "expires", expires);
-    optional(io, "revoked", revoked);
+    config::field_unless_empty(io, "roles", roles);
+    config::field_unless_empty(io, "scopes", scopes);
+    config::field_unless_empty(io, "created", created);
+    config::field_unless_empty(io, "not_before", not_before);
+    config::field_unless_empty(io, "expires", expires);
+    config::field_unless_empty(io, "revoked", revoked);
   }
-
- private:
-  template <class IO, class T>
-  void optional(IO& io, std::string_view key, T& value) {
-    if constexpr (std::is_same_v<IO, config::Writer>) {
-      if (value.empty()) return;
-    }
-    io.field(key, value);
-  }
+  void check(const config::Reader& reader) { place = reader.node().mark; }
 };
 
 struct ApiKeyFile {
@@ -56,10 +52,14 @@ struct ApiKeyFile {
 
   uint32_t version = 1;
   std::vector<ApiKeyEntry> keys;
+  // By which the pepper of the keys is known again; empty: none of them has one, or the file is older than
+  // this.
+  std::string pepper_check;
 
   template <class IO>
   void fields(IO& io) {
     io.required("version", version);
+    config::field_unless_empty(io, "pepper_check", pepper_check);
     io.required("keys", keys);
   }
   // Reads and checks a whole file. Nothing, with problems that name line and column, if anything is wrong.
@@ -76,6 +76,7 @@ struct ApiKeyFile {
 // Gives every entry of a text in turn (valid for the call), if all of it is in the form that the Writer gives
 // a key file; false as soon as something is not: it may be good YAML all the same. What is given is what the
 // YAML reader would read. Linear, and allocates no more than the longest entry.
-bool read_plain_keys(std::string_view text, const std::function<void(const ApiKeyEntry&)>& each);
+bool read_plain_keys(std::string_view text, const std::function<void(const ApiKeyEntry&)>& each,
+                     std::string* pepper_check = nullptr);
 
 }  // namespace sallyport

@@ -125,9 +125,12 @@ class Authenticate final : public Policy, private Admission {
     for (size_t i = 0; i < authenticators_.size(); ++i) {
       Authenticator& a = *authenticators_[i];
       if (!a.carries(x)) continue;
-      auto principal = a.verify(x, x.credential_headers[i].shown);
-      if (!principal) return refused(a, std::move(principal.error()));
-      x.principal = std::move(*principal);
+      Verdict verdict = a.verify(x, x.credential_headers[i].shown);
+      if (!verdict.good) {
+        name(verdict.who.get(), x);
+        return refused(a, std::move(verdict.good.error()));
+      }
+      x.principal = std::move(verdict.who);
       return pass();
     }
     return nothing_carried();
@@ -137,13 +140,26 @@ class Authenticate final : public Policy, private Admission {
     Proofs proofs;
     for (size_t i = 0; i < authenticators_.size(); ++i) {
       Authenticator& a = *authenticators_[i];
-      if (!a.carries(x)) return nothing_carried();
-      auto principal = a.verify(x, x.credential_headers[i].shown);
-      if (!principal) return refused(a, std::move(principal.error()));
-      proofs[i] = std::move(*principal);
+      if (!a.carries(x)) {
+        name(proofs.front().get(), x);
+        return nothing_carried();
+      }
+      Verdict verdict = a.verify(x, x.credential_headers[i].shown);
+      proofs[i] = std::move(verdict.who);
+      if (!verdict.good) {
+        name(proofs[proofs[i] != nullptr ? i : 0].get(), x);
+        return refused(a, std::move(verdict.good.error()));
+      }
     }
     x.principal = merged_->find_or_make(proofs);
     return pass();
+  }
+
+  // For the log: whose genuine credentials are refused, so that somebody sees who still uses them.
+  static void name(const Principal* who, Exchange& x) {
+    if (who == nullptr) return;
+    x.notes.client = x.arena.copy(who->client);
+    x.notes.credential = x.arena.copy(who->credential);
   }
 
   Decision refused(const Authenticator& a, Error error) const {
@@ -189,10 +205,20 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   reader.value(options);
   if (options.open || options.mode == config::Mode::off) return nullptr;
   const bool all = !options.all_of.empty();
+  const std::string_view key = all ? "all_of" : "any_of";
+  const std::vector<std::string>& names = all ? options.all_of : options.any_of;
   std::vector<std::shared_ptr<Authenticator>> authenticators;
-  for (const std::string& name : all ? options.all_of : options.any_of) {
-    if (auto one = named(name, reader, all ? "all_of" : "any_of", setup))
-      authenticators.push_back(std::move(one));
+  for (const std::string& name : names) {
+    auto one = named(name, reader, key, setup);
+    if (one == nullptr) continue;
+    for (size_t i = 0; i < authenticators.size(); ++i) {
+      if (!text::iequals(authenticators[i]->header(), one->header())) continue;
+      reader.error_at(
+          key, fmt::format("\"{}\" reads the header {}, and so does one before it, which takes what is "
+                           "meant for this one: let them read different headers, or use one a route",
+                           text::printable(name), one->header()));
+    }
+    authenticators.push_back(std::move(one));
   }
   if (!reader.whole()) return nullptr;
   return std::make_unique<Authenticate>(setup, options.mode, std::move(authenticators), all);

@@ -7,6 +7,7 @@
 
 #include "gateway/core/plugin.h"
 #include "gateway/core/setup.h"
+#include "plugins/authenticate/verdict.h"
 
 namespace sallyport {
 
@@ -19,7 +20,7 @@ class Authenticator {
   virtual bool carries(const Exchange& x) const noexcept = 0;
   // Who they belong to. Errors: bad_credentials, dependency_down. shown: what ended() is asked about later,
   // in the exchange's arena; stays empty if Principal::not_after_s says all.
-  virtual Result<std::shared_ptr<const Principal>> verify(Exchange& x, Slice& shown) = 0;
+  virtual Verdict verify(Exchange& x, Slice& shown) = 0;
   // Why credentials that were good are not any more, as verify() would say it; empty: they are.
   virtual std::string_view ended(Slice shown, Wall now) = 0;
   // The challenge for WWW-Authenticate (RFC 9110 section 11.6.1), with an error for a Bearer token (RFC 6750

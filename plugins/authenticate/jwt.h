@@ -13,10 +13,10 @@
 #include "gateway/base/error.h"
 #include "gateway/base/live.h"
 #include "gateway/base/siphash.h"
-#include "gateway/core/principal.h"
 #include "gateway/crypto/signature.h"
 #include "gateway/json/json.h"
 #include "plugins/authenticate/jwks.h"
+#include "plugins/authenticate/verdict.h"
 
 namespace sallyport {
 
@@ -26,8 +26,8 @@ struct TokenRules {
   std::vector<std::string> audiences;         // one of them
   std::vector<crypto::Algorithm> algorithms;  // none is implied
   std::string roles_claim = "roles";          // "a.b" goes into objects
-  std::string client_claim = "sub";
-  Duration leeway = seconds(30);  // between our clock and the issuer's
+  std::string client_claim = "sub";           // who calls
+  Duration leeway = seconds(30);              // between our clock and the issuer's
 };
 
 // Verified tokens by a keyed hash of their text, so that nothing of a token is kept: 128 bits of SipHash with
@@ -63,7 +63,7 @@ class TokenVerifier {
 
   // Who the token was issued to. Errors: bad_credentials with a reason slug; dependency_down while there is
   // no key set.
-  Result<std::shared_ptr<const Principal>> verify(std::string_view token, Wall now);
+  Verdict verify(std::string_view token, Wall now);
   uint64_t signature_checks() const noexcept { return signature_checks_; }
 
  private:
@@ -73,10 +73,11 @@ class TokenVerifier {
   static Result<Parts> split(std::string_view token);
   Result<void> check_signature(std::string_view header, std::string_view signed_part,
                                std::string_view signature);
-  Result<TokenCache::Entry> read_claims(std::string_view claims, Wall now);
+  Verdict read_claims(std::string_view claims, Wall now, TokenCache::Entry& entry);
   Result<void> check_times(const TokenCache::Entry& entry, Wall now) const;
-  Result<void> check_who(json::Value claims) const;
-  std::shared_ptr<const Principal> principal_of(json::Value claims, int64_t expires_s) const;
+  Result<void> check_audience(json::Value claims) const;
+  Result<std::string> client_of(json::Value claims) const;
+  Result<std::shared_ptr<const Principal>> principal_of(json::Value claims, int64_t not_after_s) const;
 
   TokenRules rules_;
   LiveReader<KeySet> keys_;

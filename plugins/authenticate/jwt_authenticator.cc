@@ -61,7 +61,7 @@ class JwtAuthenticator final : public Authenticator {
     const http::Header* h = x.request.headers.find(http::HeaderId::authorization);
     return h != nullptr && is_bearer(h->value);
   }
-  Result<std::shared_ptr<const Principal>> verify(Exchange& x, Slice&) override {
+  Verdict verify(Exchange& x, Slice&) override {
     x.bearer = true;
     if (x.request.headers.count(http::HeaderId::authorization) != 1) {
       return fail(Code::bad_credentials, "several_tokens",
@@ -70,13 +70,13 @@ class JwtAuthenticator final : public Authenticator {
     const Slice token =
         text::trim(x.request.headers.get(http::HeaderId::authorization).substr(scheme.size()));
     const uint64_t before = verifier_.signature_checks();
-    auto principal = verifier_.verify(token, x.loop.wall());
+    Verdict verdict = verifier_.verify(token, x.loop.wall());
     checks_.add(verifier_.signature_checks() - before);
     // Perhaps the issuer signs with a new one, or can be asked again.
-    if (!principal &&
-        (principal.error().reason == "unknown_key" || principal.error().code == Code::dependency_down))
+    if (!verdict.good &&
+        (verdict.good.error().reason == "unknown_key" || verdict.good.error().code == Code::dependency_down))
       source_->want();
-    return principal;
+    return verdict;
   }
   std::string_view ended(Slice, Wall) override { return {}; }
   std::string challenge(const Error* error) const override {

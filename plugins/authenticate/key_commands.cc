@@ -1,21 +1,18 @@
 #include "plugins/authenticate/key_commands.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
+#include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 #include <optional>
 
 #include "gateway/base/text.h"
 #include "gateway/base/units.h"
 #include "plugins/authenticate/api_key.h"
+#include "plugins/authenticate/key_file_editor.h"
+#include "plugins/authenticate/names.h"
 
 namespace sallyport {
 namespace {
@@ -39,57 +36,10 @@ int complain(int status, const std::string& what) {
   return status;
 }
 
-// One editor at a time; readers see the old file or the new one, never half of one.
-class FileLock {
- public:
-  explicit FileLock(const std::string& path)
-      : fd_(open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
-    if (fd_ >= 0) flock(fd_, LOCK_EX);
-  }
-  FileLock(const FileLock&) = delete;
-  ~FileLock() {
-    if (fd_ >= 0) close(fd_);
-  }
-
- private:
-  int fd_;
-};
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n < 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  return true;
-}
-
-bool save(const std::string& path, ApiKeyFile& file) {
-  config::Writer writer;
-  writer.value(file);
-  const std::string text =
-      "# API keys of Sallyport: hashes only. Made by `sallyport keys`; watched by the gateway.\n" +
-      writer.text();
-  const std::string fresh = path + ".new";
-  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  struct stat old{};
-  bool good = fd >= 0;
-  if (good && stat(path.c_str(), &old) == 0) {  // who may read it stays as it was
-    good = fchmod(fd, old.st_mode & 0777) == 0 && (fchown(fd, old.st_uid, old.st_gid) == 0 || geteuid() != 0);
-  }
-  good = good && write_all(fd, text) && fsync(fd) == 0;
-  if (fd >= 0) close(fd);
-  return good && rename(fresh.c_str(), path.c_str()) == 0;
-}
-
-std::optional<ApiKeyFile> load(const std::string& path, bool may_be_missing, int& status) {
-  if (may_be_missing && access(path.c_str(), F_OK) != 0) return ApiKeyFile{};
-  config::Problems problems;
-  auto file = ApiKeyFile::read(path, path, problems);
-  if (file) return file;
-  fmt::print(stderr, "{}", problems.text());
-  status = exit_config;
-  return std::nullopt;
+int complain(const Error& error) {
+  if (error.code != Code::invalid_data) return complain(exit_failed, error.detail);
+  fmt::print(stderr, "{}", error.detail);  // the file's problems, each with its place
+  return exit_config;
 }
 
 // "90d" from now, or a time; empty stays empty.
@@ -101,6 +51,18 @@ std::optional<std::string> time_from(const std::string& text, std::string_view w
       exit_usage,
       fmt::format("--{}: \"{}\" is neither a duration such as 90d nor a time such as 2026-01-02T03:04:05Z",
                   what, text::printable(text)));
+  return std::nullopt;
+}
+
+// When a key ends: as time_from, but still to come, and behind its beginning; "never" is the empty one.
+std::optional<std::string> end_from(const std::string& text, const std::string& not_before) {
+  if (text == "never") return "";
+  auto end = time_from(text, "expires");
+  if (!end || end->empty() || *end > std::max(date_time(wall_now()), not_before)) return end;
+  complain(
+      exit_usage,
+      fmt::format("--expires: a key that ends at {} would never be good; \"never\" makes one that has no end",
+                  *end));
   return std::nullopt;
 }
 
@@ -119,21 +81,45 @@ bool pepper_from(const std::string& reference, std::shared_ptr<const std::string
   return false;
 }
 
+// False, and that has been said, if it is not the pepper of the other keys of the file. A file that was made
+// before Sallyport noted it cannot tell.
+bool fits_file(ApiKeyFile& file, const std::string* pepper) {
+  if (pepper == nullptr) {
+    if (file.pepper_check.empty()) return true;
+    complain(exit_usage, "the keys of this file are made with a pepper: give --pepper");
+    return false;
+  }
+  const std::string check = pepper_check(*pepper);
+  const bool first = std::ranges::none_of(file.keys, &ApiKeyEntry::has_pepper);
+  if (file.pepper_check.empty() && first) file.pepper_check = check;
+  if (file.pepper_check.empty())
+    fmt::print(stderr, "sallyport: this file does not tell whether that is the pepper of its other keys\n");
+  if (file.pepper_check.empty() || file.pepper_check == check) return true;
+  complain(exit_usage, "--pepper: the other keys of this file were made with another one");
+  return false;
+}
+
 // Adds a key like `entry`, with a fresh id and secret, and prints it: the only time that it is seen.
-int issue(ApiKeyFile& file, ApiKeyEntry entry, const KeyArguments& a, const std::string* pepper) {
+int issue(KeyFileEditor& editor, ApiKeyEntry entry, const std::string* pepper) {
   std::string key = ApiKeyText::generate();
   const ApiKeyText parts = *ApiKeyText::parse(key);
   entry.id = parts.id;
   entry.hash = hash_secret(parts.secret, pepper);
   entry.created = date_time(wall_now());
-  file.keys.push_back(entry);
-  if (!save(a.file, file))
-    return complain(exit_failed, fmt::format("cannot write {}: {}", a.file, std::strerror(errno)));
+  editor.file.keys.push_back(entry);
+  if (const Result<void> saved = editor.save(); !saved) return complain(saved.error());
   fmt::print("{}\n", key);
-  fmt::print(stderr, "key {} of client {}{}; this is the only time it is shown\n", entry.id, entry.client,
-             entry.expires.empty() ? "" : ", good until " + entry.expires);
+  fmt::print(stderr, "key {} of client {}{}; this is the only time it is shown\n", entry.id,
+             text::printable(entry.client), entry.expires.empty() ? "" : ", good until " + entry.expires);
   crypto::wipe(key);
   return 0;
+}
+
+// False, and that has been said, if a name is none.
+bool good_names(const ApiKeyEntry& entry) {
+  const std::string wrong = wrong_with_names(entry);
+  if (!wrong.empty()) complain(exit_usage, wrong);
+  return wrong.empty();
 }
 
 int create(const KeyArguments& a) {
@@ -141,15 +127,17 @@ int create(const KeyArguments& a) {
   entry.client = a.client;
   entry.roles = a.roles;
   entry.scopes = a.scopes;
-  const auto expires = time_from(a.expires, "expires"), not_before = time_from(a.not_before, "not-before");
+  if (!good_names(entry)) return exit_usage;
+  const auto not_before = time_from(a.not_before, "not-before");
+  const auto expires = not_before ? end_from(a.expires, *not_before) : std::nullopt;
   std::shared_ptr<const std::string> pepper;
-  if (!expires || !not_before || !pepper_from(a.pepper, pepper)) return exit_usage;
+  if (!expires || !pepper_from(a.pepper, pepper)) return exit_usage;
   entry.expires = *expires;
   entry.not_before = *not_before;
-  const FileLock lock(a.file);
-  int status = 0;
-  auto file = load(a.file, true, status);
-  return file ? issue(*file, std::move(entry), a, pepper.get()) : status;
+  auto editor = KeyFileEditor::open(a.file, true);
+  if (!editor) return complain(editor.error());
+  if (!fits_file(editor->file, pepper.get())) return exit_usage;
+  return issue(*editor, std::move(entry), pepper.get());
 }
 
 std::string state_of(const ApiKeyEntry& key, const std::string& now) {
@@ -159,16 +147,15 @@ std::string state_of(const ApiKeyEntry& key, const std::string& now) {
 }
 
 int list(const KeyArguments& a) {
-  int status = 0;
-  const auto file = load(a.file, false, status);
-  if (!file) return status;
+  const auto file = read_key_file(a.file);
+  if (!file) return complain(file.error());
   const std::string now = date_time(wall_now());
   fmt::print("{:<14}{:<20}{:<9}{:<22}{:<22}{}\n", "ID", "CLIENT", "STATE", "CREATED", "EXPIRES",
              "ROLES AND SCOPES");
   for (const ApiKeyEntry& key : file->keys) {
-    fmt::print("{:<14}{:<20}{:<9}{:<22}{:<22}{} {}\n", key.id, key.client, state_of(key, now), key.created,
-               key.expires.empty() ? "never" : key.expires, fmt::join(key.roles, ","),
-               fmt::join(key.scopes, " "));
+    const std::string words = fmt::format("{} {}", fmt::join(key.roles, ","), fmt::join(key.scopes, " "));
+    fmt::print("{:<14}{:<20}{:<9}{:<22}{:<22}{}\n", key.id, text::printable(key.client), state_of(key, now),
+               key.created, key.expires.empty() ? "never" : key.expires, text::printable(words, 1000));
   }
   return 0;
 }
@@ -182,44 +169,57 @@ ApiKeyEntry* entry_with(ApiKeyFile& file, const std::string& id) {
   return nullptr;
 }
 
+// When the key that follows `old` ends: the old one's term, once more from when the new one begins.
+std::optional<std::string> same_term(const ApiKeyEntry& old, const ApiKeyEntry& next) {
+  if (old.expires.empty()) return "";
+  const auto end = parse_date_time(old.expires);
+  const auto begin = parse_date_time(std::max(old.created, old.not_before));
+  if (end && begin && *end > *begin) {
+    const auto from = parse_date_time(std::max(date_time(wall_now()), next.not_before));
+    return date_time(*from + (*end - *begin));
+  }
+  complain(exit_usage, "the file does not tell for how long the key was made: give --expires");
+  return std::nullopt;
+}
+
 int rotate(const KeyArguments& a) {
   const Result<Duration> overlap = parse_duration(a.overlap);
   std::shared_ptr<const std::string> pepper;
   if (!overlap) return complain(exit_usage, "--overlap: " + overlap.error().detail);
   if (!pepper_from(a.pepper, pepper)) return exit_usage;
-  const FileLock lock(a.file);
-  int status = 0;
-  auto file = load(a.file, false, status);
-  if (!file) return status;
-  ApiKeyEntry* old = entry_with(*file, a.id);
+  auto editor = KeyFileEditor::open(a.file, false);
+  if (!editor) return complain(editor.error());
+  ApiKeyEntry* old = entry_with(editor->file, a.id);
   if (old == nullptr) return exit_failed;
-  const bool peppered = old->hash.starts_with("hmac-sha256:");
-  if (peppered != (pepper != nullptr)) {
-    return complain(exit_usage, peppered ? "the key was made with a pepper: give --pepper"
-                                         : "the key was made without a pepper: leave --pepper away");
+  const std::string now = date_time(wall_now());
+  if (const std::string state = state_of(*old, now); state == "revoked" || state == "expired") {
+    return complain(
+        exit_failed,
+        fmt::format("the key is {}, and stays so; `sallyport keys create` makes a new one", state));
   }
-  const auto expires = time_from(a.expires, "expires");
-  if (!expires) return exit_usage;
+  if (old->has_pepper() != (pepper != nullptr)) {
+    return complain(exit_usage, old->has_pepper() ? "the key was made with a pepper: give --pepper"
+                                                  : "the key was made without a pepper: leave --pepper away");
+  }
+  if (!fits_file(editor->file, pepper.get())) return exit_usage;
   ApiKeyEntry next = *old;
-  next.not_before.clear();
-  next.revoked.clear();
+  if (next.not_before <= now) next.not_before.clear();
+  const auto expires = a.expires.empty() ? same_term(*old, next) : end_from(a.expires, next.not_before);
+  if (!expires || !good_names(next)) return exit_usage;
   next.expires = *expires;
   const std::string end = date_time(wall_now() + *overlap);
   if (old->expires.empty() || old->expires > end) old->expires = end;
-  return issue(*file, std::move(next), a, pepper.get());
+  return issue(*editor, std::move(next), pepper.get());
 }
 
 int revoke(const KeyArguments& a) {
-  const FileLock lock(a.file);
-  int status = 0;
-  auto file = load(a.file, false, status);
-  if (!file) return status;
-  ApiKeyEntry* key = entry_with(*file, a.id);
+  auto editor = KeyFileEditor::open(a.file, false);
+  if (!editor) return complain(editor.error());
+  ApiKeyEntry* key = entry_with(editor->file, a.id);
   if (key == nullptr) return exit_failed;
   if (key->revoked.empty()) key->revoked = date_time(wall_now());
-  if (!save(a.file, *file))
-    return complain(exit_failed, fmt::format("cannot write {}: {}", a.file, std::strerror(errno)));
-  fmt::print("revoked {} of client {}\n", key->id, key->client);
+  if (const Result<void> saved = editor->save(); !saved) return complain(saved.error());
+  fmt::print("revoked {} of client {}\n", key->id, text::printable(key->client));
   return 0;
 }
 
@@ -247,9 +247,18 @@ void add_key_commands(CLI::App& keys, int& status) {
       add("rotate", "make a key like one that there is; the old one ends after the overlap", &rotate);
   next->add_option("--id", arguments->id, "the key's id")->required();
   next->add_option("--overlap", arguments->overlap, "how long the old key stays good; default 24h");
-  next->add_option("--expires", arguments->expires, "of the new key");
+  next->add_option(
+      "--expires", arguments->expires,
+      "of the new key: 90d, a time in UTC, or never; default: as long from now as the old one had");
   next->add_option("--pepper", arguments->pepper, pepper_help);
   add("revoke", "end a key now", &revoke)->add_option("--id", arguments->id, "the key's id")->required();
+  // An empty one is most often a variable of a script that was not set.
+  const CLI::Validator said([](const std::string& value) { return value.empty() ? "it is empty" : ""; }, "");
+  for (CLI::App* command : keys.get_subcommands([](CLI::App*) { return true; })) {
+    for (CLI::Option* option : command->get_options()) {
+      if (option->get_expected_max() > 0) option->check(said);
+    }
+  }
 }
 
 }  // namespace sallyport

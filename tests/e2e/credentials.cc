@@ -52,7 +52,10 @@ TEST_CASE("keys are created, rotated and revoked while the gateway runs") {
   keys(gateway.dir(), {"revoke", "--id", id});
   CHECK(eventually([&] { return status(key) == 401; }));
   CHECK(status(next) == 200);
-  CHECK(gateway.log_line("\"reason\":\"revoked\"").find("\"status\":401") != std::string::npos);
+  const std::string line = gateway.log_line("\"reason\":\"revoked\"");  // somebody still uses it: this one
+  for (const std::string& part :
+       {std::string("\"status\":401"), std::string("\"client\":\"acme\""), "\"credential\":\"" + id + "\""})
+    CHECK(line.find(part) != std::string::npos);
   CHECK(gateway.dir().read("keys.yaml").find(next) == std::string::npos);
   gateway.dir().write("keys.yaml", "nonsense");
   CHECK(eventually([&] { return gateway.errors().find("keys_reload_failed") != std::string::npos; }));
@@ -94,8 +97,12 @@ TEST_CASE("tokens: good ones once verified, all others refused with the reason")
   refused(issuer.token("{}", R"({"alg":"HS256"})"), "wrong_algorithm");
   refused(issuer.token("{}", R"({"alg":"ES256","kid":"other"})"), "unknown_key");
   refused("nonsense", "malformed_token");
+  refused(issuer.token(R"({"iss":"https://idp","aud":"api","exp":99999999999})"), "no_subject");
   gateway.advance(11min);  // it is in the cache, and has expired
   CHECK(gateway.ask(bearer(token)).status == 401);
+  CHECK(gateway.log_line("\"reason\":\"expired\"", "\"client\":\"ann\"").find("\"credential\":\"t1\"") !=
+        std::string::npos);
+  CHECK(gateway.log_line("\"reason\":\"bad_signature\"").find("ann") == std::string::npos);
 }
 
 TEST_CASE("a stronger login, and a recent one") {

@@ -1,6 +1,8 @@
 // Answers that last: they end when what the caller was let in with does.
 #include <doctest/doctest.h>
 
+#include <ctime>
+
 #include "tests/support/gateway.h"
 #include "tests/support/issuer.h"
 #include "tests/support/origin.h"
@@ -163,4 +165,18 @@ TEST_CASE("a stream that never pauses is looked at, too") {
   CHECK(end.ends_with(last_chunk));
   CHECK(bytes < 64u << 20);  // what stood in buffers, of 256 MiB
   CHECK(s.logged("/events/lot", "revoked"));
+}
+
+TEST_CASE("an event stream that began within the leeway of its token lasts as long as that") {
+  Story s;
+  const std::string token = s.issuer.token(R"({"iss":"https://idp","aud":"api","sub":"ann","exp":)" +
+                                           std::to_string(std::time(nullptr) - 5) + "}");
+  auto client = begun(s, "/events", "Authorization: Bearer " + token + "\r\n");
+  s.gateway.advance(5s);
+  CHECK(s.gateway.has_metric(active + std::string("1")));
+  s.gateway.advance(5s);
+  CHECK(s.gateway.has_metric(active + std::string("1")));
+  s.gateway.advance(30s);
+  CHECK(client->read_some().ends_with(last_chunk));
+  CHECK(s.logged("/events", "expired"));
 }

@@ -81,10 +81,12 @@ TEST_CASE("who a key belongs to, and why another is refused") {
   const auto table = table_of({entry_for(good, &pepper), r, l}, &pepper);
   const Wall now = at("2026-01-15T00:00:00Z");
   const auto reason = [&](const std::string& key, Wall when) {
-    const auto found = table->find(key, when);
-    return found ? "good" : std::string(found.error().reason);
+    const auto found = table->find(key);
+    if (!found) return std::string(found.error().reason);
+    const auto good = table->still_good(*found, when);
+    return good ? "good" : std::string(good.error().reason);
   };
-  const auto found = table->find(good, now);
+  const auto found = table->find(good);
   REQUIRE(found);
   const auto who = table->principal(*found);
   CHECK(who->client == "acme");
@@ -97,7 +99,7 @@ TEST_CASE("who a key belongs to, and why another is refused") {
   CHECK(reason(ApiKeyText::generate(), now) == "unknown_key");
   CHECK(reason("nonsense", now) == "malformed_key");
   const auto peppered_otherwise = table_of({entry_for(good, &wrong)}, &pepper);
-  CHECK(peppered_otherwise->find(good, now).error().reason == "wrong_secret");
+  CHECK(peppered_otherwise->find(good).error().reason == "wrong_secret");
 }
 
 TEST_CASE("a hash that was made with a pepper is of no use without it") {
@@ -117,17 +119,18 @@ TEST_CASE("a worker keeps the callers it knows, and forgets them with their tabl
   live->publish(table_of({entry_for(one, nullptr), entry_for(other, nullptr)}, nullptr));
   ApiKeyLookup keys(live);
   const auto first = keys.find(one, now);
-  REQUIRE(first);
-  CHECK(keys.find(one, now)->get() == first->get());
-  CHECK(keys.find(other, now)->get() != first->get());
+  REQUIRE(first.good);
+  CHECK(keys.find(one, now).who == first.who);
+  CHECK(keys.find(other, now).who != first.who);
   ApiKeyEntry changed = entry_for(other, nullptr);  // at the place where the first was
   changed.client = "globex";
   changed.roles.clear();
   live->publish(table_of({changed}, nullptr));
-  CHECK(keys.find(one, now).error().reason == "unknown_key");
-  CHECK((*keys.find(other, now))->client == "globex");
-  CHECK((*keys.find(other, now))->roles.empty());
-  CHECK((*first)->client == "acme");
+  CHECK(keys.find(one, now).good.error().reason == "unknown_key");
+  CHECK(keys.find(one, now).who == nullptr);
+  CHECK(keys.find(other, now).who->client == "globex");
+  CHECK(keys.find(other, now).who->roles.empty());
+  CHECK(first.who->client == "acme");
 }
 
 TEST_CASE("many keys are found among many, each as its own") {
@@ -142,7 +145,7 @@ TEST_CASE("many keys are found among many, each as its own") {
   const auto table = table_of(std::move(entries), nullptr);
   CHECK(table->size() == 500);
   for (size_t i = 0; i < keys.size(); ++i) {
-    const auto found = table->find(keys[i], at("2026-01-15T00:00:00Z"));
+    const auto found = table->find(keys[i]);
     REQUIRE(found);
     const auto who = table->principal(*found);
     CHECK(who->client == "client-" + std::to_string(i));
@@ -160,4 +163,56 @@ TEST_CASE("an id that is there twice, or is none, is told") {
   CHECK(ApiKeyTable::make(file, nullptr, problems) == nullptr);
   CHECK(problems.text().find("its id is there twice") != std::string::npos);
   CHECK(problems.text().find("not 12 letters and digits") != std::string::npos);
+}
+
+TEST_CASE("whose a revoked key was is known; whose a forged one, is not") {
+  const std::string key = ApiKeyText::generate();
+  ApiKeyEntry entry = entry_for(key, nullptr), forged = entry_for(ApiKeyText::generate(), nullptr);
+  entry.revoked = "2026-01-01T00:00:00Z";
+  const auto live = std::make_shared<Live<ApiKeyTable>>();
+  live->publish(table_of({entry, forged}, nullptr));
+  ApiKeyLookup keys(live);
+  for (int i = 0; i < 2; ++i) {
+    const Verdict verdict = keys.find(key, at("2026-01-15T00:00:00Z"));
+    CHECK(verdict.good.error().reason == "revoked");
+    REQUIRE(verdict.who);
+    CHECK(verdict.who->client == "acme");
+  }
+}
+
+TEST_CASE("names that a backend could misread are told with what is wrong") {
+  const auto problems = [](const std::string& client, const std::string& role, const std::string& scope) {
+    ApiKeyFile file;
+    file.keys = {entry_for(ApiKeyText::generate(), nullptr)};
+    file.keys.front().client = client;
+    file.keys.front().roles = {role};
+    file.keys.front().scopes = {"first", scope};
+    config::Problems found;
+    const bool good = ApiKeyTable::make(file, nullptr, found) != nullptr;
+    CHECK(good == found.empty());
+    return found.text();
+  };
+  const auto has = [](const std::string& text, const std::string& part) {
+    CAPTURE(text);
+    CHECK(text.find(part) != std::string::npos);
+  };
+  CHECK(problems("acme Ltd, M\u00fcller", "clerk", "orders:read") == "");
+  has(problems("a\r\nX-Client-Roles: admin", "clerk", "x"),
+      "client \"a\\x0d\\x0aX-Client-Roles: admin\" has control");
+  for (const char* client : {"", " a", "a ", "a\tb", "a\x7f", "\u0085", "a\xff"})
+    has(problems(client, "clerk", "x"), "client");
+  has(problems(std::string(1025, 'a'), "clerk", "x"), "longer");
+  for (const char* role : {"", "a,b", "a b", "a\n"}) has(problems("acme", role, "x"), "role");
+  for (const char* scope : {"", "a,b", "a b", "\x01"}) has(problems("acme", "clerk", scope), "scope");
+}
+
+TEST_CASE("a file knows the pepper of its keys again") {
+  const std::string pepper = "pepper";
+  ApiKeyFile file;
+  file.keys = {entry_for(ApiKeyText::generate(), &pepper)};
+  file.pepper_check = pepper_check(pepper);
+  config::Problems problems;
+  CHECK(ApiKeyTable::make(file, std::make_shared<const std::string>(pepper), problems) != nullptr);
+  CHECK(ApiKeyTable::make(file, std::make_shared<const std::string>("salt"), problems) == nullptr);
+  CHECK(problems.text().find("another pepper") != std::string::npos);
 }

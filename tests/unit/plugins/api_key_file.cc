@@ -68,7 +68,16 @@ TEST_CASE("what the writer writes is read in the plain form, and as the YAML rea
     REQUIRE(by_yaml);
     CHECK(same(by_yaml->keys.front(), entry));
   }
-  CHECK(plain(written({1, {ApiKeyEntry{.id = "k000000000g0", .client = "acorn", .hash = hash}}})));
+  ApiKeyFile with_pepper{1, {ApiKeyEntry{.id = "k000000000g0", .client = "acorn", .hash = hash}}};
+  CHECK(plain(written(with_pepper)));
+  with_pepper.pepper_check = "hmac-sha256:" + std::string(64, 'b');
+  std::string check;
+  CHECK(read_plain_keys(written(with_pepper), [](const ApiKeyEntry&) {}, &check));
+  CHECK(check == with_pepper.pepper_check);
+  config::Problems problems;
+  const auto by_yaml = ApiKeyFile::parse_document(written(with_pepper), "keys.yaml", "keys.yaml", problems);
+  REQUIRE(by_yaml);
+  CHECK(by_yaml->pepper_check == check);
 }
 
 TEST_CASE("whatever is not plainly text is left to the YAML reader") {

@@ -35,8 +35,8 @@ Wall now() { return Wall(seconds(std::time(nullptr))); }
 
 // "good", or why not.
 std::string verdict(TokenVerifier& verifier, const std::string& token, Wall at = now()) {
-  const auto who = verifier.verify(token, at);
-  return who ? "good" : std::string(who.error().reason);
+  const Verdict v = verifier.verify(token, at);
+  return v.good ? "good" : std::string(v.good.error().reason);
 }
 std::string with(const std::string& jwks, const std::string& token) {
   TokenVerifier verifier(rules(), live(jwks), 16);
@@ -149,4 +149,92 @@ TEST_CASE("a token that was verified with a key which is taken away meanwhile is
     issuer_thread.join();
     REQUIRE(verdict(verifier, token) == "unknown_key");
   }
+}
+
+namespace {
+
+const Issuer& idp() {
+  static const Issuer issuer;
+  return issuer;
+}
+// Of a token with these claims beside iss, aud and exp.
+Verdict told(const std::string& claims, const std::string& client_claim = "sub") {
+  TokenRules r = rules();
+  r.client_claim = client_claim;
+  TokenVerifier verifier(r, live(idp().jwks()), 16);
+  return verifier.verify(idp().token(R"({"iss":"https://idp","aud":"api","exp":99999999999,)" + claims + "}"),
+                         now());
+}
+std::string reason(const Verdict& v) { return v.good ? "good" : std::string(v.good.error().reason); }
+
+}  // namespace
+
+TEST_CASE("a token says for whom it is, in a name that a header can carry") {
+  for (const char* claims : {R"("x":1)", R"("sub":"")", R"("sub":{})", R"("sub":7)", R"("sub":true)",
+                             R"("sub":null)", R"("sub":["ann"])"}) {
+    CAPTURE(claims);
+    CHECK(reason(told(claims)) == "no_subject");
+  }
+  for (const char* claims :
+       {R"("sub":" ann")", R"("sub":"ann ")", R"("sub":" ")", R"("sub":"a\r\nX-Client-Roles: admin")",
+        R"("sub":"a\tb")", R"("sub":"a\u007f")", R"("sub":"a\u0085")"}) {
+    CAPTURE(claims);
+    CHECK(reason(told(claims)) == "bad_subject");
+  }
+  CHECK(told(R"("sub":"Ann M\u00fcller")").who->client == "Ann M\u00fcller");
+  CHECK(told(R"("sub":"ann")").who->issuer == "https://idp");
+  // Another claim, if the config says so.
+  CHECK(told(R"("user":{"id":"ann"})", "user.id").who->client == "ann");
+  CHECK(told(R"("uid":1234)", "uid").who->client == "1234");
+  CHECK(reason(told(R"("sub":"ann","uid":true)", "uid")) == "no_subject");
+  CHECK(reason(told(R"("sub":"ann")", "uid")) == "no_subject");
+}
+
+TEST_CASE("roles and scopes stay as many as they are, and may be long") {
+  const auto who =
+      told(
+          R"("sub":"ann","roles":["user,admin","Domain Admins","100%","a\r\nb","M\u00fcller"],"scp":["a b","c,d"])")
+          .who;
+  REQUIRE(who);
+  CHECK(who->roles_text == "user%2Cadmin,Domain%20Admins,100%25,a%0D%0Ab,M\u00fcller");
+  CHECK(who->scopes_text == "a%20b c,d");
+  CHECK(who->has_role("Domain Admins"));
+  CHECK(who->has_role("user,admin"));
+  CHECK_FALSE(who->has_role("admin"));
+  std::string groups;
+  for (int i = 0; i < 400; ++i)
+    groups += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "f1f3b6a-7e0c-4c5b-9a7e-000000000000\"";
+  const Verdict many = told(R"("sub":"ann","roles":[)" + groups + "]");
+  CHECK(reason(many) == "good");
+  CHECK(many.who->roles.size() == 400);
+}
+
+TEST_CASE("what lasts is held to the leeway, as requests are") {
+  TokenVerifier verifier(rules(), live(idp().jwks()), 16);
+  const std::string token = idp().token(R"({"iss":"https://idp","aud":"api","sub":"ann","exp":2000000000})");
+  const Wall within(seconds(2000000010));
+  const Verdict v = verifier.verify(token, within);
+  CHECK(reason(v) == "good");
+  CHECK(v.who->not_after_s == 2000000030);
+  CHECK(verdict(verifier, token, Wall(seconds(2000000030))) == "expired");
+}
+
+TEST_CASE("whose a refused token was is known only if the issuer has signed it") {
+  const auto claims = [](const std::string& aud, const std::string& iss, int64_t exp) {
+    return R"({"iss":")" + iss + R"(","aud":")" + aud + R"(","sub":"ann","jti":"t1","exp":)" +
+           std::to_string(exp) + "}";
+  };
+  TokenVerifier verifier(rules(), live(idp().jwks()), 16);
+  for (const auto& [text, why] : {std::pair(claims("api", "https://idp", 1000), "expired"),
+                                  {claims("other", "https://idp", 99999999999), "wrong_audience"}}) {
+    const Verdict v = verifier.verify(idp().token(text), now());
+    CHECK(reason(v) == why);
+    REQUIRE(v.who);
+    CHECK(v.who->client == "ann");
+    CHECK(v.who->credential == "t1");
+  }
+  CHECK(verifier.verify(idp().token(claims("api", "https://other", 99999999999)), now()).who == nullptr);
+  const Verdict forged = verifier.verify(Issuer().token(claims("api", "https://idp", 1000)), now());
+  CHECK(reason(forged) == "bad_signature");
+  CHECK(forged.who == nullptr);
 }

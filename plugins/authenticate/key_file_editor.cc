@@ -1,0 +1,130 @@
+#include "plugins/authenticate/key_file_editor.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "gateway/config/yaml.h"
+
+namespace sallyport {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::unexpected<Error> failed(std::string detail) { return fail(Code::io, "key_file", std::move(detail)); }
+std::unexpected<Error> failed_by_system(std::string_view what, std::string_view path) {
+  return failed(fmt::format("cannot {} {}: {}", what, path, std::strerror(errno)));
+}
+
+// The file that a path means, links followed.
+Result<std::string> real_path(const std::string& path) {
+  std::error_code error;
+  fs::path real = fs::canonical(path, error);
+  if (error == std::errc::no_such_file_or_directory) {
+    if (fs::is_symlink(fs::symlink_status(path)))
+      return failed(path + " is a symbolic link to a file that is not there");
+    return path;
+  }
+  if (error) return failed(fmt::format("cannot open {}: {}", path, error.message()));
+  // "..2026_01_02_03_04_05.678": a volume of Kubernetes, which replaces the directory as a whole.
+  const std::string directory = real.parent_path().filename();
+  if (directory.size() > 2 && directory.starts_with("..")) {
+    return failed(
+        path +
+        " lies in a volume of Kubernetes and cannot be changed here: change the Secret or the ConfigMap "
+        "that it is made of");
+  }
+  return real.string();
+}
+
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return true;
+}
+
+// Who may read it stays as it was.
+bool keep_access(int fd, const std::string& old_path) {
+  struct stat old{};
+  if (stat(old_path.c_str(), &old) != 0) return true;
+  return fchmod(fd, old.st_mode & 0777) == 0 && (fchown(fd, old.st_uid, old.st_gid) == 0 || geteuid() != 0);
+}
+
+// By a file beside it that takes its place.
+Result<void> replace(const std::string& path, std::string_view text) {
+  const std::string fresh = path + ".new";
+  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return failed_by_system("write", fresh);
+  const bool written = keep_access(fd, path) && write_all(fd, text) && fsync(fd) == 0;
+  const int cause = errno;
+  close(fd);
+  if (written && rename(fresh.c_str(), path.c_str()) == 0) return {};
+  if (!written) errno = cause;
+  auto error = failed_by_system("write", path);
+  unlink(fresh.c_str());
+  return error;
+}
+
+}  // namespace
+
+Result<ApiKeyFile> read_key_file(const std::string& path) {
+  config::Problems problems;
+  if (auto file = ApiKeyFile::read(path, path, problems)) return std::move(*file);
+  return fail(Code::invalid_data, "key_file", problems.text());
+}
+
+KeyFileEditor::KeyFileEditor(std::string path, std::string real, int lock)
+    : path_(std::move(path)), real_(std::move(real)), lock_(lock) {}
+KeyFileEditor::KeyFileEditor(KeyFileEditor&& other) noexcept
+    : file(std::move(other.file)),
+      path_(std::move(other.path_)),
+      real_(std::move(other.real_)),
+      lock_(std::exchange(other.lock_, -1)) {}
+KeyFileEditor::~KeyFileEditor() {
+  if (lock_ >= 0) close(lock_);
+}
+
+Result<KeyFileEditor> KeyFileEditor::open(const std::string& path, bool may_be_missing) {
+  Result<std::string> real = real_path(path);
+  if (!real) return std::unexpected(std::move(real.error()));
+  if (path.ends_with(".json") || real->ends_with(".json"))
+    return failed(path + " is read as JSON, and the keys commands write YAML: give it another name");
+  const std::string lock_path = *real + ".lock";
+  const int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock < 0) return failed_by_system("lock", lock_path);
+  KeyFileEditor editor(path, std::move(*real), lock);
+  while (flock(lock, LOCK_EX) != 0) {
+    if (errno != EINTR) return failed_by_system("lock", lock_path);
+  }
+  if (may_be_missing && access(path.c_str(), F_OK) != 0) return editor;
+  Result<ApiKeyFile> file = read_key_file(path);
+  if (!file) return std::unexpected(std::move(file.error()));
+  editor.file = std::move(*file);
+  return editor;
+}
+
+Result<void> KeyFileEditor::save() {
+  config::Writer writer;
+  writer.value(file);
+  const std::string text =
+      "# API keys of Sallyport: hashes only. Made by `sallyport keys`; watched by the gateway.\n" +
+      writer.text();
+  if (Result<void> replaced = replace(real_, text); !replaced) return replaced;
+  const Result<std::string> now = config::read_file(path_, ApiKeyFile::bytes_max);
+  if (now && *now == text) return {};
+  return failed(
+      fmt::format("{} was written, and {} does not have it: nothing has changed there", real_, path_));
+}
+
+}  // namespace sallyport

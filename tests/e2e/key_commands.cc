@@ -1,0 +1,195 @@
+// `sallyport keys`: what it does to a key file, and what it refuses to do.
+#include <doctest/doctest.h>
+
+#include <ctime>
+#include <filesystem>
+
+#include "tests/support/gateway.h"
+
+using namespace sallyport::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int64_t day_s = 86400;
+
+// `sallyport keys` on one file, with a clock of its own.
+class Keys {
+ public:
+  explicit Keys(const TempDir& dir, std::string file = "keys.yaml") : dir_(dir), file_(dir.path(file)) {
+    at_day(0);
+  }
+  void at_day(int64_t day) {
+    const int64_t shift = day * day_s * 1'000'000'000;
+    dir_.write("clock", std::string(reinterpret_cast<const char*>(&shift), sizeof shift));
+  }
+  Finished operator()(std::vector<std::string> words) const {
+    words.insert(words.begin(), {binary(), "keys"});
+    words.insert(words.end(), {"--file", file_});
+    return run(words,
+               {{"SALLYPORT_TEST_CLOCK", dir_.path("clock")}, {"PEPPER", "one"}, {"OTHER", "another"}});
+  }
+  // The id of a new key.
+  std::string create(std::vector<std::string> more = {}) const {
+    more.insert(more.begin(), {"create", "--client", "acme"});
+    const Finished done = (*this)(more);
+    CHECK(done.status == 0);
+    return done.out.size() > 15 ? done.out.substr(3, 12) : "";
+  }
+  void refuses(std::vector<std::string> words, const std::string& why, int status = 2) const {
+    const std::string before = fs::exists(file_) ? dir_.read(fs::path(file_).filename()) : "";
+    const Finished done = (*this)(std::move(words));
+    CAPTURE(why);
+    CHECK(done.status == status);
+    CHECK(done.out == "");
+    CHECK_MESSAGE(done.err.find(why) != std::string::npos, done.err);
+    CHECK((fs::exists(file_) ? dir_.read(fs::path(file_).filename()) : "") == before);
+  }
+  // A time of the key's entry, in Unix seconds; 0: it has none.
+  int64_t time_of(const std::string& id, const std::string& name) const {
+    const std::string all = dir_.read(fs::path(file_).filename());
+    const size_t from = all.find("id: " + id), to = std::min(all.find("  - id", from), all.size());
+    const size_t at = all.find(name + ": ", from);
+    if (at >= to) return 0;
+    std::tm time{};
+    strptime(all.c_str() + all.find('2', at), "%Y-%m-%dT%H:%M:%SZ", &time);
+    return timegm(&time);
+  }
+
+ private:
+  const TempDir& dir_;
+  std::string file_;
+};
+
+}  // namespace
+
+TEST_CASE("keys: a file behind a symbolic link is changed where it is, and the link stays one") {
+  const TempDir dir;
+  fs::create_directory(dir.path("real"));
+  fs::create_symlink("real/keys.yaml", dir.path("keys.yaml"));
+  const Keys keys(dir);
+  keys.refuses({"create", "--client", "acme"}, "link to a file that is not there", 1);
+  dir.write("real/keys.yaml", "version: 1\nkeys: []\n");
+  const std::string id = keys.create();
+  CHECK(keys({"revoke", "--id", id}).status == 0);
+  CHECK(fs::is_symlink(dir.path("keys.yaml")));
+  CHECK_FALSE(fs::is_symlink(dir.path("real/keys.yaml")));
+  CHECK(dir.read("real/keys.yaml").find("revoked: ") != std::string::npos);
+}
+
+TEST_CASE("keys: a file of a Kubernetes volume, and one of JSON, are told to be changed elsewhere") {
+  const TempDir dir;
+  fs::create_directory(dir.path("..2026_01_02"));
+  fs::create_symlink("..2026_01_02", dir.path("..data"));
+  fs::create_symlink("..data/keys.yaml", dir.path("keys.yaml"));
+  dir.write("..2026_01_02/keys.yaml", "version: 1\nkeys: []\n");
+  const Keys keys(dir);
+  keys.refuses({"create", "--client", "acme"}, "change the Secret or the ConfigMap", 1);
+  CHECK(keys({"list"}).status == 0);
+  dir.write("keys.json", R"({"version": 1, "keys": []})");
+  const Keys json(dir, "keys.json");
+  json.refuses({"create", "--client", "acme"}, "give it another name", 1);
+}
+
+TEST_CASE("keys: names that a backend could misread are refused, and keys that would never be good") {
+  const TempDir dir;
+  const Keys keys(dir);
+  for (const std::string client :
+       {"", " acme", "acme ", "a\r\nX-Client-Roles: admin", "a\tb", "a\x7f", "a\xff"})
+    keys.refuses({"create", "--client", client}, "client");
+  keys.refuses({"create", "--client", "a", "--roles", "a b"}, "role");
+  keys.refuses({"create", "--client", "a", "--roles", "a,b\n"}, "role");
+  keys.refuses({"create", "--client", "a", "--scopes", "x y"}, "scope");
+  for (const char* expires : {"0", "0s", "2020-01-01T00:00:00Z", "", "9999-12-31T23:59:59Z", "soon"})
+    keys.refuses({"create", "--client", "a", "--expires", expires}, "--expires");
+  keys.refuses({"create", "--client", "a", "--expires", "1d", "--not-before", "2d"}, "never be good");
+  CHECK_FALSE(fs::exists(dir.path("keys.yaml")));
+  keys.create({"--expires", "never"});
+  keys.create({"--roles", "a,b", "--scopes", "x,y", "--not-before", "1d", "--expires", "2d"});
+}
+
+TEST_CASE("keys: rotate keeps the old key's term, and wakes no dead one") {
+  const TempDir dir;
+  Keys keys(dir);
+  const std::string month = keys.create({"--expires", "30d"}), ever = keys.create();
+  const std::string dead = keys.create(), later = keys.create({"--not-before", "20d", "--expires", "30d"});
+  keys({"revoke", "--id", dead});
+  keys.refuses({"rotate", "--id", dead}, "is revoked", 1);
+  const int64_t made = keys.time_of(month, "created");
+  CHECK(keys.time_of(month, "expires") == made + 30 * day_s);
+  keys.at_day(10);
+  const auto rotated = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), "rotate");
+    return keys(more).out.substr(3, 12);
+  };
+  const std::string next = rotated({"--id", month});
+  CHECK(keys.time_of(next, "expires") == keys.time_of(next, "created") + 30 * day_s);
+  CHECK(keys.time_of(month, "expires") == keys.time_of(next, "created") + day_s);
+  CHECK(keys.time_of(rotated({"--id", ever}), "expires") == 0);
+  CHECK(keys.time_of(rotated({"--id", next, "--expires", "never"}), "expires") == 0);
+  const std::string waits = rotated({"--id", later});  // not good any sooner than the one before
+  CHECK(keys.time_of(waits, "not_before") == keys.time_of(later, "not_before"));
+  CHECK(keys.time_of(waits, "expires") == keys.time_of(later, "not_before") + 10 * day_s);
+  keys.refuses({"rotate", "--id", waits, "--expires", "1d"}, "never be good");
+  keys.at_day(100);
+  keys.refuses({"rotate", "--id", next}, "is expired", 1);
+}
+
+TEST_CASE("keys: another pepper than that of the file's keys is noticed, by the gateway as well") {
+  const TempDir dir;
+  const Keys keys(dir);
+  const std::string id = keys.create({"--pepper", "env:PEPPER"});
+  keys.refuses({"rotate", "--id", id, "--pepper", "env:OTHER"}, "made with another one");
+  keys.refuses({"create", "--client", "a", "--pepper", "env:OTHER"}, "made with another one");
+  keys.refuses({"create", "--client", "a"}, "give --pepper");
+  CHECK(keys({"rotate", "--id", id, "--pepper", "env:PEPPER"}).status == 0);
+  const auto check = [&](const std::string& pepper) {
+    const std::string config =
+        dir.write("gateway.yaml",
+                  "version: 1\nlisteners: [ { name: a, address: \"127.0.0.1:0\", plaintext: true } ]\n"
+                  "authenticators: { k: { type: api_key, file: keys.yaml, pepper: env:PEPPER } }\n"
+                  "routes: [ { name: x, match: { path: /x }, authenticate: { any_of: [k] }, respond: { "
+                  "status: 200 } } ]\n");
+    return run({binary(), "check", config}, {{"PEPPER", pepper}});
+  };
+  CHECK(check("one").status == 0);
+  const Finished wrong = check("another");
+  CHECK(wrong.status == 78);
+  CHECK(wrong.err.find("keys.yaml: its keys were made with another pepper") != std::string::npos);
+}
+
+TEST_CASE("a key file, and an authenticator, are refused at load for what a backend would misread") {
+  const TempDir dir;
+  const std::string hash = "sha256:" + std::string(64, 'a');
+  const auto check = [&](const std::string& client, const std::string& authenticator = "",
+                         const std::string& any_of = "k") {
+    dir.write("keys.yaml", "version: 1\nkeys:\n  - id: k000000000g0\n    client: " + client +
+                               "\n    hash: " + hash + "\n");
+    return run(
+        {binary(), "check",
+         dir.write("gateway.yaml",
+                   "version: 1\nlisteners: [ { name: a, address: \"127.0.0.1:0\", plaintext: true } ]\n"
+                   "authenticators:\n  k: { type: api_key, file: keys.yaml" +
+                       authenticator +
+                       " }\n  other: { type: api_key, file: keys.yaml, header: X-Api-KEY }\n"
+                       "routes: [ { name: x, match: { path: /x }, authenticate: { any_of: [" +
+                       any_of + "] }, respond: { status: 200 } } ]\n")});
+  };
+  CHECK(check("acme").status == 0);
+  const Finished bad = check("\"a\\x0d\\x0aX-Client-Roles: admin\"");
+  CHECK(bad.status == 78);
+  CHECK_MESSAGE(bad.err.find("keys.yaml:3:") != std::string::npos, bad.err);
+  CHECK(bad.err.find("control characters") != std::string::npos);
+  for (const char* header :
+       {"Host", "X-Client-Id", "x_client_roles", "Connection", "Content-Length", "Cookie", "X-Forwarded-For",
+        "Transfer-Encoding", "TE", "X-Request-Id", "Proxy-Authorization"}) {
+    CAPTURE(header);
+    const Finished done = check("acme", ", header: " + std::string(header));
+    CHECK(done.status == 78);
+    CHECK(done.err.find("has a meaning of its own") != std::string::npos);
+  }
+  CHECK(check("acme", ", header: Authorization").status == 0);
+  const Finished both = check("acme", "", "k, other");
+  CHECK(both.status == 78);
+  CHECK(both.err.find("reads the header X-Api-KEY, and so does one before it") != std::string::npos);
+}
