@@ -1,8 +1,10 @@
 #include "gateway/store/redis.h"
 
+#include <fmt/format.h>
 #include <hiredis/hiredis.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "gateway/async/timer.h"
@@ -17,10 +19,28 @@ constexpr int depth_max = 8;
 constexpr Duration retry_first = milliseconds(50);
 constexpr Duration retry_most = seconds(2);
 constexpr Duration look_every = seconds(1);
+constexpr Duration told_again_after = std::chrono::minutes(1);
+constexpr size_t causes_max = 16;
 constexpr Duration stuck_after = seconds(2);  // the oldest command without a reply: the connection is no good
 
 std::unexpected<Error> down(std::string_view reason, std::string detail) {
   return fail(Code::dependency_down, reason, std::move(detail));
+}
+
+// Error replies of a server that does not count for us, however often it is asked: another one may, or this
+// one once it is set up otherwise.
+constexpr std::array<std::string_view, 12> useless = {"READONLY",  "LOADING", "MASTERDOWN", "CLUSTERDOWN",
+                                                      "MOVED",     "ASK",     "NOAUTH",     "NOPERM",
+                                                      "WRONGPASS", "OOM",     "MISCONF",    "NOREPLICAS"};
+
+// Which of them it is: its first word, or, of a script on servers before 7.0, a word in it.
+std::string_view uselessness(std::string_view reply) noexcept {
+  for (const std::string_view word : useless) {
+    const size_t at = reply.find(word);
+    const bool whole = at != std::string_view::npos && reply.substr(at + word.size()).starts_with(' ');
+    if (whole && (at == 0 || reply[at - 1] == '-')) return word;
+  }
+  return {};
 }
 
 Result<RedisReply> copy_of(const redisReply& from, int depth) {
@@ -146,47 +166,68 @@ void RedisClient::at_turn_end() {
   if (!written) lose(written.error());
 }
 
-// Connects, reads until the connection is lost, waits a little longer each time, and so on.
+// Connects, reads until the connection is lost, waits a little longer each time until a command has been
+// obeyed, and so on.
 Task<> RedisClient::run() {
   Duration retry = retry_first;
-  bool told = false;
   for (;;) {
     Result<void> opened = co_await open();
     Error error;
     if (opened) {
-      retry = retry_first;
-      if (std::exchange(told, false))
-        observe::log(observe::Level::info, "store_connected", {{"store", options_.name}});
       error = co_await read_replies();
+      if (std::exchange(proved_, false)) retry = retry_first;
     } else {
       error = std::move(opened.error());
     }
     lose(error);
-    if (!std::exchange(told, true)) {
-      observe::log(observe::Level::warn, "store_lost",
-                   {{"store", options_.name}, {"reason", error.reason}, {"detail", error.detail}});
-    }
+    stream_.reset();
+    lost_told_ = tell("store_lost", error) || lost_told_;
     co_await sleep(loop_, retry);
     retry = std::min(retry * 2, retry_most);
   }
 }
 
+// Once a minute for each cause; false if it was told before. The cause of what the server says is its first
+// word.
+bool RedisClient::tell(std::string_view event, const Error& error) {
+  const std::string_view word = std::string_view(error.detail).substr(0, error.detail.find(' '));
+  if (told_.size() >= causes_max) told_.clear();
+  const auto [at, fresh] = told_.try_emplace(fmt::format("{} {}", error.reason, word), loop_.now());
+  if (!fresh && loop_.now() - at->second < told_again_after) return false;
+  at->second = loop_.now();
+  observe::log(observe::Level::warn, event,
+               {{"store", options_.name}, {"reason", error.reason}, {"detail", error.detail}});
+  return true;
+}
+
+// The addresses of the name, one after the other, until one lets us in.
 Task<Result<void>> RedisClient::open() {
   const Monotonic deadline = loop_.now() + options_.connect_timeout;
   auto addresses = co_await net::resolve(loop_, options_.host, options_.port, deadline);
   if (!addresses) co_return std::unexpected(std::move(addresses.error()));
-  auto stream = co_await net::connect(loop_, addresses->front(), options_.tls, deadline);
+  Result<void> opened;
+  for (size_t left = addresses->size(); left > 0; --left) {
+    const Monotonic now = loop_.now();  // one that is silent leaves time for the others
+    const size_t at = first_address_ % addresses->size();
+    opened = co_await open_at((*addresses)[at], now + (deadline - now) / static_cast<int64_t>(left));
+    if (opened) break;
+    ++first_address_;
+  }
+  co_return opened;
+}
+
+Task<Result<void>> RedisClient::open_at(net::SocketAddress address, Monotonic deadline) {
+  auto stream = co_await net::connect(loop_, std::move(address), options_.tls, deadline);
   if (!stream) co_return std::unexpected(std::move(stream.error()));
   stream_ = std::move(*stream);
   reader_ = std::make_unique<Reader>();
   hashes_.clear();
-  co_return co_await introduce();
+  co_return co_await introduce(deadline);
 }
 
 // AUTH, SELECT, and a PING that shows that commands are taken. Their replies are read here, before anybody
 // else's.
-Task<Result<void>> RedisClient::introduce() {
-  const Monotonic deadline = loop_.now() + options_.connect_timeout;
+Task<Result<void>> RedisClient::introduce(Monotonic deadline) {
   size_t expected = 1;
   if (options_.password != nullptr) {
     std::vector<std::string> words = {"AUTH"};
@@ -254,6 +295,7 @@ Result<void> RedisClient::take_replies() {
     freeReplyObject(std::exchange(raw, nullptr));
     reader_->unread = 0;
     if (waiting_.empty()) return fail(Code::invalid_data, "protocol_error", "a reply that nobody asked for");
+    Result<void> good = judge(reply);
     Waiting* who = waiting_.front();
     if (who != nullptr) {
       who->slot = nullptr;
@@ -262,13 +304,29 @@ Result<void> RedisClient::take_replies() {
     waiting_.pop_front();
     sent_at_.pop_front();
     if (who != nullptr) who->done.notify();  // goes on at once; may send the next command, or cancel another
+    if (!good) return good;
   }
   if (reader_->reader->err != 0)
     return fail(Code::invalid_data, "protocol_error", "this does not speak the Redis protocol");
   return {};
 }
 
-// Tells all that wait. The stream is closed at the next turn of run().
+// What a reply says of its server: an error if that is of no use.
+Result<void> RedisClient::judge(const Result<RedisReply>& reply) {
+  if (reply) {
+    if (!std::exchange(proved_, true) && std::exchange(lost_told_, false))
+      observe::log(observe::Level::info, "store_connected", {{"store", options_.name}});
+    return {};
+  }
+  if (!uselessness(reply.error().detail).empty()) {
+    ++first_address_;
+    return down("store_refuses", reply.error().detail);
+  }
+  if (!reply.error().detail.starts_with("NOSCRIPT")) tell("store_error", reply.error());  // it is told again
+  return {};
+}
+
+// Tells all that wait.
 void RedisClient::lose(const Error& error) {
   ready_ = false;
   out_.release();

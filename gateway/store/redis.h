@@ -1,12 +1,15 @@
 // RedisClient: one connection of a worker to a Redis server. Commands of one turn of the loop go out in one
 // write; replies come back in order. It connects by itself, and again after a failure; while there is no
-// connection, commands fail at once.
+// connection, commands fail at once. Each time the name is looked up, and all of its addresses are tried. A
+// server that says that it is of no use (a replica since a failover, one that loads, is full, or does not let
+// us) is left, and the next address has its turn.
 //
 // hiredis reads the replies (bounded in size and depth); the transport is our own. One worker's thread.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -65,10 +68,13 @@ class RedisClient final : private TurnEnd {
   void at_turn_end() override;
   Task<> run();
   Task<Result<void>> open();
-  Task<Result<void>> introduce();
+  Task<Result<void>> open_at(net::SocketAddress address, Monotonic deadline);
+  Task<Result<void>> introduce(Monotonic deadline);
   Task<Error> read_replies();
   Result<void> take_replies();
+  Result<void> judge(const Result<RedisReply>& reply);
   void lose(const Error& error);
+  bool tell(std::string_view event, const Error& error);
   void append(const std::vector<std::string>& words);
 
   Loop& loop_;
@@ -80,6 +86,10 @@ class RedisClient final : private TurnEnd {
   std::deque<Monotonic> sent_at_;  // when each was sent
   std::unordered_map<std::string, std::string> hashes_;  // of scripts
   bool ready_ = false;
+  bool proved_ = false;                    // a command has been obeyed on this connection
+  size_t first_address_ = 0;               // of the name's, that is tried
+  std::map<std::string, Monotonic> told_;  // causes, and when the log was told of them
+  bool lost_told_ = false;                 // and not yet that it is back
   observe::Histogram& duration_;
   observe::Counter& failures_;
   Task<> task_ = Task<>::ready();

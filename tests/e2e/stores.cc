@@ -1,6 +1,10 @@
 // Limits that are counted in a Redis: shared, exact, and what happens when it dies.
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <mutex>
+
+#include "tests/support/fake_redis.h"
 #include "tests/support/gateway.h"
 #include "tests/support/origin.h"
 
@@ -34,14 +38,23 @@ struct Redis {
   }
 };
 
-std::string redis_limit(const Redis& redis, const std::string& when) {
-  return "stores: { shared: { url: \"redis://127.0.0.1:" + std::to_string(redis.port) +
-         "\", timeout: 2s } }\n" +
+std::string redis_limit(const std::string& host, int port, const std::string& when) {
+  return "stores: { shared: { url: \"redis://" + host + ":" + std::to_string(port) + "\", timeout: 2s } }\n" +
          "limits: { few: { rate: 60/1h, burst: 2, by: route, store: shared, when_store_fails: " + when +
          " } }\n" + R"(
 routes:
   - { name: x, match: { path: /x }, authenticate: public, limit: [few], respond: { status: 200 } }
 )";
+}
+
+std::string redis_limit(const Redis& redis, const std::string& when) {
+  return redis_limit("127.0.0.1", redis.port, when);
+}
+
+size_t times(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
 }
 
 }  // namespace
@@ -172,4 +185,85 @@ routes:
     const long long taken = (std::atoll(redis.line({"GET", key}).c_str()) / 1'000'000 - now + 18) / 36;
     return std::llabs(taken - 100) <= 3;
   }));
+}
+
+TEST_CASE("a Redis that says that it is of no use is left, and connected to anew until one is") {
+  std::mutex mutex;
+  std::string refusal;
+  std::atomic<int> refused_count{0};
+  const auto refuse_with = [&](const std::string& with) {
+    std::lock_guard lock(mutex);
+    refusal = with;
+  };
+  FakeRedis redis([&](const FakeRedis::Words& words, int) {
+    std::lock_guard lock(mutex);
+    const bool script = words.front() == "EVALSHA" || words.front() == "EVAL";
+    if (!script || refusal.empty()) return FakeRedis::good(words);
+    ++refused_count;
+    return "-" + refusal + "\r\n";
+  });
+  Gateway gateway(redis_limit("localhost", redis.port(), "deny"));
+  CHECK(eventually([&] { return gateway.ask(get("/x")).status == 200; }));
+  for (const std::string refused :
+       {"READONLY You can't write against a read only replica.",
+        "LOADING Redis is loading the dataset in memory", "MASTERDOWN Link with MASTER is down",
+        "CLUSTERDOWN The cluster is down", "OOM command not allowed when used memory > 'maxmemory'.",
+        "NOAUTH Authentication required.", "NOPERM this user has no permissions to run the 'evalsha' command",
+        "ERR Error running script (call to f_1): @user_script:13: @user_script: 13: -NOREPLICAS Not "
+        "enough."}) {
+    CAPTURE(refused);
+    refuse_with(refused);
+    for (int round = 0; round < 3; ++round) {  // it says so each time, and the log tells of it once
+      const int connections = redis.connections(), refusals = refused_count;
+      CHECK(eventually([&] { return gateway.ask(get("/x")).status == 503 && refused_count > refusals; }));
+      gateway.advance(2s);
+      CHECK(eventually([&] { return redis.connections() > connections; }));
+    }
+    CHECK(times(gateway.errors(), "detail=\"" + refused) == 1);
+    refuse_with("");
+    CHECK(eventually([&] {
+      gateway.advance(2s);
+      return gateway.ask(get("/x")).status == 200;
+    }));
+  }
+  const int before = redis.connections();
+  refuse_with("ERR something else");  // it still answers, and may do so better the next time
+  for (int i = 0; i < 3; ++i) CHECK(gateway.ask(get("/x")).status == 503);
+  refuse_with("");
+  CHECK(gateway.ask(get("/x")).status == 200);
+  CHECK(redis.connections() == before);
+  CHECK(times(gateway.errors(), "ERR something else") == 1);
+}
+
+TEST_CASE("a real Redis that becomes a replica, is full, or lets no script run, and is mended") {
+  Redis master, redis;
+  Gateway gateway(redis_limit(redis, "deny"));
+  CHECK(eventually([&] { return gateway.ask(get("/x")).status == 200; }));
+  const auto turns = [&](bool bad) {
+    return eventually([&] {
+      redis.command({"DEL", redis.line({"KEYS", "sallyport:limit:few:*"})});
+      gateway.advance(2s);
+      return gateway.ask(get("/x")).status == (bad ? 503 : 200);
+    });
+  };
+  struct Trouble {
+    std::vector<std::string> make, mend;
+    std::string told;
+  };
+  for (const Trouble& t :
+       {Trouble{
+            {"REPLICAOF", "127.0.0.1", std::to_string(master.port)}, {"REPLICAOF", "NO", "ONE"}, "READONLY"},
+        Trouble{{"CONFIG", "SET", "maxmemory", "1"}, {"CONFIG", "SET", "maxmemory", "0"}, "OOM"},
+        Trouble{{"ACL", "SETUSER", "default", "-@scripting"},
+                {"ACL", "SETUSER", "default", "+@scripting"},
+                "NOPERM"}}) {
+    CAPTURE(t.told);
+    redis.command(t.make);
+    CHECK(turns(true));
+    CHECK(eventually([&] { return gateway.errors().find(t.told) != std::string::npos; }));
+    redis.command(t.mend);
+    CHECK(turns(false));
+  }
+  CHECK(gateway.errors().find("store_connected") != std::string::npos);
+  CHECK_FALSE(gateway.has_metric("sallyport_store_failures_total{store=\"shared\"} 0"));
 }
