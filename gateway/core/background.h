@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -44,6 +45,9 @@ class Background {
   // whether it was good: only then is the next one `every` away.
   virtual std::unique_ptr<Handle> fetch(Fetch what,
                                         std::move_only_function<bool(Result<std::string>)> got) = 0;
+  // What is watched or fetched has been read again; `good`: and taken. Counted by kind ("certificate",
+  // "api_keys", "key_set").
+  virtual void count_reload(std::string_view kind, bool good) = 0;
   // /readyz says 503 and names `reason` as long as the handle lives.
   virtual std::unique_ptr<Handle> not_ready(std::string reason) = 0;
 };

@@ -131,6 +131,8 @@ class Policy : public Plugin {
   virtual Task<Decision> decide(Exchange& x) = 0;
 
  protected:
+  // A reason to refuse whose counter is there at 0 from the start.
+  void expect(std::string_view reason) { refusals_.expect(reason); }
   // For a policy that looks at the answer as well; the default just goes on.
   virtual Task<> passed(Exchange& x, Next next) { return next(x); }
   // For what shows only after decide() has let the request pass: counted and told as if it had been decided

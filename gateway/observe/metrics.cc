@@ -24,7 +24,7 @@ constexpr auto gauge_type = prometheus::MetricType::Gauge;
 constexpr auto histogram_type = prometheus::MetricType::Histogram;
 
 // All there are.
-constexpr std::array<Family, 21> families = {{
+constexpr std::array<Family, 22> families = {{
     {"sallyport_requests_total", counter_type,
      "Requests, by route, method and status; status none: the client left."},
     {"sallyport_request_duration_seconds", histogram_type,
@@ -45,6 +45,8 @@ constexpr std::array<Family, 21> families = {{
     {"sallyport_store_duration_seconds", histogram_type, "From a command to a store to its reply."},
     {"sallyport_store_failures_total", counter_type, "Commands to a store that failed or came too late."},
     {"sallyport_config_reloads_total", counter_type, "Reloads of the config."},
+    {"sallyport_file_reloads_total", counter_type,
+     "Files and documents that were read again, by kind (certificate, api_keys, key_set) and result."},
     {"sallyport_certificate_expiry_timestamp_seconds", gauge_type, "When a certificate expires (Unix time)."},
     {"sallyport_token_signature_checks_total", counter_type,
      "Signatures of tokens that were checked, not found in the cache."},
@@ -96,7 +98,7 @@ void Histogram::observe(Duration d) noexcept {
 struct Metrics::Impl {
   std::mutex mutex;
   std::map<Key, std::unique_ptr<Counter>> counters;
-  std::map<Key, std::unique_ptr<Gauge>> gauges;
+  std::map<Key, std::weak_ptr<std::atomic<int64_t>>> gauges;  // their owners have them
   std::map<Key, std::unique_ptr<Histogram>> histograms;
 
   template <class T>
@@ -115,8 +117,12 @@ Metrics::~Metrics() = default;
 Counter& Metrics::counter(std::string_view family, Labels labels) {
   return impl_->find(impl_->counters, family, counter_type, label_set(labels));
 }
-Gauge& Metrics::gauge(std::string_view family, Labels labels) {
-  return impl_->find(impl_->gauges, family, gauge_type, label_set(labels));
+Gauge Metrics::gauge(std::string_view family, Labels labels) {
+  std::lock_guard lock(impl_->mutex);
+  auto& at = impl_->gauges[{&family_called(family, gauge_type), label_set(labels)}];
+  std::shared_ptr<std::atomic<int64_t>> level = at.lock();
+  if (level == nullptr) at = level = std::make_shared<std::atomic<int64_t>>(0);
+  return Gauge(std::move(level));
 }
 Histogram& Metrics::histogram(std::string_view family, Labels labels) {
   return impl_->find(impl_->histograms, family, histogram_type, label_set(labels));
@@ -131,11 +137,11 @@ CounterSet::CounterSet(Metrics& metrics, std::string_view family,
       varying1_(varying1),
       varying2_(varying2) {}
 
-void CounterSet::add(std::string_view v1, std::string_view v2) {
+Counter& CounterSet::find(std::string_view v1, std::string_view v2) {
   for (const Entry& e : entries_) {
     const bool same = e.v1.data() == v1.data() && e.v2.data() == v2.data() && e.v1.size() == v1.size() &&
                       e.v2.size() == v2.size();
-    if (same || (e.v1 == v1 && e.v2 == v2)) return e.counter->add();
+    if (same || (e.v1 == v1 && e.v2 == v2)) return *e.counter;
   }
   if (entries_.size() >= series_max) v1 = v2 = "other";
   LabelSet labels = fixed_;
@@ -145,7 +151,7 @@ void CounterSet::add(std::string_view v1, std::string_view v2) {
   Metrics::Impl& impl = metrics_.impl();
   Counter& counter = impl.find(impl.counters, family_, counter_type, std::move(labels));
   if (entries_.size() <= series_max) entries_.push_back({v1, v2, &counter});
-  counter.add();
+  return counter;
 }
 
 namespace {
@@ -178,7 +184,10 @@ std::string scrape(const std::vector<Metrics*>& all) {
     std::lock_guard lock(impl.mutex);
     for (const auto& [key, counter] : impl.counters)
       sums[key].counter.value += static_cast<double>(counter->value());
-    for (const auto& [key, gauge] : impl.gauges) sums[key].gauge.value += static_cast<double>(gauge->value());
+    std::erase_if(impl.gauges, [](const auto& gauge) { return gauge.second.expired(); });
+    for (const auto& [key, gauge] : impl.gauges) {
+      if (const auto level = gauge.lock()) sums[key].gauge.value += static_cast<double>(level->load());
+    }
     for (const auto& [key, histogram] : impl.histograms) add_histogram(sums[key], *histogram);
   }
   std::vector<prometheus::MetricFamily> out;

@@ -1,9 +1,11 @@
 // Metrics: counters that a worker adds to without a lock or an atomic read-modify-write, summed at the
 // scrape.
 //
-// Each worker (and the main thread) has a Metrics of its own; only its thread adds. Series live as long as
-// the Metrics, so that the references stay good across reloads; callers look them up once and keep them. The
-// number of series depends on the config and on fixed slugs, never on what clients send.
+// Each worker (and the main thread) has a Metrics of its own; only its thread adds. Counters and histograms
+// live as long as the Metrics, so that the references stay good across reloads; callers look them up once and
+// keep them. Those of a route that is gone stand still, and rate() makes 0 of them; a gauge would go on
+// saying something, and goes with its owner. The number of series depends on the config and on fixed slugs,
+// never on what clients send.
 #pragma once
 
 #include <atomic>
@@ -12,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gateway/base/clock.h"
@@ -29,17 +32,19 @@ class Counter {
   std::atomic<uint64_t> value_{0};
 };
 
-// A level; the scrape sums the workers' levels.
+// A level; the scrape sums the workers' levels. The series is there for as long as one of its owners keeps
+// this.
 class Gauge {
  public:
   void add(int64_t n) noexcept {
-    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    level_->store(level_->load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
-  void set(int64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
-  int64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
+  void set(int64_t n) noexcept { level_->store(n, std::memory_order_relaxed); }
 
  private:
-  std::atomic<int64_t> value_{0};
+  friend class Metrics;
+  explicit Gauge(std::shared_ptr<std::atomic<int64_t>> level) noexcept : level_(std::move(level)) {}
+  std::shared_ptr<std::atomic<int64_t>> level_;
 };
 
 // Durations in fixed buckets from 100 µs to 30 s.
@@ -76,7 +81,7 @@ class Metrics {
   // metrics.cc; an unknown family is a bug. The order of the labels is the caller's; the same labels give the
   // same series.
   Counter& counter(std::string_view family, Labels labels);
-  Gauge& gauge(std::string_view family, Labels labels);
+  Gauge gauge(std::string_view family, Labels labels);
   Histogram& histogram(std::string_view family, Labels labels);
 
   struct Impl;
@@ -97,7 +102,10 @@ class CounterSet {
              std::vector<std::pair<std::string, std::string>> fixed, std::string_view varying1,
              std::string_view varying2 = {});
   // v1 and v2 must have static storage.
-  void add(std::string_view v1, std::string_view v2 = {});
+  void add(std::string_view v1, std::string_view v2 = {}) { find(v1, v2).add(); }
+  // What an alert or a dashboard asks for is there at 0 before it happens: to increase() and rate() a counter
+  // that is born at 1 has not moved.
+  void expect(std::string_view v1, std::string_view v2 = {}) { find(v1, v2); }
   static constexpr size_t series_max = 64;
 
  private:
@@ -105,6 +113,8 @@ class CounterSet {
     std::string_view v1, v2;
     Counter* counter;
   };
+  Counter& find(std::string_view v1, std::string_view v2);
+
   Metrics& metrics_;
   std::string family_;
   std::vector<std::pair<std::string, std::string>> fixed_;

@@ -92,7 +92,13 @@ class MainBackground::Fetching final : public Handle {
   Task<> task_;
 };
 
-MainBackground::MainBackground(Loop& loop) : loop_(loop), timer_(loop, &MainBackground::look, this) {
+MainBackground::MainBackground(Loop& loop, observe::Metrics& metrics)
+    : loop_(loop),
+      timer_(loop, &MainBackground::look, this),
+      reloads_(metrics, "sallyport_file_reloads_total", {}, "kind", "result") {
+  for (const char* kind : {"certificate", "api_keys", "key_set"}) {
+    for (const char* result : {"success", "failure"}) reloads_.expect(kind, result);
+  }
   timer_.arm_after(look_every);
 }
 MainBackground::~MainBackground() = default;

@@ -10,16 +10,20 @@
 #include "gateway/async/nursery.h"
 #include "gateway/async/timer.h"
 #include "gateway/core/background.h"
+#include "gateway/observe/metrics.h"
 
 namespace sallyport::server {
 
 class MainBackground final : public Background {
  public:
-  explicit MainBackground(Loop& loop);
+  MainBackground(Loop& loop, observe::Metrics& metrics);
   ~MainBackground() override;
 
   std::unique_ptr<Handle> watch(std::string path, std::move_only_function<void()> changed) override;
   std::unique_ptr<Handle> fetch(Fetch what, std::move_only_function<bool(Result<std::string>)> got) override;
+  void count_reload(std::string_view kind, bool good) override {
+    reloads_.add(kind, good ? "success" : "failure");
+  }
   std::unique_ptr<Handle> not_ready(std::string reason) override;
 
   // What readiness waits for; empty: nothing.
@@ -36,6 +40,7 @@ class MainBackground final : public Background {
   std::list<Watch*> watches_;
   std::list<Fetching*> fetchings_;
   std::multiset<std::string> waiting_for_;
+  observe::CounterSet reloads_;
 };
 
 }  // namespace sallyport::server

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "gateway/config/route_pattern.h"
@@ -22,6 +23,14 @@ class NotMade final : public Plugin {
                         "a file that the config names is not what it was; reload the config"});
   }
 };
+// The counters of our own 5xx, by the methods that the route lists.
+void expect_server_errors(const Route& route, const std::vector<std::string>& methods) {
+  const auto expect = [&](http::Method method) {
+    for (const char* status : {"502", "503", "504"}) route.requests.expect(http::to_string(method), status);
+  };
+  if (methods.empty()) expect(http::Method::get);
+  for (const std::string& method : methods) expect(http::method_from(method));
+}
 
 // The layers of one route, in the order of the bands.
 Chain make_chain(const config::Route& route, Setup& setup) {
@@ -131,6 +140,7 @@ std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>
     setup.route = route.name;
     world->all.push_back(
         std::make_unique<Route>(route.name, make_chain(route, setup), parts.metrics, route.match));
+    expect_server_errors(*world->all.back(), route.match.methods);
     entries.push_back({route.match.host, &route.match.path, route.match.methods, world->all.back().get()});
   }
   world->routes = Router(entries);

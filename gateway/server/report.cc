@@ -46,21 +46,24 @@ std::string effective_config(const Generation& generation) {
 }
 
 std::string Server::metrics() {
+  observe::Metrics present;  // what is true of the config in force, and goes with it
+  std::vector<observe::Gauge> gauges;
   for (const ListenerPlan& plan : generation_->listeners()) {
     if (plan.tls == nullptr) continue;
     for (const auto& certificate : plan.tls->load()->certificates) {
       const std::string name = certificate->names().empty() ? "" : certificate->names().front();
-      metrics_
-          .gauge("sallyport_certificate_expiry_timestamp_seconds",
-                 {{"listener", plan.config.name}, {"name", name}})
-          .set(unix_seconds(certificate->not_after()));
+      gauges.push_back(present.gauge("sallyport_certificate_expiry_timestamp_seconds",
+                                     {{"listener", plan.config.name}, {"name", name}}));
+      gauges.back().set(unix_seconds(certificate->not_after()));
     }
   }
-  metrics_.gauge("sallyport_build_info", {{"version", version()}, {"tls", net::tls_library()}}).set(1);
+  gauges.push_back(
+      present.gauge("sallyport_build_info", {{"version", version()}, {"tls", net::tls_library()}}));
+  gauges.back().set(1);
   const auto catch_up = [](observe::Counter& counter, uint64_t to) { counter.add(to - counter.value()); };
   catch_up(metrics_.counter("sallyport_access_log_lost_total", {}), access_log_->lost());
   catch_up(metrics_.counter("sallyport_error_log_lost_total", {}), observe::log_lines_lost());
-  std::vector<observe::Metrics*> all = {&metrics_};
+  std::vector<observe::Metrics*> all = {&metrics_, &present};
   for (auto& worker : workers_) all.push_back(&worker->metrics());
   return observe::scrape(all);
 }

@@ -39,7 +39,9 @@ observe::AccessLog::Options log_options(const config::Model& model, size_t worke
 }  // namespace
 
 Server::Server(std::string config_path, Options options)
-    : config_path_(std::move(config_path)), options_(options) {}
+    : config_path_(std::move(config_path)), options_(options) {
+  for (const char* result : {"success", "failure"}) reloads_.expect(result);
+}
 
 Server::~Server() = default;
 
@@ -210,7 +212,7 @@ void Server::reload() {
   NewSockets added;
   const bool good = next != nullptr && can_follow(next->model(), problems) &&
                     bind_new(*next, added, problems) && redirect_log(next->model(), problems);
-  metrics_.counter("sallyport_config_reloads_total", {{"result", good ? "success" : "failure"}}).add();
+  reloads_.add(good ? "success" : "failure");
   if (!good) {
     for (const config::Problem& p : problems.all()) {
       const std::string at = p.place();

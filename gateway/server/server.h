@@ -61,8 +61,9 @@ class Server final : private AdminSource {
   const Options options_;
   observe::LogWriter log_writer_;
   Loop loop_;
-  MainBackground background_{loop_};
   observe::Metrics metrics_;
+  observe::CounterSet reloads_{metrics_, "sallyport_config_reloads_total", {}, "result"};
+  MainBackground background_{loop_, metrics_};
   Cache process_;
   std::shared_ptr<Live<net::TicketKeys>> tickets_ = std::make_shared<Live<net::TicketKeys>>();
   std::shared_ptr<Generation> generation_;

@@ -32,7 +32,17 @@ WorkerListener::WorkerListener(observe::Metrics& metrics, const ListenerPlan& pl
       refused(metrics.counter("sallyport_connections_refused_total", {{"listener", name}})),
       handshakes(metrics, "sallyport_tls_handshakes_total", {{"listener", name}}, "version", "resumed"),
       handshake_failures(metrics, "sallyport_tls_handshake_failures_total", {{"listener", name}}, "reason"),
-      http2_ended(metrics, "sallyport_http2_connections_ended_total", {{"listener", name}}, "reason") {}
+      http2_ended(metrics, "sallyport_http2_connections_ended_total", {{"listener", name}}, "reason") {
+  if (plan.tls == nullptr) return;
+  for (const char* version : {"TLSv1.2", "TLSv1.3"}) {
+    for (const char* resumed : {"true", "false"}) handshakes.expect(version, resumed);
+  }
+  for (const char* reason :
+       {"timeout", "closed_by_peer", "not_tls", "plain_http", "protocol_error", "unsupported_version",
+        "no_shared_cipher", "certificate_refused_by_peer", "bad_certificate", "no_client_certificate"}) {
+    handshake_failures.expect(reason);
+  }
+}
 
 std::shared_ptr<net::TlsServerContext> WorkerListener::tls_context() {
   const uint64_t version = material->version();

@@ -45,7 +45,7 @@ struct WorkerListener {
   std::shared_ptr<const Live<TlsMaterial>> material;
   uint64_t material_version = 0;
   std::shared_ptr<net::TlsServerContext> context;
-  observe::Gauge& connections;
+  observe::Gauge connections;
   observe::Counter& refused;
   observe::CounterSet handshakes;
   observe::CounterSet handshake_failures;

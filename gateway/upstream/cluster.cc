@@ -25,6 +25,11 @@ Cluster::Cluster(Loop& loop, observe::Metrics& metrics, ClusterOptions options)
                                   {{"upstream", options_.name}, {"state", "active"}})),
       duration_(metrics.histogram("sallyport_upstream_duration_seconds", {{"upstream", options_.name}})),
       outcomes_(metrics, "sallyport_upstream_requests_total", {{"upstream", options_.name}}, "outcome") {
+  for (const char* outcome :
+       {"success", "connection_refused", "connect_timeout", "connection_reset", "name_not_resolved",
+        "tls_error", "upstream_timeout", "upstream_closed", "upstream_reset"}) {
+    outcomes_.expect(outcome);
+  }
   for (const Target& target : options_.targets) {
     endpoints_.push_back(std::make_unique<Endpoint>());
     endpoints_.back()->target = target;

@@ -129,8 +129,8 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   List<StreamLease> over_;  // end with the turn
   Timer sweeper_;
   Nursery resolving_;
-  observe::Gauge& idle_gauge_;
-  observe::Gauge& active_gauge_;
+  observe::Gauge idle_gauge_;
+  observe::Gauge active_gauge_;
   observe::Histogram& duration_;
   observe::CounterSet outcomes_;
 };

@@ -97,9 +97,11 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
     auto tables =
         setup.process.get<KeyTables>("authenticate.key_tables", [] { return std::make_shared<KeyTables>(); });
     auto store = std::make_shared<KeyStore>();
-    auto again = [options, tables, live = &store->table] {
+    auto again = [options, tables, live = &store->table, background = setup.background] {
       config::Problems problems;
-      if (auto fresh = tables->read(options, problems)) {
+      auto fresh = tables->read(options, problems);
+      background->count_reload("api_keys", fresh != nullptr);
+      if (fresh != nullptr) {
         observe::log(Level::info, "keys_reloaded",
                      {{"file", options.file.shown}, {"keys", std::to_string(fresh->size())}});
         live->publish(std::move(fresh));

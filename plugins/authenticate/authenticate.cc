@@ -97,7 +97,9 @@ class Authenticate final : public Policy, private Admission {
         all_(all),
         shadow_(mode == config::Mode::shadow),
         merged_(setup.snapshot.get<MergedCache>("authenticate.merged",
-                                                [] { return std::make_shared<MergedCache>(); })) {}
+                                                [] { return std::make_shared<MergedCache>(); })) {
+    for (const char* reason : {"no_credentials", "unknown_key", "expired", "revoked"}) expect(reason);
+  }
 
   Task<Decision> decide(Exchange& x) override {
     for (const auto& a : authenticators_) x.credential_headers.push_back({a->header(), {}});

@@ -80,9 +80,9 @@ class KeyFile final : public KeySource {
   KeyFile(std::shared_ptr<KnownKeys> known, config::FilePath file, Background* background)
       : KeySource(known->live()), known_(std::move(known)), file_(std::move(file)) {
     if (background == nullptr) return;
-    watch_ = background->watch(file_.resolved, [this] {
-      if (const auto document = config::read_file(file_.resolved, file_bytes_max))
-        known_->take(*document, file_.shown);
+    watch_ = background->watch(file_.resolved, [this, background] {
+      const auto document = config::read_file(file_.resolved, file_bytes_max);
+      background->count_reload("key_set", document && known_->take(*document, file_.shown));
     });
   }
   // Reads it if it has changed since it was read last. A config that names it must find keys in it, or the
@@ -126,12 +126,13 @@ class KeyAddress final : public KeySource {
     fetch.ca_file = jwks.ca.resolved;
     fetch.every = jwks.refresh;
     fetch.wanted = wanted_;
-    fetch_ =
-        background->fetch(std::move(fetch), [known = known_, url = jwks.url](Result<std::string> document) {
-          const bool good = document && known->take(*document, url);
-          if (known->live()->version() > 0) known->not_ready.reset();
-          return good;
-        });
+    fetch_ = background->fetch(std::move(fetch),
+                               [known = known_, url = jwks.url, background](Result<std::string> document) {
+                                 const bool good = document && known->take(*document, url);
+                                 background->count_reload("key_set", good);
+                                 if (known->live()->version() > 0) known->not_ready.reset();
+                                 return good;
+                               });
   }
 
  private:

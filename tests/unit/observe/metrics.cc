@@ -22,8 +22,10 @@ TEST_CASE("the scrape is the sum over the workers") {
   Metrics a, b;
   a.counter("sallyport_requests_total", {{"route", "r"}, {"method", "GET"}, {"status", "200"}}).add(3);
   b.counter("sallyport_requests_total", {{"route", "r"}, {"method", "GET"}, {"status", "200"}}).add(4);
-  a.gauge("sallyport_connections", {{"listener", "l"}}).add(5);
-  b.gauge("sallyport_connections", {{"listener", "l"}}).add(-2);
+  Gauge of_a = a.gauge("sallyport_connections", {{"listener", "l"}});
+  Gauge of_b = b.gauge("sallyport_connections", {{"listener", "l"}});
+  of_a.add(5);
+  of_b.add(-2);
   for (Metrics* m : {&a, &b})
     m->histogram("sallyport_request_duration_seconds", {{"route", "r"}}).observe(milliseconds(3));
   const std::string text = scrape({&a, &b});
@@ -67,4 +69,28 @@ TEST_CASE("what varies is bounded, whatever clients do") {
   CHECK(lines <= CounterSet::series_max + 8);
   CHECK(has(text, R"(sallyport_tls_handshake_failures_total{listener="l",reason="reason0"} 2)"));
   CHECK(text.find(R"(reason="other")") != std::string::npos);
+}
+
+TEST_CASE("a gauge goes with the last of its owners, a counter stays") {
+  Metrics m;
+  {
+    Gauge one = m.gauge("sallyport_connections", {{"listener", "l"}});
+    Gauge other = m.gauge("sallyport_connections", {{"listener", "l"}});
+    one.add(2);
+    other.add(3);
+    m.counter("sallyport_connections_refused_total", {{"listener", "l"}}).add();
+    CHECK(has(scrape({&m}), R"(sallyport_connections{listener="l"} 5)"));
+  }
+  const std::string text = scrape({&m});
+  CHECK(text.find("sallyport_connections{") == std::string::npos);
+  CHECK(has(text, R"(sallyport_connections_refused_total{listener="l"} 1)"));
+}
+
+TEST_CASE("what is expected is there at 0, and is the same series as what comes") {
+  Metrics m;
+  CounterSet set(m, "sallyport_config_reloads_total", {}, "result");
+  set.expect("failure");
+  CHECK(has(scrape({&m}), R"(sallyport_config_reloads_total{result="failure"} 0)"));
+  set.add(std::string_view(std::string_view("a failure").substr(2)));
+  CHECK(has(scrape({&m}), R"(sallyport_config_reloads_total{result="failure"} 1)"));
 }
