@@ -109,10 +109,12 @@ bool Server::bind_new(const Generation& next, NewSockets& added, config::Problem
   };
   for (const ListenerPlan& plan : next.listeners()) {
     if (std::ranges::find(bound_, plan.key(), &BoundListener::key) != bound_.end()) continue;
-    // A listener that has another name or host than before shares its port with ourselves for a moment.
+    // One that has another name or host than before, or shares its port with another of ours.
     const auto address = config::parse_address(plan.config.address);
-    const bool ours = address && address->port != 0 &&
-                      std::ranges::find(bound_, address->port, &BoundListener::port) != bound_.end();
+    const auto has_port = [&](const BoundListener& b) {
+      return b.port != 0 && address && b.port == address->port;
+    };
+    const bool ours = std::ranges::any_of(bound_, has_port) || std::ranges::any_of(added.listeners, has_port);
     const bool anybody = options_.share_ports || ours;
     auto bound = bind(plan.config, workers_.size(), anybody ? PortSharing::anybody : PortSharing::workers);
     if (bound) added.listeners.push_back(std::move(*bound));

@@ -104,6 +104,21 @@ TEST_CASE("a second start of the same config is refused, unless it is asked for"
   CHECK(eventually([&] { return third.err().find(" started ") != std::string::npos; }));
 }
 
+TEST_CASE("two listeners of one config may have one port on different addresses") {
+  const TempDir dir;
+  const std::string port = std::to_string(free_port());
+  Process gateway(dir, "gateway",
+                  {binary(), "run",
+                   dir.write("gateway.yaml",
+                             "version: 1\nlisteners:\n"
+                             "  - { name: one, address: \"127.0.0.1:" +
+                                 port + "\", plaintext: true }\n  - { name: all, address: \"0.0.0.0:" + port +
+                                 "\", plaintext: true }\n"
+                                 "routes:\n  - { name: x, match: { path: /x }, authenticate: "
+                                 "public, respond: { status: 200 } }\n")});
+  CHECK(eventually([&] { return gateway.err().find(" started ") != std::string::npos; }));
+}
+
 TEST_CASE("a second process never takes the admin port") {
   const TempDir dir;
   const std::string admin = "admin: { address: \"127.0.0.1:" + std::to_string(free_port()) + "\" }\n";
