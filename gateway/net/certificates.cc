@@ -1,4 +1,6 @@
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/obj.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -10,6 +12,8 @@
 
 namespace sallyport::net {
 namespace {
+
+constexpr int rsa_bits_min = 2048;
 
 // There is nobody to ask for a pass phrase.
 int no_pass_phrase(char*, int, int, void*) { return -1; }
@@ -27,6 +31,30 @@ std::vector<std::string> names_of(X509* leaf) {
                                     static_cast<size_t>(ASN1_STRING_length(text))}));
   }
   return names;
+}
+
+// A server's certificate has no list of purposes, or one with serverAuth on it (RFC 5280 section 4.2.1.12).
+bool is_for_servers(X509* leaf) {
+  const PurposesPtr purposes(
+      static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(leaf, NID_ext_key_usage, nullptr, nullptr)));
+  if (purposes == nullptr) return true;
+  for (size_t i = 0; i < sk_ASN1_OBJECT_num(purposes.get()); ++i) {
+    const int purpose = OBJ_obj2nid(sk_ASN1_OBJECT_value(purposes.get(), i));
+    if (purpose == NID_server_auth || purpose == NID_anyExtendedKeyUsage) return true;
+  }
+  return false;
+}
+
+// What clients of today refuse; empty: nothing.
+std::string weakness_of(X509* leaf, const EVP_PKEY* key) {
+  if (EVP_PKEY_id(key) == EVP_PKEY_RSA && EVP_PKEY_bits(key) < rsa_bits_min) {
+    return "the RSA key of " + std::to_string(EVP_PKEY_bits(key)) +
+           " bits is too weak: clients refuse less than " + std::to_string(rsa_bits_min);
+  }
+  const int nid = X509_get_signature_nid(leaf);
+  if (nid == NID_sha1WithRSAEncryption || nid == NID_ecdsa_with_SHA1 || nid == NID_md5WithRSAEncryption)
+    return "the certificate is signed with SHA-1 or MD5, which clients refuse";
+  return "";
 }
 
 Wall time_of(const ASN1_TIME* time) {
@@ -57,6 +85,7 @@ std::vector<X509Ptr> read_certificates(const std::string& pem) {
 
 Certificate::Certificate(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Certificate::~Certificate() = default;
+Wall Certificate::not_before() const noexcept { return impl_->not_before; }
 Wall Certificate::not_after() const noexcept { return impl_->not_after; }
 const std::vector<std::string>& Certificate::names() const noexcept { return impl_->names; }
 
@@ -75,7 +104,12 @@ Result<std::shared_ptr<const Certificate>> Certificate::read(const std::string& 
   X509* leaf = impl->chain.front().get();
   if (X509_check_private_key(leaf, impl->key.get()) != 1)
     return bad("the key does not belong to the certificate");
+  if (!is_for_servers(leaf))
+    return bad("the certificate is not for servers: its extended key usage lacks serverAuth");
+  if (std::string weakness = weakness_of(leaf, impl->key.get()); !weakness.empty())
+    return bad(std::move(weakness));
   impl->names = names_of(leaf);
+  impl->not_before = time_of(X509_get0_notBefore(leaf));
   impl->not_after = time_of(X509_get0_notAfter(leaf));
   ERR_clear_error();
   return std::make_shared<const Certificate>(std::move(impl));

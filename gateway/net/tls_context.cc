@@ -69,37 +69,49 @@ bool trust(SSL_CTX* context, const std::vector<X509Ptr>& authorities) {
   return all;
 }
 
+std::array<uint8_t, SHA256_DIGEST_LENGTH> sha256(const std::string& what) {
+  std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
+  SHA256(reinterpret_cast<const uint8_t*>(what.data()), what.size(), digest.data());
+  return digest;
+}
+
 // A session is resumed only where it would have been let in anew: ticket keys are shared by all listeners,
 // and one made without a client's certificate, or with one of other authorities, must not open a listener
 // that asks for it.
 std::array<uint8_t, SHA256_DIGEST_LENGTH> session_context(const TlsServerOptions& options) {
-  std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
   const bool asks = options.client_certificates != ClientCertificates::off;
   const bool required = options.client_certificates == ClientCertificates::required;
-  const std::string what = std::string(required ? "required"
-                                       : asks   ? "optional"
-                                                : "off") +
-                           '\0' + (asks ? options.client_ca_pem : std::string());
-  SHA256(reinterpret_cast<const uint8_t*>(what.data()), what.size(), digest.data());
-  return digest;
+  return sha256(std::string(required ? "required"
+                            : asks   ? "optional"
+                                     : "off") +
+                '\0' + (asks ? options.client_ca_pem : std::string()));
 }
 
 }  // namespace
 
 struct TlsServerContext::Impl {
   TlsServerOptions options;
-  std::vector<ContextPtr> contexts;                      // one a certificate; the first is the default
-  std::map<std::string, SSL_CTX*, std::less<>> by_name;  // "*.example.com" as it stands
+  // The certificates for one name, in the order in which they are tried: ECDSA, whose signatures cost a tenth
+  // of those of RSA, before it.
+  struct Choice {
+    SSL_CTX* context;
+    const EVP_PKEY* key;
+  };
+  using Choices = std::vector<Choice>;
+  std::vector<ContextPtr> contexts;                     // one a certificate
+  std::map<std::string, Choices, std::less<>> by_name;  // "*.example.com" as it stands
+  Choices first;                                        // for a client without a known name
   LiveReader<TicketKeys> tickets;
 
   explicit Impl(TlsServerOptions o) : options(std::move(o)), tickets(options.tickets) {}
 
   Result<ContextPtr> make_context(const Certificate& certificate);
-  SSL_CTX* find(std::string_view server_name) const;
+  void add_choice(Choices& to, SSL_CTX* context, const Certificate& certificate);
+  const Choices& find(const char* server_name) const;
   int crypt_ticket(uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, bool encrypt);
 
   static Impl& of(SSL* ssl) { return *static_cast<Impl*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl))); }
-  static int choose_certificate(SSL* ssl, int* alert, void*);
+  static ssl_select_cert_result_t choose_certificate(const SSL_CLIENT_HELLO* hello);
   static int choose_protocol(SSL* ssl, const uint8_t** out, uint8_t* out_length, const uint8_t* in,
                              unsigned in_length, void*);
 };
@@ -125,20 +137,34 @@ int TlsServerContext::Impl::crypt_ticket(uint8_t* name, uint8_t* iv, EVP_CIPHER_
   return encrypt || key == &keys->keys.front() ? 1 : 2;
 }
 
-SSL_CTX* TlsServerContext::Impl::find(std::string_view server_name) const {
+void TlsServerContext::Impl::add_choice(Choices& to, SSL_CTX* context, const Certificate& certificate) {
+  const EVP_PKEY* key = certificate.impl().key.get();
+  const auto rsa = [](const Choice& c) { return EVP_PKEY_id(c.key) == EVP_PKEY_RSA; };
+  const Choice choice{context, key};
+  to.insert(rsa(choice) ? to.end() : std::ranges::find_if(to, rsa), choice);
+}
+
+const TlsServerContext::Impl::Choices& TlsServerContext::Impl::find(const char* server_name) const {
+  if (server_name == nullptr) return first;
   const std::string name = text::to_lower(server_name);
   if (auto exact = by_name.find(name); exact != by_name.end()) return exact->second;
   const size_t dot = name.find('.');
-  if (dot == std::string::npos) return nullptr;
+  if (dot == std::string::npos) return first;
   auto wildcard = by_name.find("*" + name.substr(dot));  // one label only (RFC 6125 section 6.4.3)
-  return wildcard == by_name.end() ? nullptr : wildcard->second;
+  return wildcard == by_name.end() ? first : wildcard->second;
 }
 
-int TlsServerContext::Impl::choose_certificate(SSL* ssl, int*, void*) {
-  const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-  if (name == nullptr) return SSL_TLSEXT_ERR_OK;
-  if (SSL_CTX* context = of(ssl).find(name)) SSL_set_SSL_CTX(ssl, context);
-  return SSL_TLSEXT_ERR_OK;
+// Before anything else of the hello is looked at, so that the choice may depend on all of it.
+ssl_select_cert_result_t TlsServerContext::Impl::choose_certificate(const SSL_CLIENT_HELLO* hello) {
+  SSL* ssl = hello->ssl;
+  const Choices& choices = of(ssl).find(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
+  auto chosen = choices.begin();
+  if (choices.size() > 1) {
+    chosen = std::ranges::find_if(choices, [&](const Choice& c) { return can_check(*hello, *c.key); });
+    if (chosen == choices.end()) chosen = choices.begin();  // the handshake fails, and says why
+  }
+  SSL_set_SSL_CTX(ssl, chosen->context);
+  return ssl_select_cert_success;
 }
 
 int TlsServerContext::Impl::choose_protocol(SSL* ssl, const uint8_t** out, uint8_t* out_length,
@@ -158,7 +184,7 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
   if (options.tls13_only) SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION);
   if (!use_certificate(c, certificate.impl()))
     return bad("the certificate cannot be used: " + ssl_error_text());
-  SSL_CTX_set_tlsext_servername_callback(c, &Impl::choose_certificate);
+  SSL_CTX_set_select_certificate_cb(c, &Impl::choose_certificate);
   SSL_CTX_set_alpn_select_cb(c, &Impl::choose_protocol, nullptr);
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);  // tickets carry the sessions
   SSL_CTX_set_timeout(c, session_life_s);
@@ -189,8 +215,15 @@ Result<std::shared_ptr<TlsServerContext>> TlsServerContext::make(TlsServerOption
   for (const auto& certificate : impl->options.certificates) {
     Result<ContextPtr> context = impl->make_context(*certificate);
     if (!context) return std::unexpected(std::move(context.error()));
-    for (const std::string& name : certificate->names()) impl->by_name.emplace(name, context->get());
+    for (const std::string& name : certificate->names())
+      impl->add_choice(impl->by_name[name], context->get(), *certificate);
     impl->contexts.push_back(std::move(*context));
+  }
+  const Certificate& front = *impl->options.certificates.front();
+  if (front.names().empty()) {
+    impl->add_choice(impl->first, impl->contexts.front().get(), front);
+  } else {
+    impl->first = impl->by_name[front.names().front()];
   }
   return std::make_shared<TlsServerContext>(std::move(impl));
 }
@@ -198,12 +231,14 @@ Result<std::shared_ptr<TlsServerContext>> TlsServerContext::make(TlsServerOption
 struct TlsClientContext::Impl {
   ContextPtr context;
   bool verify = true;
+  std::string identity;
 };
 
 TlsClientContext::TlsClientContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TlsClientContext::~TlsClientContext() = default;
 ssl_ctx_st* TlsClientContext::raw() const noexcept { return impl_->context.get(); }
 bool TlsClientContext::verify() const noexcept { return impl_->verify; }
+const std::string& TlsClientContext::identity() const noexcept { return impl_->identity; }
 
 Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::make(TlsClientOptions options) {
   auto impl = std::make_unique<Impl>();
@@ -224,6 +259,8 @@ Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::make(TlsClient
     }
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
   }
+  const auto trusted = sha256((options.verify ? "verify" : "any") + ('\0' + options.ca_pem));
+  impl->identity.assign(trusted.begin(), trusted.end());
   return std::make_shared<const TlsClientContext>(std::move(impl));
 }
 

@@ -30,13 +30,15 @@ struct TicketKeys {
   static std::shared_ptr<const TicketKeys> rotated(const TicketKeys* old, size_t kept_max = 3);
 };
 
-// A certificate chain and its key, read and checked: the key matches, the chain parses. Immutable; any
-// thread.
+// A certificate chain and its key, read and checked: the chain parses, the key matches, and a client can
+// accept it: neither weak nor for other purposes. Whether its time has come is left to the caller. Immutable;
+// any thread.
 class Certificate {
  public:
   // PEM. Errors: invalid_data with a detail such as "the key does not belong to the certificate".
   static Result<std::shared_ptr<const Certificate>> read(const std::string& chain_pem,
                                                          const std::string& key_pem);
+  Wall not_before() const noexcept;
   Wall not_after() const noexcept;
   const std::vector<std::string>& names()
       const noexcept;  // DNS names of the SAN, lower case, "*.x" as it stands
@@ -53,7 +55,8 @@ enum class ClientCertificates : uint8_t { off, optional, required };
 
 struct TlsServerOptions {
   std::vector<std::shared_ptr<const Certificate>>
-      certificates;  // the first serves a client without a known name
+      certificates;  // by name; of several for one name the best that the client can check; the first serves
+                     // a client without a known name
   bool tls13_only = false;
   bool http2 = true;  // h2 is chosen if the client offers it (ALPN), before http/1.1
   ClientCertificates client_certificates = ClientCertificates::off;
@@ -84,6 +87,8 @@ class TlsClientContext {
   static Result<std::shared_ptr<const TlsClientContext>> make(TlsClientOptions options);
   ssl_ctx_st* raw() const noexcept;
   bool verify() const noexcept;
+  // Equal for equal options, the authorities' text included: a key for what connects with them.
+  const std::string& identity() const noexcept;
   struct Impl;
   explicit TlsClientContext(std::unique_ptr<Impl> impl);
   ~TlsClientContext();

@@ -24,14 +24,18 @@ using KeyPtr = std::unique_ptr<EVP_PKEY, SslDeleter<EVP_PKEY_free>>;
 using BioPtr = std::unique_ptr<BIO, SslDeleter<BIO_free>>;
 using ContextPtr = std::unique_ptr<SSL_CTX, SslDeleter<SSL_CTX_free>>;
 using SslPtr = std::unique_ptr<SSL, SslDeleter<SSL_free>>;
+using PurposesPtr = std::unique_ptr<EXTENDED_KEY_USAGE, SslDeleter<EXTENDED_KEY_USAGE_free>>;
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, SslDeleter<GENERAL_NAMES_free>>;
 
 struct Certificate::Impl {
   std::vector<X509Ptr> chain;  // the leaf first
   KeyPtr key;
   std::vector<std::string> names;
-  Wall not_after{};
+  Wall not_before{}, not_after{};
 };
+
+// True if whoever sent this hello can check a signature made with the key.
+bool can_check(const SSL_CLIENT_HELLO& hello, const EVP_PKEY& key);
 
 // Reads all certificates of a PEM text; empty if there is none or one is broken.
 std::vector<X509Ptr> read_certificates(const std::string& pem);

@@ -93,21 +93,32 @@ void Generation::prepare_listeners(Background* background,
   for (const config::Listener& listener : model_->listeners) {
     ListenerPlan plan{listener, nullptr};
     if (listener.tls) {
+      plan.tls = std::make_shared<Live<TlsMaterial>>();
+      if (background != nullptr) watch_tls(plan, *background);  // first: a change meanwhile is not missed
       std::optional<TlsMaterial> material = read_tls(listener, tickets, problems);
       if (!material) continue;
-      plan.tls = std::make_shared<Live<TlsMaterial>>();
       plan.tls->publish(std::make_shared<const TlsMaterial>(std::move(*material)));
     }
-    listeners_.push_back(plan);
-    if (background == nullptr || !listener.tls) continue;
-    auto again = [plan, tickets] { reload_tls(plan, tickets); };
-    for (const config::CertificateFiles& files : listener.tls->certificates) {
-      handles_.push_back(background->watch(files.cert.resolved, again));
-      handles_.push_back(background->watch(files.key.resolved, again));
-    }
-    const config::FilePath& ca = listener.tls->client_certificates.ca;
-    if (!ca.empty()) handles_.push_back(background->watch(ca.resolved, again));
+    listeners_.push_back(std::move(plan));
   }
+}
+
+// Each pair by itself, so that a broken one does not keep the others from being renewed.
+void Generation::watch_tls(const ListenerPlan& plan, Background& background) {
+  const auto watch = [&](const config::FilePath& file, std::function<bool()> again) {
+    handles_.push_back(background.watch(file.resolved, [&background, again = std::move(again)] {
+      background.count_reload("certificate", again());
+    }));
+  };
+  const config::ListenerTls& tls = *plan.config.tls;
+  for (size_t i = 0; i < tls.certificates.size(); ++i) {
+    const auto again = [plan, i] { return reload_certificate(plan, i); };
+    watch(tls.certificates[i].cert, again);
+    watch(tls.certificates[i].key, again);
+  }
+  const config::ClientCertificates& clients = tls.client_certificates;
+  if (clients.mode != config::ClientCertificateMode::off)
+    watch(clients.ca, [plan] { return reload_client_ca(plan); });
 }
 
 http::ServerLimits Generation::server_limits() const noexcept {

@@ -41,6 +41,7 @@ class Generation {
   void prepare_plugins(Cache& process, Background* background, config::Problems& problems);
   void prepare_listeners(Background* background, std::shared_ptr<const Live<net::TicketKeys>> tickets,
                          config::Problems& problems);
+  void watch_tls(const ListenerPlan& plan, Background& background);
 
   std::string path_;
   std::string directory_;

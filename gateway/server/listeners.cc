@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "gateway/base/units.h"
 #include "gateway/config/address.h"
 #include "gateway/config/yaml.h"
 #include "gateway/net/listener.h"
@@ -67,6 +68,63 @@ Result<BoundListener> bind_listener(const config::Listener& listener, size_t wor
   return bound;
 }
 
+namespace {
+
+// One that is not valid at this moment may be so soon, or be all there is: it is served, and told.
+void tell_if_not_valid(const net::Certificate& certificate, const config::Listener& listener,
+                       const config::CertificateFiles& files) {
+  const Wall now = wall_now();
+  if (now >= certificate.not_before() && now < certificate.not_after()) return;
+  const bool early = now < certificate.not_before();
+  observe::log(
+      observe::Level::warn, early ? "certificate_not_yet_valid" : "certificate_expired",
+      {{"listener", listener.name},
+       {"cert", files.cert.shown},
+       {early ? "from" : "until", date_time_ms(early ? certificate.not_before() : certificate.not_after())}});
+}
+
+std::shared_ptr<const net::Certificate> read_certificate(const config::Listener& listener,
+                                                         const config::CertificateFiles& files,
+                                                         config::Problems& problems) {
+  auto chain = read_pem(files.cert, "certificate", problems, listener);
+  auto key = read_pem(files.key, "key", problems, listener);
+  if (!chain || !key) return nullptr;
+  auto certificate = net::Certificate::read(*chain, *key);
+  if (!certificate) {
+    problems.add(listener.mark, fmt::format("listener {}: {} with {}: {}", listener.name, files.cert.shown,
+                                            files.key.shown, certificate.error().detail));
+    return nullptr;
+  }
+  tell_if_not_valid(**certificate, listener, files);
+  return std::move(*certificate);
+}
+
+bool can_serve(const TlsMaterial& material, const config::Listener& listener, config::Problems& problems) {
+  const auto context = net::TlsServerContext::make(material);
+  if (!context)
+    problems.add(listener.mark, fmt::format("listener {}: {}", listener.name, context.error().detail));
+  return context.has_value();
+}
+
+// read: from the files, into the copy of what is served; false, with problems, if they are no good.
+template <class Read>
+bool reload_part(const ListenerPlan& plan, const config::FilePath& file, Read read) {
+  config::Problems problems;
+  TlsMaterial next = *plan.tls->load();
+  const bool good = read(next, problems) && can_serve(next, plan.config, problems);
+  if (good) {
+    plan.tls->publish(std::make_shared<const TlsMaterial>(std::move(next)));
+    observe::log(observe::Level::info, "certificate_reloaded",
+                 {{"listener", plan.config.name}, {"file", file.shown}});
+  } else {
+    observe::log(observe::Level::error, "certificate_reload_failed",
+                 {{"listener", plan.config.name}, {"file", file.shown}, {"detail", problems.text()}});
+  }
+  return good;
+}
+
+}  // namespace
+
 std::optional<TlsMaterial> read_tls(const config::Listener& listener,
                                     std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                     config::Problems& problems) {
@@ -75,16 +133,8 @@ std::optional<TlsMaterial> read_tls(const config::Listener& listener,
   material.http2 = listener.tls->http2;
   material.tls13_only = listener.tls->min_version == config::TlsVersion::tls13;
   for (const config::CertificateFiles& files : listener.tls->certificates) {
-    auto chain = read_pem(files.cert, "certificate", problems, listener);
-    auto key = read_pem(files.key, "key", problems, listener);
-    if (!chain || !key) return std::nullopt;
-    auto certificate = net::Certificate::read(*chain, *key);
-    if (!certificate) {
-      problems.add(listener.mark, fmt::format("listener {}: {} with {}: {}", listener.name, files.cert.shown,
-                                              files.key.shown, certificate.error().detail));
-      return std::nullopt;
-    }
-    material.certificates.push_back(std::move(*certificate));
+    material.certificates.push_back(read_certificate(listener, files, problems));
+    if (material.certificates.back() == nullptr) return std::nullopt;
   }
   const config::ClientCertificates& clients = listener.tls->client_certificates;
   material.client_certificates = static_cast<net::ClientCertificates>(clients.mode);
@@ -93,22 +143,25 @@ std::optional<TlsMaterial> read_tls(const config::Listener& listener,
     if (!ca) return std::nullopt;
     material.client_ca_pem = std::move(*ca);
   }
-  auto context = net::TlsServerContext::make(material);
-  if (context) return material;
-  problems.add(listener.mark, fmt::format("listener {}: {}", listener.name, context.error().detail));
-  return std::nullopt;
+  if (!can_serve(material, listener, problems)) return std::nullopt;
+  return material;
 }
 
-void reload_tls(const ListenerPlan& plan, std::shared_ptr<const Live<net::TicketKeys>> tickets) {
-  config::Problems problems;
-  std::optional<TlsMaterial> material = read_tls(plan.config, std::move(tickets), problems);
-  if (!material) {
-    observe::log(observe::Level::error, "certificate_reload_failed",
-                 {{"listener", plan.config.name}, {"detail", problems.text()}});
-    return;
-  }
-  plan.tls->publish(std::make_shared<const TlsMaterial>(std::move(*material)));
-  observe::log(observe::Level::info, "certificate_reloaded", {{"listener", plan.config.name}});
+bool reload_certificate(const ListenerPlan& plan, size_t number) {
+  const config::CertificateFiles& files = plan.config.tls->certificates[number];
+  return reload_part(plan, files.cert, [&](TlsMaterial& next, config::Problems& problems) {
+    next.certificates[number] = read_certificate(plan.config, files, problems);
+    return next.certificates[number] != nullptr;
+  });
+}
+
+bool reload_client_ca(const ListenerPlan& plan) {
+  const config::FilePath& ca = plan.config.tls->client_certificates.ca;
+  return reload_part(plan, ca, [&](TlsMaterial& next, config::Problems& problems) {
+    auto pem = read_pem(ca, "client_certificates.ca", problems, plan.config);
+    if (pem) next.client_ca_pem = std::move(*pem);
+    return pem.has_value();
+  });
 }
 
 }  // namespace sallyport::server

@@ -50,8 +50,10 @@ std::optional<TlsMaterial> read_tls(const config::Listener& listener,
                                     std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                     config::Problems& problems);
 
-// After a file of it has changed: reads it again and publishes it; what is wrong is logged, and what was
-// served so far stays.
-void reload_tls(const ListenerPlan& plan, std::shared_ptr<const Live<net::TicketKeys>> tickets);
+// After a file has changed: reads that certificate, by its place in the config, or the authorities of
+// clients, again and publishes it beside what else is served. What is wrong is logged, and what was served so
+// far stays; false then.
+bool reload_certificate(const ListenerPlan& plan, size_t number);
+bool reload_client_ca(const ListenerPlan& plan);
 
 }  // namespace sallyport::server

@@ -1,0 +1,134 @@
+// Certificates: which one a client gets, how they are renewed, and which are refused.
+#include <doctest/doctest.h>
+
+#include "tests/support/gateway.h"
+
+using namespace sallyport::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string route =
+    "routes:\n  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n";
+
+// A self-signed NAME.crt with NAME.key for a host; more: further arguments of `openssl req`.
+void make(const TempDir& dir, const std::string& name, const std::string& host,
+          const std::vector<std::string>& more = {"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"}) {
+  std::vector<std::string> command = {"openssl", "req",
+                                      "-x509",   "-nodes",
+                                      "-days",   "30",
+                                      "-subj",   "/CN=" + name,
+                                      "-addext", "subjectAltName=DNS:" + host,
+                                      "-keyout", dir.path("new.key"),
+                                      "-out",    dir.path("new.crt")};
+  command.insert(command.end(), more.begin(), more.end());
+  REQUIRE(run(command).status == 0);
+  dir.write(name + ".key", dir.read("new.key"));
+  dir.write(name + ".crt", dir.read("new.crt"));
+}
+
+GatewayOptions with(const std::string& one, const std::string& other) {
+  return {.edge_tls = "certificates: [ { cert: " + one + ".crt, key: " + one + ".key }, { cert: " + other +
+                      ".crt, key: " + other + ".key } ]"};
+}
+
+// How the server has signed, for a client that can check these signatures only.
+std::string signature_for(const Gateway& gateway, const std::string& algorithms) {
+  const std::string out = run({"sh", "-c",
+                               "openssl s_client -connect 127.0.0.1:" + std::to_string(gateway.port()) +
+                                   " -servername api.test -sigalgs " + algorithms + " </dev/null 2>&1"})
+                              .out;
+  const size_t at = out.find("Peer signature type: ");
+  return at == out.npos ? "" : out.substr(at + 21, out.find('\n', at) - at - 21);
+}
+
+}  // namespace
+
+TEST_CASE("of an RSA and an ECDSA certificate for one name a client gets the one that it can check") {
+  Gateway gateway(
+      route,
+      [](const TempDir& dir) {
+        make(dir, "rsa", "api.test", {"-newkey", "rsa:2048"});
+        make(dir, "ecdsa", "api.test");
+      },
+      with("rsa", "ecdsa"));
+  CHECK(gateway.connect({.server_name = "api.test"})->certificate_name() == "ecdsa");
+  CHECK(gateway.connect({.server_name = "api.test", .max_version = "1.2"})->certificate_name() == "ecdsa");
+  CHECK(signature_for(gateway, "RSA-PSS+SHA256") == "RSA-PSS");
+  CHECK(signature_for(gateway, "RSA+SHA256 -tls1_2") == "RSA");
+  CHECK(signature_for(gateway, "ECDSA+SHA256") == "ECDSA");
+  CHECK(signature_for(gateway, "RSA-PSS+SHA256:ECDSA+SHA256 -tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256") ==
+        "RSA-PSS");
+}
+
+TEST_CASE("a certificate that is broken on disk does not keep the others from being renewed") {
+  Gateway gateway(
+      route,
+      [](const TempDir& dir) {
+        make(dir, "a", "a.test");
+        make(dir, "b", "b.test");
+      },
+      with("a", "b"));
+  gateway.dir().write("a.crt", "nonsense");
+  CHECK(gateway.has_metric(R"(sallyport_file_reloads_total{kind="certificate",result="failure"} 1)"));
+  CHECK(gateway.errors().find("certificate_reload_failed listener=edge file=a.crt") != std::string::npos);
+  const TempDir fresh;
+  make(fresh, "renewed", "b.test");
+  gateway.dir().write("b.key", fresh.read("renewed.key"));
+  gateway.dir().write("b.crt", fresh.read("renewed.crt"));
+  CHECK(eventually(
+      [&] { return gateway.connect({.server_name = "b.test"})->certificate_name() == "renewed"; }));
+  CHECK(gateway.connect({.server_name = "a.test"})->certificate_name() == "a");
+}
+
+TEST_CASE("a certificate that no client would accept is refused, one whose time is over is told") {
+  TempDir dir;
+  const auto checked = [&](const std::string& name, const std::vector<std::string>& more) {
+    make(dir, name, "api.test", more);
+    return run({binary(), "check",
+                dir.write("gateway.yaml",
+                          "version: 1\nlisteners: [ { name: edge, address: \"127.0.0.1:0\", tls: { "
+                          "certificates: [ { cert: " +
+                              name + ".crt, key: " + name + ".key } ] } } ]\n" + route)});
+  };
+  const std::vector<std::string> ec = {"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"};
+  const auto with_more = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), ec.begin(), ec.end());
+    return more;
+  };
+  CHECK(checked("good", ec).status == 0);
+  CHECK(checked("server", with_more({"-addext", "extendedKeyUsage=serverAuth,clientAuth"})).status == 0);
+  const Finished client = checked("client", with_more({"-addext", "extendedKeyUsage=clientAuth"}));
+  CHECK(client.status == 78);
+  CHECK(client.err.find("client.crt with client.key: the certificate is not for servers") !=
+        std::string::npos);
+  CHECK(checked("weak", {"-newkey", "rsa:1024"}).err.find("the RSA key of 1024 bits is too weak") !=
+        std::string::npos);
+  CHECK(checked("old", with_more({"-sha1"})).err.find("is signed with SHA-1") != std::string::npos);
+}
+
+TEST_CASE("a certificate whose time is over is served, and told; metrics tell of those in force") {
+  Gateway gateway(
+      route,
+      [](const TempDir& dir) {
+        make(dir, "a", "a.test");
+        make(dir, "b", "b.test");
+      },
+      with("a", "b"));
+  const auto expiry = [&](const std::string& name) {
+    return gateway.admin("/metrics")
+               .body.find("sallyport_certificate_expiry_timestamp_seconds{listener=\"edge\",name=\"" + name +
+                          "\"}") != std::string::npos;
+  };
+  CHECK((expiry("a.test") && expiry("b.test")));
+  const TempDir fresh;
+  make(fresh, "next", "next.test");
+  gateway.advance(24h * 31);
+  gateway.dir().write("b.key", fresh.read("next.key"));
+  gateway.dir().write("b.crt", fresh.read("next.crt"));
+  CHECK(eventually([&] {
+    return gateway.errors().find("certificate_expired listener=edge cert=b.crt") != std::string::npos;
+  }));
+  CHECK(eventually([&] { return expiry("next.test"); }));
+  CHECK((expiry("a.test") && !expiry("b.test")));
+}
