@@ -36,4 +36,9 @@ Result<RedisOptions> redis_options(const std::string& name, const config::Store&
   return options;
 }
 
+std::string identity(const RedisOptions& options) {
+  return (options.password == nullptr ? "" : *options.password) + '\n' +
+         (options.tls.context == nullptr ? "" : options.tls.context->identity());
+}
+
 }  // namespace sallyport::store

@@ -13,7 +13,16 @@
 namespace sallyport::upstream {
 namespace {
 
-Result<std::shared_ptr<const net::TlsClientContext>> tls_for(const config::ClientTls& tls) {
+// Made once a config, where it is checked: the workers read no file.
+struct Trust {
+  std::shared_ptr<const net::TlsClientContext> context;
+};
+
+Result<std::shared_ptr<const net::TlsClientContext>> tls_for(const std::string& name,
+                                                             const config::ClientTls& tls,
+                                                             Cache& generation) {
+  const std::string key = "upstream.trust." + name;
+  if (const auto made = generation.find<Trust>(key)) return made->context;
   net::TlsClientOptions options;
   options.verify = tls.verify;
   if (!tls.ca.empty()) {
@@ -21,12 +30,15 @@ Result<std::shared_ptr<const net::TlsClientContext>> tls_for(const config::Clien
     if (!pem) return std::unexpected(std::move(pem.error()));
     options.ca_pem = std::move(*pem);
   }
-  return net::TlsClientContext::make(std::move(options));
+  auto context = net::TlsClientContext::make(std::move(options));
+  if (!context) return context;
+  return generation.get<Trust>(key, [&] { return std::make_shared<Trust>(std::move(*context)); })->context;
 }
 
 // An upstream of the config as a cluster's options; nothing, with problems, if something is wrong with it.
 std::optional<ClusterOptions> options_for(const std::string& name, const config::Upstream& block,
-                                          config::Problems& problems) {
+                                          Setup& setup) {
+  config::Problems& problems = setup.problems;
   ClusterOptions options;
   options.name = name;
   bool tls = false;
@@ -41,7 +53,7 @@ std::optional<ClusterOptions> options_for(const std::string& name, const config:
   }
   if (options.targets.empty()) return std::nullopt;  // load has said so
   if (tls) {
-    auto context = tls_for(block.tls);
+    auto context = tls_for(name, block.tls, setup.generation);
     if (!context) {
       problems.add(block.mark, fmt::format("upstream {}: {}", name, context.error().detail));
       return std::nullopt;
@@ -71,18 +83,19 @@ std::shared_ptr<Cluster> find_cluster(const std::string& name, config::Reader& r
     return nullptr;
   }
   if (setup.checking()) return nullptr;
-  const std::string key = fmt::format("upstream.{}\n{}", name, config::yaml_of(*block));
-  auto cluster = setup.worker.get<Cluster>(key, [&]() -> std::shared_ptr<Cluster> {
-    auto options = options_for(name, *block, setup.problems);
-    if (!options) return nullptr;
-    return std::make_shared<Cluster>(*setup.loop, setup.metrics, std::move(*options));
-  });
-  if (cluster == nullptr) reader.refuse();
-  return cluster;
+  auto options = options_for(name, *block, setup);
+  if (!options) {
+    reader.refuse();
+    return nullptr;
+  }
+  const std::string key = fmt::format("upstream.{}\n{}{}", name, config::yaml_of(*block),
+                                      options->tls == nullptr ? "" : options->tls->identity());
+  return setup.worker.get<Cluster>(
+      key, [&] { return std::make_shared<Cluster>(*setup.loop, setup.metrics, std::move(*options)); });
 }
 
 void check_upstreams(Setup& setup) {
-  for (const auto& [name, block] : setup.model.upstreams) options_for(name, block, setup.problems);
+  for (const auto& [name, block] : setup.model.upstreams) options_for(name, block, setup);
 }
 
 }  // namespace sallyport::upstream

@@ -151,15 +151,21 @@ class Limit final : public Policy {
 // Null, and the reader is told, if it cannot be had; also while the config is only checked.
 std::shared_ptr<Shared> shared_for(const std::string& name, config::Reader& reader, Setup& setup) {
   const config::Store& block = *setup.model.store(name);
-  auto options = store::redis_options(name, block);
-  if (!options) {
-    reader.error_at(block.mark, fmt::format("store {}: {}", name, options.error().detail));
-    return nullptr;
-  }
-  if (setup.checking()) return nullptr;
-  return setup.worker.get<Shared>(fmt::format("limit.store.{}\n{}", name, config::yaml_of(block)), [&] {
+  // Made once a config, where it is checked: the workers read no file.
+  const auto options = setup.generation.get<store::RedisOptions>(
+      "limit.store." + name, [&]() -> std::shared_ptr<store::RedisOptions> {
+        auto made = store::redis_options(name, block);
+        if (made) return std::make_shared<store::RedisOptions>(std::move(*made));
+        reader.error_at(block.mark, fmt::format("store {}: {}", name, made.error().detail));
+        return nullptr;
+      });
+  if (options == nullptr) reader.refuse();
+  if (options == nullptr || setup.checking()) return nullptr;
+  const std::string key =
+      fmt::format("limit.store.{}\n{}{}", name, config::yaml_of(block), store::identity(*options));
+  return setup.worker.get<Shared>(key, [&] {
     auto shared = std::make_shared<Shared>();
-    shared->redis = std::make_shared<store::RedisClient>(*setup.loop, setup.metrics, std::move(*options));
+    shared->redis = std::make_shared<store::RedisClient>(*setup.loop, setup.metrics, *options);
     return shared;
   });
 }

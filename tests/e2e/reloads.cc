@@ -111,3 +111,21 @@ TEST_CASE(
     }));
   }
 }
+
+TEST_CASE("an authority that is taken from its file is not trusted after a reload, nor are its connections") {
+  Gateway backend(respond("secret"));
+  const auto authority = [](const TempDir& dir, const std::string& name) {
+    dir.write("ca.pem", certificates().read(name));
+  };
+  Gateway gateway("upstreams: { web: { targets: [\"https://127.0.0.1:" + std::to_string(backend.port()) +
+                      "\"], tls: { ca: ca.pem, server_name: api.test } } }\nroutes:\n"
+                      "  - { name: x, match: { path: /x }, authenticate: public, forward: { to: web } }\n",
+                  [&](const TempDir& dir) { authority(dir, "tls.crt"); });
+  CHECK(gateway.ask(get("/x")).body == "secret");
+  authority(gateway.dir(), "other.crt");
+  gateway.reload();
+  CHECK(eventually([&] { return gateway.ask(get("/x")).status == 503; }));
+  authority(gateway.dir(), "tls.crt");
+  gateway.reload();
+  CHECK(eventually([&] { return gateway.ask(get("/x")).body == "secret"; }));
+}

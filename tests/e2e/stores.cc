@@ -266,4 +266,18 @@ TEST_CASE("a real Redis that becomes a replica, is full, or lets no script run, 
   }
   CHECK(gateway.errors().find("store_connected") != std::string::npos);
   CHECK_FALSE(gateway.has_metric("sallyport_store_failures_total{store=\"shared\"} 0"));
+
+TEST_CASE("a reload takes the new password of a store from the same file") {
+  Redis redis;
+  redis.command({"CONFIG", "SET", "requirepass", "right"});
+  std::string config = redis_limit(redis, "deny");
+  config.insert(config.find(", timeout: 2s"), ", password: \"file:password\"");
+  Gateway gateway(config, [](const TempDir& dir) { dir.write("password", "right\n"); });
+  CHECK(eventually([&] { return gateway.ask(get("/x")).status != 503; }));
+  gateway.dir().write("password", "wrong\n");
+  gateway.reload();
+  CHECK(eventually([&] { return gateway.ask(get("/x")).status == 503; }));
+  gateway.dir().write("password", "right\n");
+  gateway.reload();
+  CHECK(eventually([&] { return gateway.ask(get("/x")).status != 503; }));
 }
