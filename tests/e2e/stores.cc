@@ -266,6 +266,7 @@ TEST_CASE("a real Redis that becomes a replica, is full, or lets no script run, 
   }
   CHECK(gateway.errors().find("store_connected") != std::string::npos);
   CHECK_FALSE(gateway.has_metric("sallyport_store_failures_total{store=\"shared\"} 0"));
+}
 
 TEST_CASE("a reload takes the new password of a store from the same file") {
   Redis redis;
