@@ -160,6 +160,16 @@ class Mutator {
   std::vector<std::string> lines_;
 };
 
+// What a worker makes of it; with a Redis it would connect.
+void build(const std::shared_ptr<server::Generation>& generation) {
+  if (!generation->model().stores.redis.empty()) return;
+  Loop loop;
+  Cache process, worker;
+  observe::Metrics metrics;
+  const auto world = server::build_world(generation, {0, loop, process, worker, metrics, nullptr});
+  REQUIRE(world->all.size() == generation->model().routes.size());
+}
+
 }  // namespace
 
 TEST_CASE("every config of conf/ is good as it stands") {
@@ -188,6 +198,7 @@ TEST_CASE("a config that is broken in any way is refused with a reason, or is go
       REQUIRE((checked.generation == nullptr) == !checked.problems.empty());
       if (checked.generation == nullptr) continue;
       ++good;
+      build(checked.generation);
       // What is in force is shown, and shown it means the same.
       const std::string shown = server::effective_config(*checked.generation);
       const test::Checked again = Conf::check(shown, file.directory);
