@@ -21,8 +21,8 @@ bool is_plain(Slice s) noexcept {
   return odd == 0;
 }
 
-// Writes into a bounded space; once something did not fit, nothing more is written. The openings are literals
-// such as ,"name":" and are copied as constants.
+// Writes into a bounded space; once something did not fit, the line has no length and is lost whole. The
+// openings are literals such as ,"name":" and are copied as constants.
 class Out {
  public:
   Out(char* at, size_t room) noexcept : begin_(at), at_(at), end_(at + room) {}
