@@ -1,10 +1,8 @@
-// Event, WaitUntil and BoundedQueue: how tasks of one worker wait for each other. One thread; no locks.
+// Event and WaitUntil: how tasks of one worker wait for each other. One thread; no locks.
 #pragma once
 
 #include <coroutine>
 #include <cstddef>
-#include <deque>
-#include <optional>
 #include <utility>
 
 #include "gateway/async/timer.h"
@@ -94,38 +92,6 @@ class WaitSlot {
 
  private:
   WaitUntil*& slot_;
-};
-
-// A queue between tasks of one worker, with a limit: push says no when it is full.
-template <class T>
-class BoundedQueue {
- public:
-  explicit BoundedQueue(size_t max) noexcept : max_(max) {}
-
-  bool push(T item) {
-    if (items_.size() >= max_) return false;
-    items_.push_back(std::move(item));
-    filled_.wake();
-    return true;
-  }
-  std::optional<T> try_pop() {
-    if (items_.empty()) return std::nullopt;
-    std::optional<T> item(std::move(items_.front()));
-    items_.pop_front();
-    return item;
-  }
-  Task<T> pop() {
-    while (items_.empty()) co_await filled_.wait();
-    T item = std::move(items_.front());
-    items_.pop_front();
-    co_return item;
-  }
-  size_t size() const noexcept { return items_.size(); }
-
- private:
-  size_t max_;
-  std::deque<T> items_;
-  Event filled_;
 };
 
 }  // namespace sallyport

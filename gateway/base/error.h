@@ -74,7 +74,4 @@ inline std::unexpected<Error> fail(Code code, std::string_view reason, std::stri
 
 Side side_of(Code code) noexcept;
 
-// True if the same request may succeed at another time or on another connection.
-bool may_retry(Code code) noexcept;
-
 }  // namespace sallyport

@@ -37,6 +37,4 @@ bool Pattern::matches(std::string_view text) const {
   return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), impl_->expression);
 }
 
-const std::string& Pattern::expression() const { return impl_->expression.pattern(); }
-
 }  // namespace sallyport

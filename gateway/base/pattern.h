@@ -19,7 +19,6 @@ class Pattern {
 
   // True if the expression matches anywhere in text (UTF-8), as JSON Schema's `pattern` asks.
   bool matches(std::string_view text) const;
-  const std::string& expression() const;
 
  private:
   struct Impl;

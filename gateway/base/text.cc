@@ -31,9 +31,8 @@ constexpr auto hex_pairs = [] {
 }();
 
 constexpr auto url_decoding = decoding_of(url_alphabet);
-constexpr auto plain_decoding = decoding_of(plain_alphabet);
 
-std::string encode64(std::string_view bytes, std::string_view alphabet, bool padded) {
+std::string encode64(std::string_view bytes, std::string_view alphabet) {
   std::string out;
   out.reserve((bytes.size() + 2) / 3 * 4);
   size_t i = 0;
@@ -49,7 +48,7 @@ std::string encode64(std::string_view bytes, std::string_view alphabet, bool pad
     out += alphabet[v >> 18 & 63];
     out += alphabet[v >> 12 & 63];
     if (left == 2) out += alphabet[v >> 6 & 63];
-    if (padded) out.append(3 - left, '=');
+    out.append(3 - left, '=');
   }
   return out;
 }
@@ -217,15 +216,8 @@ bool unhex(std::string_view digits, std::span<uint8_t> out) noexcept {
   return true;
 }
 
-std::string base64url(std::string_view bytes) { return encode64(bytes, url_alphabet, false); }
 std::optional<std::string> base64url_decode(std::string_view text) { return decode64(text, url_decoding); }
-std::string base64(std::string_view bytes) { return encode64(bytes, plain_alphabet, true); }
-
-std::optional<std::string> base64_decode(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
-  return decode64(text, plain_decoding);
-}
+std::string base64(std::string_view bytes) { return encode64(bytes, plain_alphabet); }
 
 size_t utf8_sequence(std::string_view s) noexcept {
   const auto byte = [&](size_t i) { return i < s.size() ? static_cast<uint8_t>(s[i]) : uint8_t{0}; };

@@ -55,12 +55,10 @@ std::string hex(std::string_view bytes);
 // False unless they are exactly the digits of the bytes asked for.
 bool unhex(std::string_view digits, std::span<uint8_t> out) noexcept;
 
-// RFC 4648 section 5, without padding; decode refuses padding, other characters and non-zero trailing bits.
-std::string base64url(std::string_view bytes);
+// RFC 4648 section 5, without padding; padding, other characters and non-zero trailing bits are refused.
 std::optional<std::string> base64url_decode(std::string_view text);
 // RFC 4648 section 4, with padding.
 std::string base64(std::string_view bytes);
-std::optional<std::string> base64_decode(std::string_view text);
 
 bool is_utf8(std::string_view s) noexcept;  // RFC 3629: no surrogates, no overlong forms
 // The length of the UTF-8 sequence at the front (RFC 3629 section 4); 0 if there is none, or not a whole one.

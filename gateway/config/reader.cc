@@ -114,40 +114,14 @@ void Reader::value(uint64_t& out) {
   }
 }
 
-namespace {
-
-template <class T>
-void narrow(Reader& reader, T& out) {
+void Reader::value(uint32_t& out) {
   uint64_t wide = out;
-  reader.value(wide);
-  if (wide <= std::numeric_limits<T>::max()) {
-    out = static_cast<T>(wide);
-  } else {
-    reader.error(fmt::format("{}: {} is more than {}", text::printable(reader.path()), wide,
-                             std::numeric_limits<T>::max()));
+  value(wide);
+  if (wide > std::numeric_limits<uint32_t>::max()) {
+    return error(fmt::format("{}: {} is more than {}", text::printable(path_), wide,
+                             std::numeric_limits<uint32_t>::max()));
   }
-}
-
-}  // namespace
-
-void Reader::value(uint32_t& out) { narrow(*this, out); }
-void Reader::value(uint16_t& out) { narrow(*this, out); }
-
-void Reader::value(int64_t& out) {
-  if (!expect(Node::Kind::integer)) return;
-  const bool negative = node_->text.starts_with('-');
-  std::string_view digits = node_->text;
-  if (negative || digits.starts_with('+')) digits.remove_prefix(1);
-  const auto number = text::parse_decimal(digits);
-  constexpr auto most = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-  if (!number || *number > most)
-    return error(fmt::format("{}: this number is too large", text::printable(path_)));
-  out = negative ? -static_cast<int64_t>(*number) : static_cast<int64_t>(*number);
-}
-
-void Reader::value(double& out) {
-  if (node_->kind != Node::Kind::integer && !expect(Node::Kind::number)) return;
-  out = std::strtod(node_->text.c_str(), nullptr);
+  out = static_cast<uint32_t>(wide);
 }
 
 void Reader::value(Duration& out) {

@@ -109,9 +109,6 @@ class Reader {
   void value(std::string& out);
   void value(uint64_t& out);
   void value(uint32_t& out);
-  void value(uint16_t& out);
-  void value(int64_t& out);
-  void value(double& out);
   void value(Duration& out);
   void value(Bytes& out);
   void value(Rate& out);
@@ -207,9 +204,6 @@ class Writer {
   void value(const std::string& v);
   void value(const uint64_t& v);
   void value(const uint32_t& v) { value(static_cast<uint64_t>(v)); }
-  void value(const uint16_t& v) { value(static_cast<uint64_t>(v)); }
-  void value(const int64_t& v);
-  void value(const double& v);
   void value(const Duration& v);
   void value(const Bytes& v);
   void value(const Rate& v);

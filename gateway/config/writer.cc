@@ -162,8 +162,6 @@ void Writer::text_value(std::string_view v) { place() = scalar(Node::Kind::strin
 void Writer::value(const bool& v) { place() = scalar(Node::Kind::boolean, v ? "true" : "false"); }
 void Writer::value(const std::string& v) { text_value(v); }
 void Writer::value(const uint64_t& v) { place() = scalar(Node::Kind::integer, std::to_string(v)); }
-void Writer::value(const int64_t& v) { place() = scalar(Node::Kind::integer, std::to_string(v)); }
-void Writer::value(const double& v) { place() = scalar(Node::Kind::number, fmt::format("{}", v)); }
 void Writer::value(const Duration& v) { text_value(sallyport::to_string(v)); }
 void Writer::value(const Bytes& v) { text_value(sallyport::to_string(v)); }
 void Writer::value(const Rate& v) { text_value(sallyport::to_string(v)); }

@@ -137,8 +137,6 @@ void refuse_call(Exchange& x, Grpc code, Slice detail) {
 
 }  // namespace
 
-int status_of(Code code) noexcept { return answer_for(code).status; }
-
 void write_problem(Exchange& x, const Error& error, const Refusal* refusal) {
   const Answer answer = answer_for(error.code);
   x.release_held();

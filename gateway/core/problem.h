@@ -8,8 +8,6 @@ namespace sallyport {
 class Exchange;
 struct Refusal;
 
-// The status a client sees for a code; 0 if nobody is left to answer.
-int status_of(Code code) noexcept;
 // Makes x.response the problem document for the error; the refusal's headers and violations go with it, if
 // there is one.
 void write_problem(Exchange& x, const Error& error, const Refusal* refusal);

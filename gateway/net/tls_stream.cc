@@ -120,22 +120,6 @@ std::string TlsStream::protocol() const {
   return {reinterpret_cast<const char*>(name), size};
 }
 
-std::string TlsStream::server_name() const {
-  const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
-  return name == nullptr ? "" : name;
-}
-
-std::string TlsStream::peer_name() const {
-  const X509Ptr certificate(SSL_get_peer_certificate(ssl_));
-  if (certificate == nullptr) return {};
-  X509_NAME* subject = X509_get_subject_name(certificate.get());
-  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  if (at < 0) return {};
-  const ASN1_STRING* name = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
-  return text::printable({reinterpret_cast<const char*>(ASN1_STRING_get0_data(name)),
-                          static_cast<size_t>(ASN1_STRING_length(name))});
-}
-
 int TlsStream::take_ciphertext(char* to, int most) noexcept {
   const size_t count = std::min(arrived_.size(), static_cast<size_t>(most));
   if (count > 0) std::memcpy(to, arrived_.data(), count);

@@ -38,10 +38,7 @@ class TlsStream final : public Stream, private SocketOwner {
   // After the handshake.
   std::string version() const;  // "TLSv1.3"
   bool resumed() const noexcept;
-  std::string protocol() const;     // what ALPN chose (RFC 7301); empty without
-  std::string server_name() const;  // the SNI that the client sent or sends; empty without
-  // The common name of the peer's certificate, printable; empty if it showed none, or one without.
-  std::string peer_name() const;
+  std::string protocol() const;  // what ALPN chose (RFC 7301); empty without
 
   Result<void> write(std::span<const Slice> pieces) override { return send(pieces, false); }
   Result<void> write_last(std::span<const Slice> pieces) override { return send(pieces, true); }

@@ -8,7 +8,6 @@
 #include <thread>
 #include <vector>
 
-#include "gateway/async/offload.h"
 #include "gateway/async/timer.h"
 #include "tests/unit/async/support.h"
 
@@ -150,32 +149,4 @@ TEST_CASE("a timer that is armed as a turn ends still wakes the loop") {
   loop.before_wait(arming);
   loop.run();
   CHECK(stopper.fired);
-}
-
-namespace {
-Task<std::string> ask_elsewhere(Loop& loop) {
-  auto answer = std::make_shared<std::string>();
-  const std::thread::id here = std::this_thread::get_id();
-  co_await offload(loop,
-                   [answer, here] { *answer = std::this_thread::get_id() == here ? "here" : "elsewhere"; });
-  CHECK(std::this_thread::get_id() == here);
-  co_return *answer;
-}
-}  // namespace
-
-TEST_CASE("offload works on another thread and comes back to this one") {
-  Loop loop;
-  CHECK(test::finish(loop, ask_elsewhere(loop)) == "elsewhere");
-}
-
-TEST_CASE("offloaded work whose task is cancelled still ends, and frees what it held") {
-  auto held = std::make_shared<std::atomic<int>>(0);
-  {
-    Loop loop;
-    Task<> task = offload(loop, [held] { held->store(1); });
-    CHECK_FALSE(task.done());
-    task = Task<>::ready();
-  }
-  CHECK(*held == 1);
-  CHECK(held.use_count() == 1);
 }

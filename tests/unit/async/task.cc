@@ -1,4 +1,4 @@
-// Task, Nursery, Event, WaitUntil and BoundedQueue: who is resumed when, and what cancelling leaves behind.
+// Task, Nursery, Event and WaitUntil: who is resumed when, and what cancelling leaves behind.
 #include "gateway/async/task.h"
 
 #include <doctest/doctest.h>
@@ -213,34 +213,4 @@ TEST_CASE("WaitUntil: the event or the time, whichever comes first") {
   {
     Task<bool> third = wait_for(cancelled);
   }
-}
-
-TEST_CASE("a queue gives what was put in, in order, and says no when it is full") {
-  BoundedQueue<std::string> queue(2);
-  Task<std::string> first = queue.pop(), second = queue.pop();
-  CHECK_FALSE(first.done());
-  CHECK(queue.push("a"));
-  REQUIRE(first.done());
-  CHECK(first.take() == "a");
-  CHECK_FALSE(second.done());
-  CHECK(queue.push("b"));
-  CHECK(second.take() == "b");
-  CHECK(queue.push("c"));
-  CHECK(queue.push("d"));
-  CHECK_FALSE(queue.push("e"));
-  CHECK(queue.size() == 2);
-  CHECK(queue.try_pop() == "c");
-  CHECK(queue.push("e"));
-  CHECK(queue.pop().take() == "d");
-  CHECK(queue.pop().take() == "e");
-  CHECK_FALSE(queue.try_pop().has_value());
-}
-
-TEST_CASE("a popper that is cancelled takes nothing with it") {
-  BoundedQueue<int> queue(1);
-  {
-    Task<int> gone = queue.pop();
-  }
-  CHECK(queue.push(1));
-  CHECK(queue.pop().take() == 1);
 }
