@@ -17,25 +17,16 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/base/meter.h"
 #include "gateway/base/pattern.h"
+#include "gateway/base/siphash.h"
 #include "gateway/config/node.h"
 #include "gateway/config/problems.h"
 #include "gateway/core/plugin.h"
 #include "gateway/json/json.h"
+#include "plugins/validate/equality.h"
 
 namespace sallyport {
-
-// A JSON value of the schema itself, for enum and const.
-struct Literal {
-  json::Kind kind = json::Kind::null;
-  bool boolean = false;
-  long double number = 0;  // wide enough for every 64-bit integer and every double
-  std::string text;
-  std::vector<Literal> items;      // of an array; of an object, in the order of names
-  std::vector<std::string> names;  // of an object's members
-
-  bool equals(json::Value value) const;
-};
 
 // One schema or subschema; others are referred to by their index.
 struct SchemaNode {
@@ -46,12 +37,12 @@ struct SchemaNode {
     size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
   };
 
-  bool nothing = false;  // the schema `false`
-  bool simple = false;   // the type and the keywords of that type are all there is
-  bool text = false;     // and it is a string, of some length
-  uint32_t types = 0;    // a bit for each json::Kind; 0: any. integer: also a number without a fraction
-  std::vector<Literal> one_of_values;  // enum, const
-  bool has_values = false;
+  bool nothing = false;   // the schema `false`
+  bool simple = false;    // the type and the keywords of that type are all there is
+  bool text = false;      // and it is a string, of some length
+  bool branches = false;  // it asks several subschemas about one value
+  uint32_t types = 0;     // a bit for each json::Kind; 0: any. integer: also a number without a fraction
+  std::optional<LiteralSet> values;  // enum, const
   std::optional<long double> minimum, maximum, above, below, multiple_of;
   std::optional<uint64_t> min_length, max_length, min_items, max_items, min_properties, max_properties;
   std::shared_ptr<const Pattern> pattern;
@@ -61,6 +52,7 @@ struct SchemaNode {
   Index additional = none, names = none, items = none, reference = none, negated = none;
   std::vector<Index> prefix_items, all_of, any_of, one_of;
   std::vector<std::string> required;
+  std::unordered_map<std::string, uint32_t, NameHash, std::equal_to<>> required_at;  // the same names
 };
 
 class Schema {
@@ -69,8 +61,10 @@ class Schema {
   static std::shared_ptr<const Schema> compile(const config::Node& document, config::Problems& problems);
 
   // True if the value matches. Otherwise violations has what is wrong, the first ten; pointers begin with
-  // `prefix`. The work is bounded: a document that asks for too much of it does not match.
-  bool check(json::Value value, std::vector<Violation>* violations, std::string_view prefix = {}) const;
+  // `prefix`. The meter counts the work; if it is exhausted then, nothing is known but that the value has not
+  // been found to match.
+  bool check(json::Value value, Meter& meter, std::vector<Violation>* violations,
+             std::string_view prefix = {}) const;
 
   // True if the schema asks for text (or does not say): a parameter is then taken as it is, else read as a
   // number, true or false.
@@ -80,6 +74,7 @@ class Schema {
   friend class SchemaCompiler;
   friend class SchemaCheck;
   std::vector<SchemaNode> nodes_;  // the first is the root
+  SipKey key_{};                   // of the hashes by which equal items are found
 };
 
 }  // namespace sallyport

@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <optional>
+#include <vector>
 
 #include "gateway/base/text.h"
 #include "plugins/validate/schema.h"
@@ -12,7 +15,6 @@ namespace {
 using Index = SchemaNode::Index;
 
 constexpr size_t violations_max = 10;
-constexpr uint64_t steps_max = 2'000'000;
 constexpr int depth_max = 512;  // the value's own depth times the schema's $refs
 
 // Where in the document the check is; on the stack of the check itself.
@@ -34,12 +36,6 @@ void append_pointer(std::string& out, const Place* place) {
   for (char c : place->name) out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
 }
 
-long double number_of(json::Value v) noexcept {
-  if (v.is(json::Kind::number)) return v.number();
-  const json::Value::Integer i = v.integer();
-  return i.negative ? -static_cast<long double>(i.magnitude) : static_cast<long double>(i.magnitude);
-}
-
 uint64_t code_points(std::string_view s) noexcept {
   return static_cast<uint64_t>(
       std::ranges::count_if(s, [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
@@ -52,92 +48,67 @@ bool is_multiple(long double value, long double of) noexcept {
          std::fabs(quotient - std::round(quotient)) <= 1e-12L * std::max(1.0L, std::fabs(quotient));
 }
 
-bool same(json::Value a, json::Value b);
-bool same_members(json::Value a, json::Value b) {
-  for (const json::Object::Member m : a.object()) {
-    const auto other = b.member(m.name);
-    if (!other || !same(m.value, *other)) return false;
-  }
-  return true;
-}
-bool is_number(json::Value v) noexcept { return v.is(json::Kind::integer) || v.is(json::Kind::number); }
-
-bool same(json::Value a, json::Value b) {
-  if (is_number(a) && is_number(b)) return number_of(a) == number_of(b);
-  if (a.kind() != b.kind()) return false;
-  switch (a.kind()) {
-    case json::Kind::boolean:
-      return a.boolean() == b.boolean();
-    case json::Kind::string:
-      return a.string() == b.string();
-    case json::Kind::object:
-      return a.size() == b.size() && same_members(a, b);
-    case json::Kind::array: {
-      if (a.size() != b.size()) return false;
-      auto other = b.array().begin();
-      for (const json::Value item : a.array()) {
-        if (!same(item, *other)) return false;
-        ++other;
-      }
-      return true;
-    }
-    default:
-      return true;
-  }
-}
-
-}  // namespace
-
-bool Literal::equals(json::Value value) const {
-  if (kind == json::Kind::number) return is_number(value) && number_of(value) == number;
-  if (kind != value.kind()) return false;
-  switch (kind) {
-    case json::Kind::boolean:
-      return boolean == value.boolean();
-    case json::Kind::string:
-      return text == value.string();
-    case json::Kind::array: {
-      if (items.size() != value.size()) return false;
-      auto item = items.begin();
-      for (const json::Value v : value.array()) {
-        if (!(item++)->equals(v)) return false;
-      }
-      return true;
-    }
-    case json::Kind::object:
-      if (names.size() != value.size()) return false;
-      for (size_t i = 0; i < names.size(); ++i) {
-        const auto other = value.member(names[i]);
-        if (!other || !items[i].equals(*other)) return false;
-      }
-      return true;
-    default:
-      return true;
-  }
-}
-
-class SchemaCheck {
+// The verdicts about values that alternatives within alternatives have asked about, so that a schema that
+// refers to itself from several of them does not look at a subtree once for each way to it. A few, each in
+// the place that its hash gives it: what is asked again has mostly just been answered.
+class Memo {
  public:
-  SchemaCheck(const Schema& schema, std::vector<Violation>* violations, std::string_view prefix)
-      : nodes_(schema.nodes_), violations_(violations), prefix_(prefix) {}
-
-  bool check(Index index, json::Value v, const Place& place, int depth) {
-    if (++steps_ > steps_max || depth > depth_max)
-      return wrong(place, "$ref", "the document asks for too much work");
-    const SchemaNode& n = nodes_[index];
-    if (n.nothing) return wrong(place, "false", "nothing is allowed here");
-    if (n.types != 0 && !has_type(n, v)) return wrong(place, "type", expected_types(n.types));
-    if (n.simple) return of_type(n, v, place, depth);
-    bool good = n.reference == SchemaNode::none || check(n.reference, v, place, depth + 1);
-    if (n.has_values &&
-        std::ranges::none_of(n.one_of_values, [&](const Literal& l) { return l.equals(v); })) {
-      good = wrong(place, "enum", "this is none of the values that are allowed");
-    }
-    good = of_type(n, v, place, depth) && good;
-    return combined(n, v, place, depth) && good;
+  // Null: not known.
+  const bool* find(Index schema, json::Value v) const noexcept {
+    const Entry& entry = entries_[place(schema, v)];
+    return entry.key == key(schema, v) ? &entry.verdict : nullptr;
+  }
+  void keep(Index schema, json::Value v, bool verdict) noexcept {
+    entries_[place(schema, v)] = {key(schema, v), verdict};
   }
 
  private:
+  struct Entry {
+    uint64_t key = 0;  // no value has the number 0
+    bool verdict = false;
+  };
+  static constexpr size_t size = 256;
+  static uint64_t key(Index schema, json::Value v) noexcept {
+    return uint64_t{schema} << 32 | static_cast<uint32_t>(v.raw().index);
+  }
+  static size_t place(Index schema, json::Value v) noexcept {
+    return static_cast<size_t>(key(schema, v) * 0x9e3779b97f4a7c15 >> 56);
+  }
+  std::array<Entry, size> entries_;
+};
+
+}  // namespace
+
+class SchemaCheck {
+ public:
+  SchemaCheck(const Schema& schema, Meter& meter, std::vector<Violation>* violations, std::string_view prefix)
+      : nodes_(schema.nodes_), key_(schema.key_), meter_(meter), violations_(violations), prefix_(prefix) {}
+
+  bool check(Index index, json::Value v, const Place& place, int depth) {
+    if (depth > depth_max) meter_.exhaust();
+    if (!meter_.spend()) return false;
+    const SchemaNode& n = nodes_[index];
+    if (n.nothing) return wrong(place, "false", "nothing is allowed here");
+    if (n.types != 0 && !has_type(n, v)) return !enough() && wrong(place, "type", expected_types(n.types));
+    if (n.simple) return of_type(n, v, place, depth);
+    const bool again =
+        n.branches && branching_ > 0 && enough() && (v.is(json::Kind::object) || v.is(json::Kind::array));
+    if (!again) return whole(n, v, place, depth);
+    if (!memo_) memo_.emplace();
+    if (const bool* known = memo_->find(index, v)) return *known;
+    const bool good = whole(n, v, place, depth);
+    if (!meter_.exhausted()) memo_->keep(index, v, good);
+    return good;
+  }
+
+ private:
+  bool whole(const SchemaNode& n, json::Value v, const Place& place, int depth) {
+    bool good = n.reference == SchemaNode::none || check(n.reference, v, place, depth + 1);
+    if (n.values && !n.values->contains(v, meter_))
+      good = wrong(place, "enum", "this is none of the values that are allowed");
+    good = of_type(n, v, place, depth) && good;
+    return (!n.branches || combined(n, v, place, depth)) && good;
+  }
   // The keywords that are for values of this type.
   bool of_type(const SchemaNode& n, json::Value v, const Place& place, int depth) {
     switch (v.kind()) {
@@ -154,24 +125,24 @@ class SchemaCheck {
         return true;
     }
   }
-  bool wrong(const Place& place, std::string_view keyword, std::string detail) {
-    if (violations_ == nullptr || silent_ > 0 || violations_->size() >= violations_max) return false;
+  bool wrong(const Place& place, std::string_view keyword, std::string_view detail) {
+    if (enough() || meter_.exhausted()) return false;
     std::string pointer(prefix_);
     append_pointer(pointer, &place);
-    violations_->push_back({std::move(pointer), std::string(keyword), std::move(detail)});
+    violations_->push_back({std::move(pointer), std::string(keyword), std::string(detail)});
     return false;
   }
   template <class T>
   bool at_least(const std::optional<T>& bound, T value, const Place& place, std::string_view keyword,
                 std::string_view unit) {
     return !bound || value >= *bound ||
-           wrong(place, keyword, fmt::format("at least {} {} expected", *bound, unit));
+           (!enough() && wrong(place, keyword, fmt::format("at least {} {} expected", *bound, unit)));
   }
   template <class T>
   bool at_most(const std::optional<T>& bound, T value, const Place& place, std::string_view keyword,
                std::string_view unit) {
     return !bound || value <= *bound ||
-           wrong(place, keyword, fmt::format("at most {} {} expected", *bound, unit));
+           (!enough() && wrong(place, keyword, fmt::format("at most {} {} expected", *bound, unit)));
   }
 
   static bool has_type(const SchemaNode& n, json::Value v) noexcept {
@@ -200,7 +171,8 @@ class SchemaCheck {
     bool good = true;
     const auto must = [&](bool holds, std::string_view keyword, std::string_view says, long double bound) {
       if (!holds)
-        good = wrong(place, keyword, fmt::format("expected {} {}", says, static_cast<double>(bound)));
+        good = !enough() &&
+               wrong(place, keyword, fmt::format("expected {} {}", says, static_cast<double>(bound)));
     };
     if (n.minimum) must(x >= *n.minimum, "minimum", "at least", *n.minimum);
     if (n.maximum) must(x <= *n.maximum, "maximum", "at most", *n.maximum);
@@ -215,32 +187,36 @@ class SchemaCheck {
     return (!n.max_length || s.size() <= *n.max_length) && (!n.min_length || s.size() / 4 >= *n.min_length);
   }
 
+  // Linear, by RE2; a byte costs more here than elsewhere.
+  bool matches(const Pattern& pattern, std::string_view s) {
+    return meter_.spend(1 + s.size() / 4) && pattern.matches(s);
+  }
+
   bool string(const SchemaNode& n, json::Value v, const Place& place) {
     const std::string_view s = v.string();
     bool good = true;
     if (!surely_fits(n, s)) {
+      meter_.spend(s.size() / 16);
       const uint64_t length = code_points(s);
       good = at_least(n.min_length, length, place, "minLength", "characters");
       good = at_most(n.max_length, length, place, "maxLength", "characters") && good;
     }
-    if (n.pattern != nullptr && !n.pattern->matches(s))
+    if (n.pattern != nullptr && !matches(*n.pattern, s))
       good = wrong(place, "pattern", "this does not match the pattern");
     return good;
   }
 
-  // The most frequent item of all, decided at once. A step like others, which ends where these end.
+  // The most frequent item of all, decided at once.
   bool plain_text(const SchemaNode& n, json::Value v) noexcept {
-    if (!n.text || !v.is(json::Kind::string) || !surely_fits(n, v.string()) || steps_ >= steps_max)
-      return false;
-    ++steps_;
-    return true;
+    return n.text && v.is(json::Kind::string) && surely_fits(n, v.string()) && meter_.spend();
   }
 
   bool array(const SchemaNode& n, json::Value v, const Place& place, int depth) {
     const uint64_t size = v.size();
     bool good = at_least(n.min_items, size, place, "minItems", "items");
     good = at_most(n.max_items, size, place, "maxItems", "items") && good;
-    if (n.unique_items && !unique(v)) good = wrong(place, "uniqueItems", "an item is there twice");
+    if (n.unique_items && !all_differ(v, key_, meter_))
+      good = wrong(place, "uniqueItems", "an item is there twice");
     if (n.items == SchemaNode::none && n.prefix_items.empty()) return good;
     size_t i = 0;
     for (const json::Value item : v.array()) {
@@ -253,27 +229,35 @@ class SchemaCheck {
     return good;
   }
 
-  // Every item with every other: bounded by the steps, so that a long list of equal shapes is refused rather
-  // than waited for.
-  bool unique(json::Value v) {
-    std::vector<json::Value> seen;
-    for (const json::Value item : v.array()) {
-      for (const json::Value other : seen) {
-        if (++steps_ > steps_max || same(item, other)) return false;
+  // Few names are looked for one by one, many all at once: linear in the members either way.
+  bool has_required(const SchemaNode& n, json::Value v, const Place& place) {
+    const size_t size = v.size();
+    meter_.spend(size);
+    bool good = true;
+    const auto missing = [&](const std::string& name) {
+      good = !enough() && wrong(place, "required", fmt::format("the member \"{}\" is missing", name));
+    };
+    if (n.required.size() * size <= 256) {
+      for (const std::string& name : n.required) {
+        if (!v.member(name)) missing(name);
       }
-      seen.push_back(item);
+      return good;
     }
-    return true;
+    std::vector<bool> seen(n.required.size());
+    for (const json::Object::Member m : v.object()) {
+      if (auto at = n.required_at.find(m.name); at != n.required_at.end()) seen[at->second] = true;
+    }
+    for (size_t i = 0; i < seen.size(); ++i) {
+      if (!seen[n.required_at.find(n.required[i])->second]) missing(n.required[i]);
+    }
+    return good;
   }
 
   bool object(const SchemaNode& n, json::Value v, const Place& place, int depth) {
     const uint64_t size = v.size();
     bool good = at_least(n.min_properties, size, place, "minProperties", "members");
     good = at_most(n.max_properties, size, place, "maxProperties", "members") && good;
-    for (const std::string& name : n.required) {
-      steps_ += size;
-      if (!v.member(name)) good = wrong(place, "required", fmt::format("the member \"{}\" is missing", name));
-    }
+    if (!n.required.empty()) good = has_required(n, v, place) && good;
     if (n.properties.empty() && n.pattern_properties.empty() && n.additional == SchemaNode::none &&
         n.names == SchemaNode::none)
       return good;
@@ -286,13 +270,14 @@ class SchemaCheck {
 
   bool member(const SchemaNode& n, const json::Object::Member& m, const Place& place, int depth) {
     const Place here{&place, m.name, 0, false};
+    if (m.name.size() > 32) meter_.spend(m.name.size() / 32);
     bool good = true, covered = false;
     if (auto own = n.properties.find(m.name); own != n.properties.end()) {
       covered = true;
       good = check(own->second, m.value, here, depth + 1);
     }
     for (const auto& [pattern, schema] : n.pattern_properties) {
-      if (!pattern->matches(m.name)) continue;
+      if (!matches(*pattern, m.name)) continue;
       covered = true;
       good = check(schema, m.value, here, depth + 1) && good;
     }
@@ -306,27 +291,26 @@ class SchemaCheck {
   // Names are text: what a schema for them can say is about their length, their pattern and which they are.
   bool name_fits(Index schema, std::string_view name, const Place& place) {
     const SchemaNode& n = nodes_[schema];
+    meter_.spend(name.size() / 16);
     const uint64_t length = code_points(name);
-    const bool listed = !n.has_values || std::ranges::any_of(n.one_of_values, [&](const Literal& l) {
-      return l.kind == json::Kind::string && l.text == name;
-    });
-    const bool good = !n.nothing && listed && (!n.min_length || length >= *n.min_length) &&
+    const bool good = !n.nothing && (!n.values || n.values->contains_text(name)) &&
+                      (!n.min_length || length >= *n.min_length) &&
                       (!n.max_length || length <= *n.max_length) &&
-                      (n.pattern == nullptr || n.pattern->matches(name));
+                      (n.pattern == nullptr || matches(*n.pattern, name));
     return good || wrong(place, "propertyNames", "no member may have this name");
   }
 
   bool combined(const SchemaNode& n, json::Value v, const Place& place, int depth) {
     bool good = true;
+    ++branching_;
     for (const Index one : n.all_of) good = check(one, v, place, depth + 1) && good;
-    if (n.any_of.empty() && n.one_of.empty() && n.negated == SchemaNode::none) return good;
     ++silent_;
     const auto fits = [&](Index one) { return check(one, v, place, depth + 1); };
     const bool any = n.any_of.empty() || std::ranges::any_of(n.any_of, fits);
     const bool one = n.one_of.empty() || std::ranges::count_if(n.one_of, fits) == 1;
     const bool no = n.negated == SchemaNode::none || !fits(n.negated);
     --silent_;
-    if (steps_ > steps_max) return wrong(place, "$ref", "the document asks for too much work");
+    --branching_;
     if (!any) good = wrong(place, "anyOf", "this matches none of the schemas that are allowed");
     if (!one) good = wrong(place, "oneOf", "this does not match exactly one of the schemas");
     if (!no) good = wrong(place, "not", "this matches what is not allowed");
@@ -338,14 +322,19 @@ class SchemaCheck {
   }
 
   const std::vector<SchemaNode>& nodes_;
+  const SipKey& key_;
+  Meter& meter_;
   std::vector<Violation>* violations_;
   std::string_view prefix_;
-  uint64_t steps_ = 0;
-  int silent_ = 0;  // within anyOf, oneOf and not: what is wrong there is no violation by itself
+  std::optional<Memo> memo_;
+  int branching_ = 0;  // within any of allOf, anyOf, oneOf and not
+  int silent_ = 0;     // within anyOf, oneOf and not: what is wrong there is no violation by itself
 };
 
-bool Schema::check(json::Value value, std::vector<Violation>* violations, std::string_view prefix) const {
-  return SchemaCheck(*this, violations, prefix).check(0, value, {}, 0);
+// `not` turns an answer around, so the meter has the last word.
+bool Schema::check(json::Value value, Meter& meter, std::vector<Violation>* violations,
+                   std::string_view prefix) const {
+  return SchemaCheck(*this, meter, violations, prefix).check(0, value, {}, 0) && !meter.exhausted();
 }
 
 bool Schema::takes_text() const noexcept {

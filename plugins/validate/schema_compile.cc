@@ -7,6 +7,7 @@
 #include <map>
 
 #include "gateway/base/text.h"
+#include "gateway/crypto/hash.h"
 #include "plugins/validate/schema.h"
 
 namespace sallyport {
@@ -62,6 +63,7 @@ class SchemaCompiler {
 
   std::shared_ptr<const Schema> compile() {
     schema_ = std::make_shared<Schema>();
+    crypto::random_bytes(schema_->key_.data(), sizeof schema_->key_);
     compile_at(document_);
     while (!open_.empty()) {  // subschemas one after the other, so that nesting costs no stack
       const auto [node, index] = open_.back();
@@ -100,10 +102,12 @@ class SchemaCompiler {
       wrong(node, "a schema is a map, true or false");
     }
     for (const Node::Member& m : node.members) keyword(m, out);
-    out.simple = out.reference == SchemaNode::none && !out.has_values && out.all_of.empty() &&
+    out.simple = out.reference == SchemaNode::none && !out.values && out.all_of.empty() &&
                  out.any_of.empty() && out.one_of.empty() && out.negated == SchemaNode::none;
     out.text = out.simple && !out.nothing && out.pattern == nullptr &&
                out.types == 1U << static_cast<unsigned>(json::Kind::string);
+    out.branches =
+        out.all_of.size() + out.any_of.size() + out.one_of.size() > 0 || out.negated != SchemaNode::none;
     schema_->nodes_[index] = std::move(out);
   }
 
@@ -152,14 +156,13 @@ class SchemaCompiler {
   }
   void values(const Node& v, SchemaNode& out) {
     if (!v.is_list() || v.items.empty()) return wrong(v, "expected a list of values");
-    if (out.has_values) return wrong(v, "enum beside const: write one of them");
-    for (const Node& item : v.items) out.one_of_values.push_back(literal_of(item));
-    out.has_values = true;
+    if (out.values) return wrong(v, "enum beside const: write one of them");
+    out.values.emplace();
+    for (const Node& item : v.items) out.values->add(literal_of(item));
   }
   void constant(const Node& v, SchemaNode& out) {
-    if (out.has_values) return wrong(v, "const beside enum: write one of them");
-    out.one_of_values.push_back(literal_of(v));
-    out.has_values = true;
+    if (out.values) return wrong(v, "const beside enum: write one of them");
+    out.values.emplace().add(literal_of(v));
   }
   void properties(const Node& v, SchemaNode& out) {
     if (!v.is_map()) return wrong(v, "expected a map of schemas");
@@ -176,6 +179,7 @@ class SchemaCompiler {
     if (!v.is_list()) return wrong(v, "expected a list of names");
     for (const Node& name : v.items) {
       if (!name.is_scalar()) wrong(name, "expected a name");
+      out.required_at.emplace(name.text, static_cast<uint32_t>(out.required.size()));
       out.required.push_back(name.text);
     }
   }

@@ -21,6 +21,7 @@ namespace sallyport {
 namespace {
 
 constexpr size_t parameter_bytes_max = 16 * 1024;
+constexpr json::Limits parameter_limits{parameter_bytes_max * 6 + 2, 4};  // six: each byte as \u00xx
 
 struct BodyRule {
   std::string content_type = "application/json";
@@ -76,6 +77,12 @@ struct Parameter {
   bool required = false;
 };
 
+// What all validators of a worker share, so that what one large document took is not kept by each of them.
+struct Workspace {
+  json::Parser parser;
+  std::string text;
+};
+
 struct Rules {
   bool takes_undescribed = false;
   std::shared_ptr<const Schema> body;  // null: none is described
@@ -107,12 +114,11 @@ bool is_plain(const http::Headers& headers) noexcept {
 
 class Validate final : public Policy {
  public:
-  Validate(Setup& setup, config::Mode mode, Rules rules)
+  Validate(Setup& setup, config::Mode mode, Rules rules, std::shared_ptr<Workspace> workspace)
       : Policy(setup, "validate", mode),
         enforces_(mode == config::Mode::enforce),
         rules_(std::move(rules)),
-        body_parser_(rules_.body_rule.max.count, rules_.body_rule.max_depth),
-        parameter_parser_(parameter_bytes_max * 6 + 2, 4) {}
+        workspace_(std::move(workspace)) {}
 
   Task<Decision> decide(Exchange& x) override {
     Decision refusal = check_parameters(x);
@@ -164,12 +170,25 @@ class Validate final : public Policy {
       refusal->error = std::move(content.error());
       return refusal;
     }
-    Result<json::Value> value = body_parser_.parse(*content);
+    Decision decision = check_document(x, *content);
+    workspace_->parser.shrink();
+    return decision;
+  }
+
+  Decision check_document(Exchange& x, Slice text) {
+    const json::Limits limits{rules_.body_rule.max.count, rules_.body_rule.max_depth};
+    Result<json::Value> value = workspace_->parser.parse(text, limits);
     if (!value) return refuse(Code::invalid_body, value.error().reason, value.error().detail);
-    if (rules_.body->check(*value, nullptr)) return passed_content(x);
+    Meter meter = Meter::of_bytes(text.size());
+    if (rules_.body->check(*value, meter, nullptr)) return passed_content(x);
+    if (meter.exhausted())
+      return refuse(
+          Code::invalid_body, "schema_work",
+          "to compare the content with the schema of this route takes more work than its size allows");
     Decision refusal =
         refuse(Code::invalid_body, "schema", "the content does not match the schema of this route");
-    rules_.body->check(*value, &refusal->violations);
+    meter = Meter::of_bytes(text.size());
+    rules_.body->check(*value, meter, &refusal->violations);
     return refusal;
   }
 
@@ -261,26 +280,30 @@ class Validate final : public Policy {
       wrong.push_back({pointer, "maxLength", "the value is too long, or is not UTF-8"});
       return;
     }
-    scratch_.clear();
+    std::string& json = workspace_->text;
+    json.clear();
     if (p.schema->takes_text())
-      json::append_string(scratch_, value);
+      json::append_string(json, value);
     else
-      scratch_ = value;
+      json = value;
     const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-    const bool padded = !scratch_.empty() && (is_blank(scratch_.front()) || is_blank(scratch_.back()));
-    const Result<json::Value> parsed = parameter_parser_.parse(scratch_);
+    const bool padded = !json.empty() && (is_blank(json.front()) || is_blank(json.back()));
+    const Result<json::Value> parsed = workspace_->parser.parse(json, parameter_limits);
+    Meter meter = Meter::of_bytes(json.size());
     if (!parsed || padded) {
       wrong.push_back({pointer, "type", "the value is of another type"});
-    } else if (!p.schema->check(*parsed, nullptr)) {
-      p.schema->check(*parsed, &wrong, pointer);
+    } else if (!p.schema->check(*parsed, meter, nullptr)) {
+      const size_t before = wrong.size();
+      meter = Meter::of_bytes(json.size());
+      p.schema->check(*parsed, meter, &wrong, pointer);
+      if (wrong.size() == before)
+        wrong.push_back({pointer, "$ref", "to check the value takes too much work"});
     }
   }
 
   bool enforces_;
   Rules rules_;
-  json::Parser body_parser_;
-  json::Parser parameter_parser_;
-  std::string scratch_;
+  std::shared_ptr<Workspace> workspace_;
 };
 
 struct SharedSchema {
@@ -358,7 +381,9 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   if (options.path) rules.path = parameters_of(*options.path, reader, setup);
   if (options.headers) rules.headers = parameters_of(*options.headers, reader, setup);
   if (!reader.whole()) return nullptr;
-  return std::make_unique<Validate>(setup, options.mode, std::move(rules));
+  auto workspace =
+      setup.worker.get<Workspace>("validate.workspace", [] { return std::make_shared<Workspace>(); });
+  return std::make_unique<Validate>(setup, options.mode, std::move(rules), std::move(workspace));
 }
 
 }  // namespace

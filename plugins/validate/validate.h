@@ -6,10 +6,10 @@
 //     path: { id: { type: string, pattern: "^[0-9]{1,12}$" } }
 //     headers: { X-Tenant: { type: string, required: true } }
 //
-// Each parameter has a JSON Schema, and is there once at most. A query parameter that is not listed is refused.
-// Content without `body`, and a query without `query`, are refused, too; undescribed: allow lets them pass.
-// `required: true` beside a parameter's schema says that it must be there. A parameter of type integer,
-// number or boolean is read as such.
+// Each parameter has a JSON Schema, and is there once at most. A query parameter that is not listed is
+// refused. Content without `body`, and a query without `query`, are refused, too; undescribed: allow lets
+// them pass. `required: true` beside a parameter's schema says that it must be there. A parameter of type
+// integer, number or boolean is read as such.
 #pragma once
 
 #include "gateway/core/plugin.h"
