@@ -110,7 +110,7 @@ class Parser {
   Parser& operator=(Parser&&) noexcept;
 
   // Errors: invalid_data, with a slug (malformed_json, not_utf8, duplicate_member, too_deep,
-  // number_out_of_range, too_large) and a detail that says what is wrong, not what was sent.
+  // bad_number, too_large) and a detail that says what is wrong, not what was sent.
   Result<Value> parse(std::string_view text);
   Result<Value> parse(std::string_view text, const Limits& limits);  // others, for this document
 
