@@ -193,6 +193,7 @@ void JwksOptions::check(config::Reader& reader) const {
 std::shared_ptr<const KeySource> find_key_source(const JwksOptions& jwks, config::Reader reader,
                                                  Setup& setup) {
   if (!jwks.file.empty()) return key_file(jwks, reader, setup);
+  if (wrong_with_url(jwks.url)) return nullptr;  // has been told, and is not to be fetched nor named
   const std::string key =
       fmt::format("authenticate.key_address {} {} {}", jwks.url, jwks.ca.resolved, to_string(jwks.refresh));
   return setup.generation.get<KeySource>(key, [&] { return key_address(jwks, reader, setup); });

@@ -48,7 +48,7 @@ class Keys {
   // A time of the key's entry, in Unix seconds; 0: it has none.
   int64_t time_of(const std::string& id, const std::string& name) const {
     const std::string all = dir_.read(fs::path(file_).filename());
-    const size_t from = all.find("id: " + id), to = std::min(all.find("  - id", from), all.size());
+    const size_t from = all.find(id), to = std::min(all.find("  - id", from), all.size());
     const size_t at = all.find(name + ": ", from);
     if (at >= to) return 0;
     std::tm time{};

@@ -165,7 +165,7 @@ TEST_CASE("a source of keys that cannot be one is refused at load, and no passwo
         dir.write("gateway.yaml",
                   "version: 1\nlisteners: [ { name: a, address: \"127.0.0.1:0\", plaintext: true } ]\n" +
                       one_idp(jwks));
-    for (const char* command : {"check", "show"}) {
+    for (const char* command : {"check", "show", "run"}) {
       const Finished done = run({binary(), command, path});
       CHECK(done.status == 78);
       CHECK((done.out + done.err).find("hunter2") == std::string::npos);
