@@ -104,14 +104,11 @@ Result<size_t> find_head_end(Slice bytes, size_t& scanned, const HeadLimits& lim
   const size_t from = scanned > 3 ? scanned - 3 : 0;
   const size_t end = bytes.find("\r\n\r\n", from);
   const size_t length = end == Slice::npos ? bytes.size() : end + 4;
-  if (limits.uri_bytes > 0 && scanned <= limits.uri_bytes + 64) {  // the first line may still be the trouble
-    const void* line_end = std::memchr(bytes.data(), '\n', bytes.size());
-    const size_t line = line_end == nullptr
-                            ? bytes.size()
-                            : static_cast<size_t>(static_cast<const char*>(line_end) - bytes.data());
-    if (line > limits.uri_bytes + 64)
-      return fail(Code::uri_too_long, "uri_too_long", "the request target is too long");
-  }
+  const size_t line_max = limits.uri_bytes + 64;
+  const bool crossed =
+      scanned <= line_max && bytes.size() > line_max;  // looked at once, however the bytes come
+  if (limits.uri_bytes > 0 && crossed && std::memchr(bytes.data(), '\n', line_max + 1) == nullptr)
+    return fail(Code::uri_too_long, "uri_too_long", "the request target is too long");
   if (length > limits.header_bytes)
     return fail(Code::headers_too_large, "headers_too_large", "the header block is too large");
   scanned = bytes.size();

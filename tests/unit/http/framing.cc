@@ -197,6 +197,20 @@ TEST_CASE("paths have one form") {
   CHECK(path("a") == "!bad_target");
 }
 
+TEST_CASE("paths that backends read in two ways are known, and so is the other reading") {
+  BlockPool pool;
+  Arena arena(pool);
+  CHECK(has_empty_segment("/a//b"));
+  CHECK_FALSE(has_empty_segment("/a/b/"));
+  CHECK(has_parameters("/a;b"));
+  CHECK_FALSE(has_parameters("/a%3Bb"));
+  CHECK(merge_slashes("//a///b/", arena) == "/a/b/");
+  CHECK(merge_slashes("//", arena) == "/");
+  CHECK(cut_parameters("/a;x/;y/b;z=1;w", arena) == "/a/b");
+  CHECK(cut_parameters("/;a//b/;", arena) == "/b/");
+  CHECK(cut_parameters("//a", arena) == "/a");
+}
+
 TEST_CASE("Connection: each option is one thing, and there are not many of them") {
   using enum ConnectionOption;
   CHECK(connection_option("Close") == close);
