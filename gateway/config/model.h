@@ -102,7 +102,7 @@ struct ClientTls {
 
 // stores.memory: the embedded table that limits use when they name no other store.
 struct MemoryStore {
-  uint32_t entries = 131072;  // buckets kept in the process; when full, the least used goes (limit/table.h)
+  uint32_t entries = 131072;  // buckets of each limit; when full, the least used goes (limit/table.h)
 
   template <class IO>
   void fields(IO& io) {

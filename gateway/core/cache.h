@@ -28,9 +28,10 @@ class Cache {
   template <class T, class Make>
   std::shared_ptr<T> share(const std::string& key, Make make) {
     std::lock_guard lock(mutex_);
+    if (auto found = shared_.find(key); found != shared_.end()) {
+      if (auto thing = found->second.lock()) return std::static_pointer_cast<T>(thing);
+    }
     std::erase_if(shared_, [](const auto& thing) { return thing.second.expired(); });
-    if (auto found = shared_.find(key); found != shared_.end())
-      return std::static_pointer_cast<T>(found->second.lock());
     std::shared_ptr<T> made = make();
     if (made) shared_.insert_or_assign(key, made);
     return made;

@@ -40,14 +40,27 @@ struct Shared {
   Leases leases{leases_max};
 };
 
+using Tables = std::vector<std::shared_ptr<LimitTable>>;  // one a rule, in their order
+
+// Of each limit one, as long as a route uses it: who floods one leaves the others alone.
+Tables tables_for(const std::vector<LimitRule>& rules, Setup& setup) {
+  const uint32_t entries = setup.model.stores.memory.entries;
+  Tables tables;
+  for (const LimitRule& rule : rules) {
+    tables.push_back(setup.process.share<LimitTable>(fmt::format("limit.table {} {}", entries, rule.name),
+                                                     [&] { return std::make_shared<LimitTable>(entries); }));
+  }
+  return tables;
+}
+
 class Limit final : public Policy {
  public:
-  Limit(Setup& setup, config::Mode mode, std::vector<LimitRule> rules, std::shared_ptr<LimitTable> table,
+  Limit(Setup& setup, config::Mode mode, std::vector<LimitRule> rules, Tables tables,
         std::shared_ptr<Shared> shared)
       : Policy(setup, "limit", mode),
         route_(setup.route),
         rules_(std::move(rules)),
-        table_(std::move(table)) {
+        tables_(std::move(tables)) {
     for (const LimitRule& rule : rules_) policies_ += (policies_.empty() ? "" : ", ") + rule.policy;
     if (shared == nullptr) return;
     const std::shared_ptr<Leases> leases(shared, &shared->leases);
@@ -74,21 +87,23 @@ class Limit final : public Policy {
       const LimitRule& rule = rules_[taken];
       if (rule.remote && !all) continue;
       if (rule.remote && rule.options.when_store_fails != StoreFails::local) continue;
-      keys[taken] = table_->hash(rule.key(x, route_));
-      const LimitTable::Taken result = table_->take(keys[taken], rule.ns, now);
+      LimitTable& table = *tables_[taken];
+      keys[taken] = table.hash(rule.key(x, route_));
+      const LimitTable::Taken result = table.take(keys[taken], rule.ns, now);
       allowed = result.allowed;
       states[taken] = BucketState::of(rule.ns, result.tat, now, 1, !allowed);
     }
     if (allowed) return true;
     for (size_t i = 0; i + 1 < taken; ++i) {
-      if (keys[i] != 0) table_->give_back(keys[i], rules_[i].ns);
+      if (keys[i] != 0) tables_[i]->give_back(keys[i], rules_[i].ns);
     }
     return false;
   }
 
   void give_back_local(Exchange& x) {
-    for (const LimitRule& rule : rules_) {
-      if (!rule.remote) table_->give_back(table_->hash(rule.key(x, route_)), rule.ns);
+    for (size_t i = 0; i < rules_.size(); ++i) {
+      const LimitRule& rule = rules_[i];
+      if (!rule.remote) tables_[i]->give_back(tables_[i]->hash(rule.key(x, route_)), rule.ns);
     }
   }
 
@@ -144,7 +159,7 @@ class Limit final : public Policy {
   std::string route_;
   std::vector<LimitRule> rules_;
   std::string policies_;
-  std::shared_ptr<LimitTable> table_;
+  Tables tables_;
   std::unique_ptr<SharedBuckets> shared_;  // null: none is in a Redis
 };
 
@@ -205,10 +220,8 @@ std::unique_ptr<Plugin> make_limit(config::Reader& reader, Setup& setup) {
   auto shared = remote.empty() ? nullptr : shared_for(remote, reader, setup);
   if (!reader.whole() || setup.checking() || rules.empty() || options.mode == config::Mode::off)
     return nullptr;
-  auto table = setup.process.get<LimitTable>(
-      fmt::format("limit.table {}", setup.model.stores.memory.entries),
-      [&] { return std::make_shared<LimitTable>(setup.model.stores.memory.entries); });
-  return std::make_unique<Limit>(setup, options.mode, std::move(rules), std::move(table), std::move(shared));
+  Tables tables = tables_for(rules, setup);
+  return std::make_unique<Limit>(setup, options.mode, std::move(rules), std::move(tables), std::move(shared));
 }
 
 void prepare_limits(Setup& setup) {

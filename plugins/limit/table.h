@@ -1,18 +1,19 @@
-// LimitTable: the buckets of the embedded store, for all workers: a fixed table without locks on the way of a
-// request.
+// LimitTable: the buckets of one limit in the embedded store, for all workers: a fixed table without locks on
+// the way of a request.
 //
 // Eight places a row; a key has its place in the row that its hash names. A bucket that is full again is as
 // good as free. When none of the eight is free, a new key takes the place of the bucket that is used least,
-// each by the measure of its own rule, and begins with as large a share of its own used up: nobody gains by
-// being pushed out and coming back (the space-saving algorithm of Metwally et al., by shares). A bucket that
-// refuses is never pushed out: where all eight do, the new key is refused as well. So whoever floods the
-// table with keys frees neither his own used-up bucket nor anybody else's. Keys are 64 bits of a keyed hash.
+// and begins with as much of its own used: nobody gains by being pushed out and coming back (the space-saving
+// algorithm of Metwally et al.). A bucket that refuses is never pushed out: where all eight do, the new key
+// is refused as well. So whoever floods the table with keys frees neither his own used-up bucket nor anybody
+// else's; and what he takes up are the places of this limit, of no other. Keys are 64 bits of a keyed hash.
 // Any thread.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string_view>
 
@@ -23,6 +24,7 @@ namespace sallyport {
 
 class LimitTable {
  public:
+  // Takes address space for that many buckets, and memory only for the rows that are used.
   explicit LimitTable(size_t entries);
 
   uint64_t hash(std::string_view key) const noexcept { return siphash(seed_, key) | 1; }  // never 0
@@ -40,23 +42,26 @@ class LimitTable {
 
  private:
   static constexpr size_t ways = 8;
+  // Plain numbers, which threads touch through std::atomic_ref only: zeroed memory is a row of free places.
   struct alignas(64) Row {
-    std::array<std::atomic<uint64_t>, ways> keys{};
-    std::array<std::atomic<int64_t>, ways> tats{};
-    // How far ahead each may be and still allow a request: what its use is measured by.
-    std::array<std::atomic<float>, ways> rooms{};
-    std::atomic<bool> inserting{false};
+    std::array<uint64_t, ways> keys;
+    std::array<int64_t, ways> tats;
+    uint32_t inserting;  // 1: a thread puts a key in
   };
   static_assert(sizeof(Row) == 3 * 64);
   Row& row_of(uint64_t key) const noexcept { return rows_[(key >> 1) % row_count_]; }
   // Which place of the row; `ways`: none.
-  static size_t find(const Row& row, uint64_t key) noexcept;
+  static size_t find(Row& row, uint64_t key) noexcept;
   static size_t find_or_insert(Row& row, uint64_t key, const Gcra& rule, int64_t now) noexcept;
   static size_t insert(Row& row, uint64_t key, const Gcra& rule, int64_t now) noexcept;
 
+  struct Free {
+    void operator()(void* memory) const noexcept { std::free(memory); }
+  };
   SipKey seed_;
   size_t row_count_;
-  std::unique_ptr<Row[]> rows_;
+  std::unique_ptr<void, Free> memory_;
+  Row* rows_ = nullptr;  // in memory_
 };
 
 }  // namespace sallyport

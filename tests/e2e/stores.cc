@@ -282,3 +282,29 @@ TEST_CASE("a reload takes the new password of a store from the same file") {
   gateway.reload();
   CHECK(eventually([&] { return gateway.ask(get("/x")).status != 503; }));
 }
+
+TEST_CASE("whoever floods one limit with invented keys frees no bucket of another, nor takes its places") {
+  Gateway gateway(R"(
+stores: { memory: { entries: 1024 } }
+limits:
+  few: { rate: 5/1m, by: ip }
+  often: { rate: 1000/1d, by: "header:X-Device" }
+  once: { rate: 1/1d, by: "header:X-Device" }
+  fresh: { rate: 5/1m, by: "header:X-Other" }
+routes:
+  - { name: few, match: { path: /few }, authenticate: public, limit: [few], respond: { status: 204 } }
+  - { name: often, match: { path: /often }, authenticate: public, limit: [often], respond: { status: 204 } }
+  - { name: once, match: { path: /once }, authenticate: public, limit: [once], respond: { status: 204 } }
+  - { name: fresh, match: { path: /fresh }, authenticate: public, limit: [fresh], respond: { status: 204 } }
+)");
+  const auto client = gateway.connect();
+  for (int i = 0; i < 5; ++i) CHECK(client->ask(get("/few")).status == 204);
+  CHECK(client->ask(get("/few")).status == 429);
+  for (int i = 0; i < 3000; ++i) {
+    for (const char* path : {"/often", "/once"})
+      client->ask(get(path, "X-Device: " + std::to_string(i) + "\r\n"));
+  }
+  CHECK(client->ask(get("/few")).status == 429);
+  for (int i = 0; i < 100; ++i)
+    CHECK(client->ask(get("/fresh", "X-Other: " + std::to_string(i) + "\r\n")).status == 204);
+}
