@@ -101,68 +101,23 @@ bool is_name(std::string_view text) noexcept {
 }
 
 std::vector<std::string> untrusted_headers_by_default() {
-  return {"X-Forwarded",
-          "X-Forwarded-*",
-          "Forwarded-*",
-          "X-Real-IP",
-          "X-Client-IP",
-          "X-ClientIP",
-          "X-Cluster-Client-IP",
-          "Client-IP",
-          "True-Client-IP",
-          "X-True-Client-IP",
-          "X-Remote-*",
-          "X-Originating-*",
-          "X-ProxyUser-IP",
-          "Proxy-Client-IP",
-          "WL-Proxy-*",
-          "CF-*",
-          "Fastly-*",
-          "X-Azure-*",
-          "X-Envoy-*",
-          "X-Original-*",
-          "X-Rewrite-*",
-          "X-Host",
-          "X-HTTP-Host-Override",
-          "X-Scheme",
-          "X-URL-Scheme",
-          "X-Forward-*",
-          "X-Script-Name",
-          "X-Middleware-*",
-          "X-Sendfile-*",
-          "X-Accel-*",
-          "Front-End-Https",
-          "X-HTTPS",
-          "Proxy",
-          "Remote-*",
-          "X-Authenticated-*",
-          "X-Auth-Request-*",
-          "X-Auth-User",
-          "X-Auth-Username",
-          "X-WebAuth-*",
-          "X-Consumer-*",
-          "X-Credential-*",
-          "X-Anonymous-Consumer",
-          "X-Userinfo",
-          "X-Amzn-Oidc-*",
-          "X-Amzn-Mtls-*",
-          "X-Goog-Authenticated-User-*",
-          "X-Goog-IAP-*",
-          "X-MS-Client-Principal*",
-          "X-MS-Token-*",
-          "X-SSL-*",
-          "SSL-*",
-          "X-Client-Cert*",
-          "X-Client-SSL-*",
-          "X-Client-Verify",
-          "X-Client-DN",
-          "Client-Cert*",
-          "X-TLS-*",
-          "X-ARR-*",
-          "X-HTTP-Method",
-          "X-HTTP-Method-Override",
-          "X-Method-Override",
-          "X-HTTP-Path-Override"};
+  constexpr std::string_view names =
+      "X-Forwarded X-Forwarded-* Forwarded-* X-Real-IP X-Client-IP X-ClientIP X-Cluster-Client-IP "
+      "Client-IP True-Client-IP X-True-Client-IP X-Remote-* X-Originating-* X-ProxyUser-IP Proxy-Client-IP "
+      "WL-Proxy-* CF-* Fastly-* X-Azure-* X-Envoy-* X-Original-* X-Rewrite-* X-Host X-HTTP-Host-Override "
+      "X-Scheme X-URL-Scheme X-Forward-* X-Script-Name X-Middleware-* X-Sendfile-* X-Accel-* "
+      "Front-End-Https X-HTTPS Proxy Remote-* X-Authenticated-* X-Auth-Request-* X-Auth-User "
+      "X-Auth-Username X-WebAuth-* X-Consumer-* X-Credential-* X-Anonymous-Consumer X-Userinfo "
+      "X-Amzn-Oidc-* X-Amzn-Mtls-* X-Goog-Authenticated-User-* X-Goog-IAP-* X-MS-Client-Principal* "
+      "X-MS-Token-* X-SSL-* SSL-* X-Client-Cert* X-Client-SSL-* X-Client-Verify X-Client-DN Client-Cert* "
+      "X-TLS-* X-ARR-* X-HTTP-Method X-HTTP-Method-Override X-Method-Override X-HTTP-Path-Override";
+  std::vector<std::string> out;
+  for (size_t at = 0; at < names.size();) {
+    const size_t end = std::min(names.find(' ', at), names.size());
+    out.emplace_back(names.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
 }
 
 bool WorkerCount::shorthand(Reader& reader) {
