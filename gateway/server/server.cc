@@ -21,6 +21,7 @@ using observe::log;
 constexpr int exit_config = 78;  // EX_CONFIG of sysexits.h
 constexpr Duration ticket_life = std::chrono::hours(8);
 constexpr Duration drain_look = milliseconds(20);
+constexpr Duration drain_slack = seconds(5);  // for what the workers have cut off to end
 
 // What works, and somebody should look at.
 void log_warnings(const config::Problems& problems) {
@@ -234,6 +235,7 @@ void Server::drain() {
   if (std::exchange(draining_, true)) return;
   const Duration patience = generation_->model().shutdown.drain_timeout;
   log(Level::info, "draining", {{"patience", to_string(patience)}});
+  give_up_at_ = std::chrono::steady_clock::now() + patience + drain_slack;
   for (auto& worker : workers_) worker->drain(patience);
   look_if_drained();
 }
@@ -244,8 +246,18 @@ void Server::look_if_drained() {
     signals_.clear();
     loop_.stop();
   } else {
+    if (std::chrono::steady_clock::now() > give_up_at_) give_up();
     drain_timer_.arm_after(drain_look);
   }
+}
+
+// A worker whose loop stands does not hear that it is to end.
+void Server::give_up() {
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    if (!workers_[i]->drained()) log(Level::error, "worker_does_not_end", {{"worker", std::to_string(i)}});
+  }
+  log_writer_.end();
+  std::_Exit(EXIT_FAILURE);
 }
 
 void Server::look_again(void* self) { static_cast<Server*>(self)->look_if_drained(); }

@@ -1,6 +1,7 @@
 // Server: the process: its main thread, its workers, its signals. `sallyport run` is this.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,7 @@ class Server final : private AdminSource {
   bool redirect_log(const config::Model& next, config::Problems& problems);
   void drain();
   void look_if_drained();
+  [[noreturn]] void give_up();
   // What a config names and the process has not bound yet; closed again unless it is applied.
   struct NewSockets {
     std::vector<BoundListener> listeners;
@@ -74,7 +76,8 @@ class Server final : private AdminSource {
   std::vector<std::unique_ptr<OsSignal>> signals_;
   Timer ticket_timer_{loop_, &Server::rotate_tickets, this};
   Timer drain_timer_{loop_, &Server::look_again, this};
-  size_t to_apply_ = 0;  // workers that have not taken the newest config yet
+  std::chrono::steady_clock::time_point give_up_at_{};  // real time, also where tests move the clock
+  size_t to_apply_ = 0;                                 // workers that have not taken the newest config yet
   bool started_ = false;
   bool draining_ = false;
 };

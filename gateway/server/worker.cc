@@ -1,6 +1,8 @@
 #include "gateway/server/worker.h"
 
+#include <fmt/format.h>
 #include <malloc.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <latch>
@@ -91,6 +93,7 @@ void Worker::beat(void* self) {
 void Worker::start() {
   std::latch ready(1);
   thread_ = std::thread([this, &ready] {
+    pthread_setname_np(pthread_self(), fmt::format("worker {}", number_).c_str());
     loop_ = std::make_unique<Loop>();
     ready.count_down();
     thread_main();

@@ -3,8 +3,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "tests/support/gateway.h"
 #include "tests/support/origin.h"
@@ -49,6 +55,17 @@ std::string config_on(int port, const std::string& log) {
          "  - { name: down, match: { path: /down }, authenticate: public, forward: { to: down } }\n";
 }
 
+// The thread of that name, or -1.
+pid_t thread_of(const Process& process, const std::string& name) {
+  const std::string tasks = "/proc/" + std::to_string(process.pid()) + "/task";
+  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+    std::string line;
+    if (std::getline(std::ifstream(task.path() / "comm"), line) && line == name)
+      return std::atoi(task.path().filename().c_str());
+  }
+  return -1;
+}
+
 int status_of(int port, const std::string& path) {
   return Client(port, {.tls = false}).ask(get(path)).status;
 }
@@ -87,6 +104,30 @@ TEST_CASE("a start that fails ends although nobody reads why") {
   pipe.fill();
   Process gateway(dir, "gateway", into(pipe, "2>", dir.write("gateway.yaml", "version: 2\n")));
   CHECK(gateway.wait() == 78);
+}
+
+TEST_CASE(
+    "a worker whose loop stands still is told by /healthz, and does not keep SIGTERM from ending the "
+    "process") {
+  Gateway gateway(
+      "shutdown: { drain_timeout: 1s }\nroutes:\n  - { name: x, match: { path: /x }, authenticate: "
+      "public, respond: { status: 200 } }\n");
+  CHECK(gateway.admin("/healthz").status == 200);
+  const pid_t worker = thread_of(gateway.process(), "worker 0");
+  REQUIRE(worker > 0);
+  if (ptrace(PTRACE_SEIZE, worker, nullptr, nullptr) != 0) {
+    MESSAGE("one thread of the gateway cannot be stopped here: it takes CAP_SYS_PTRACE");
+    return;
+  }
+  ptrace(PTRACE_INTERRUPT, worker, nullptr, nullptr);
+  CHECK(eventually([&] { return gateway.admin("/healthz").status == 503; }));
+  CHECK(gateway.admin("/healthz").body.find("worker 0 has not turned its loop for ") != std::string::npos);
+  gateway.process().signal(SIGTERM);
+  CHECK(eventually([&] {
+    waitpid(worker, nullptr, __WALL | WNOHANG);  // a traced thread is its tracer's to bury
+    return !gateway.process().running();
+  }));
+  CHECK(gateway.errors().find("worker_does_not_end worker=0") != std::string::npos);
 }
 
 TEST_CASE("a second start of the same config is refused, unless it is asked for") {
