@@ -196,7 +196,7 @@ void add_frames(Inputs& inputs) {
   behind("HTTP/2: content in frames of one byte", 10'000, frame(data, 0, 1, "x"));
   behind("HTTP/2: the same, which nobody pulls", 2'000, frame(data, 0, 1, "x"), false);
   behind("HTTP/2: more of it than there may be", 8'000, frame(data, 0, 1, "x"), false, "tiny_data_flood");
-  behind("HTTP/2: content that nobody pulls, in frames of five bytes", 8'000, frame(data, 0, 1, "12345"),
+  behind("HTTP/2: content that nobody pulls, in frames of five bytes", 6'000, frame(data, 0, 1, "12345"),
          false);
   behind("HTTP/2: padding", 2'000, frame(data, 8, 1, "\x20x" + std::string(32, '\0')));
   behind("HTTP/2: empty content", 450, frame(data, 0, 1, ""));
