@@ -110,7 +110,7 @@ class Worker {
 
   struct MemoryLevels {
     explicit MemoryLevels(observe::Metrics& metrics);
-    observe::Gauge &held, &kept, &budget;
+    observe::Gauge held, kept, budget;
     observe::Counter &connections_refused, &streams_refused;
   };
 
