@@ -13,11 +13,16 @@
 #endif
 
 namespace sallyport::small_pool {
-#if SALLYPORT_PLAIN_PIECES
 namespace {
-thread_local std::ptrdiff_t taken_bytes = 0;
-}
+
+// Below 0: pieces of another thread came back here. Apart from the lists, which a thread has to make first.
+constinit thread_local std::ptrdiff_t taken_bytes = 0;
+
+}  // namespace
+
 size_t taken() noexcept { return static_cast<size_t>(std::max<std::ptrdiff_t>(taken_bytes, 0)); }
+
+#if SALLYPORT_PLAIN_PIECES
 void* allocate(size_t bytes) {
   taken_bytes += static_cast<std::ptrdiff_t>(bytes);
   return ::operator new(bytes);
@@ -40,7 +45,6 @@ struct Free {
 struct Lists {
   std::array<Free*, classes> head{};
   std::array<size_t, classes> kept{};
-  std::ptrdiff_t taken = 0;  // below 0: pieces of another thread came back here
   ~Lists() {
     for (Free* free : head) {
       while (free != nullptr) ::operator delete(std::exchange(free, free->next));
@@ -60,10 +64,8 @@ constexpr size_t class_of(size_t bytes) { return (bytes + step_bytes - 1) / step
 
 }  // namespace
 
-size_t taken() noexcept { return static_cast<size_t>(std::max<std::ptrdiff_t>(lists.taken, 0)); }
-
 void* allocate(size_t bytes) {
-  lists.taken += static_cast<std::ptrdiff_t>(bytes);
+  taken_bytes += static_cast<std::ptrdiff_t>(bytes);
   const size_t c = class_of(bytes);
   if (c >= classes) return ::operator new(bytes);
   if (Free* free = lists.head[c]) {
@@ -75,7 +77,7 @@ void* allocate(size_t bytes) {
 }
 
 void release(void* piece, size_t bytes) noexcept {
-  lists.taken -= static_cast<std::ptrdiff_t>(bytes);
+  taken_bytes -= static_cast<std::ptrdiff_t>(bytes);
   const size_t c = class_of(bytes);
   if (c >= classes || lists.kept[c] >= kept_max[c]) {
     ::operator delete(piece);
