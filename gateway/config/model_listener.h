@@ -51,8 +51,7 @@ struct Http {
   // HTTP/1.1: a client that ends its sending (FIN, close_notify) before it has its answer is gone, and its
   // backend is let go. A route may serve those that do so and still read (forward.half_closed).
   bool abort_on_fin = true;
-  Bytes memory{
-      0};  // what requests and connections may hold, of all workers together; 0: half of what there is
+  Bytes memory{0};  // of requests and connections, all workers together; 0: half of what there is
   std::vector<std::string> trusted_proxies;  // addresses (CIDR) whose X-Forwarded-For is believed
   // No backend gets these from anybody else, in any spelling ("X_Real.IP"); NAME, or PREFIX*.
   std::vector<std::string> untrusted_headers = untrusted_headers_by_default();

@@ -37,12 +37,11 @@ void run_turns(Loop& loop, int turns) {
 
 TEST_CASE("while memory is short, little is read ahead of whoever asks, and all of it for who does") {
   Loop loop;
-  const auto listening = net::bind_tcp("127.0.0.1", 0, false, 1);
+  const Result<Fd> listening = net::bind_tcp("127.0.0.1", 0, false, 1);
   REQUIRE(listening);
   auto socket = std::make_unique<net::Socket>(loop, net::Socket::Kind::tcp);
-  REQUIRE(test::finish(loop, socket->connect({"127.0.0.1", net::bound_port(*listening)}, loop.now() + 10s)));
-  const int peer = accept(*listening, nullptr, nullptr);
-  close(*listening);
+  REQUIRE(test::finish(loop, socket->connect({"127.0.0.1", net::bound_port(listening->get())}, loop.now() + 10s)));
+  const int peer = accept(listening->get(), nullptr, nullptr);
   const std::string content(40'000, 'x');
   REQUIRE(send(peer, content.data(), content.size(), MSG_NOSIGNAL) == 40'000);
   close(peer);
