@@ -43,10 +43,11 @@ class Cache {
     auto found = things_.find(key);
     return found == things_.end() ? nullptr : std::static_pointer_cast<T>(found->second);
   }
-  // Lets go of what nobody else holds any more. Things made of others may take two calls.
+  // Lets go of what nobody else holds any more, and of what that was made of.
   void drop_unused() {
     std::lock_guard lock(mutex_);
-    std::erase_if(things_, [](const auto& thing) { return thing.second.use_count() == 1; });
+    while (std::erase_if(things_, [](const auto& thing) { return thing.second.use_count() == 1; }) > 0) {
+    }
   }
   void clear() {
     std::lock_guard lock(mutex_);

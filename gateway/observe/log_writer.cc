@@ -18,7 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;  // real time, also where tests move ours
 constexpr int write_every_ms = 200;
 constexpr int ending_every_ms = 20;
-constexpr auto end_max = std::chrono::seconds(1);
+constexpr std::chrono::milliseconds end_max(1000);
 
 }  // namespace
 

@@ -23,6 +23,7 @@ class NotMade final : public Plugin {
                         "a file that the config names is not what it was; reload the config"});
   }
 };
+
 // The counters of our own 5xx, by the methods that the route lists.
 void expect_server_errors(const Route& route, const std::vector<std::string>& methods) {
   const auto expect = [&](http::Method method) {

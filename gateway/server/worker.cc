@@ -128,9 +128,17 @@ void Worker::apply(std::shared_ptr<const Generation> generation, Sockets sockets
   });
 }
 
+// With the last request in it goes what only that world has used: a pool, its gauges, what it trusts.
+std::shared_ptr<const World> Worker::pinned(std::shared_ptr<const World> built) {
+  const World* bare = built.get();
+  return {bare, [this, keep = std::move(built)](const World*) mutable {
+            keep.reset();
+            loop_->post([this] { cache_.drop_unused(); });
+          }};
+}
+
 void Worker::take_config(const std::shared_ptr<const Generation>& generation, Sockets& sockets) {
-  world_ = build_world(generation, {number_, *loop_, process_, cache_, metrics_, access_log_});
-  cache_.drop_unused();
+  world_ = pinned(build_world(generation, {number_, *loop_, process_, cache_, metrics_, access_log_}));
   const config::Model& model = generation->model();
   limits_ = generation->server_limits();
   connections_max_ = model.http.connections;

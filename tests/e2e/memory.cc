@@ -65,15 +65,15 @@ TEST_CASE("content that is held fills the budget: more is 503 memory_full, and a
   Gateway gateway(routes(origin, "2MiB"));
   CHECK(gateway.ask(get("/x")).status == 200);
   CHECK(memory(gateway, "budget") == 2 * 1024 * 1024);
-  const std::string half =
+  const std::string begun =
       "POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: "
       "600000\r\n\r\n[" +
-      std::string(300'000, ' ');
+      std::string(3000, ' ');
   std::vector<std::unique_ptr<Client>> flood;
   Response refused;
-  for (int i = 0; i < 30 && refused.status == 0; ++i) {
+  for (int i = 0; i < 300 && refused.status == 0; ++i) {
     flood.push_back(gateway.connect());
-    CHECK(flood.back()->send(half));
+    CHECK(flood.back()->send(begun));
     refused = gateway.ask(get("/beside"));
     if (refused.status == 200) refused = {};
   }
@@ -84,6 +84,24 @@ TEST_CASE("content that is held fills the budget: more is 503 memory_full, and a
   flood.clear();
   CHECK(eventually([&] { return memory(gateway, "held") < 64 * 1024; }));
   CHECK(gateway.ask(get("/after")).status == 200);
+}
+
+TEST_CASE("content that would fill the budget is refused while it comes, and others are served meanwhile") {
+  Origin origin;
+  Gateway gateway(routes(origin, "2MiB"));
+  const std::string large =
+      "POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: "
+      "600000\r\n\r\n[" +
+      std::string(300'000, ' ');
+  std::vector<std::unique_ptr<Client>> flood;
+  for (int i = 0; i < 8; ++i) {
+    flood.push_back(gateway.connect());
+    CHECK(flood.back()->send(large));
+    CHECK(gateway.ask(get("/beside")).status == 200);
+  }
+  const Response refused = flood.back()->read();
+  CHECK(refused.status == 503);
+  CHECK(gateway.log_line("\"path\":\"/orders\"", "memory_full").find("\"status\":503") != std::string::npos);
 }
 
 TEST_CASE("streams of HTTP/2 that are only begun are refused when they hold too much; others are served") {

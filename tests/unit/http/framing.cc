@@ -223,10 +223,10 @@ TEST_CASE("Connection: each option is one thing, and there are not many of them"
   const auto request = [](const std::string& options) {
     return reason("GET / HTTP/1.1\r\nHost: a\r\n" + options + "\r\n");
   };
-  std::string list = "Connection: a";
-  for (size_t i = 1; i < ConnectionOptions::max; ++i) list += ",a";
+  std::string list = "Connection: te";
+  for (size_t i = 1; i < ConnectionOptions::max; ++i) list += ",te";
   CHECK(request(list + "\r\n") == "good");
-  CHECK(request(list + ",a\r\n") == "connection_options");
+  CHECK(request(list + ",te\r\n") == "connection_options");
   CHECK(request("Connection: " + std::string(ConnectionOptions::max + 1, ',') + "\r\n") ==
         "connection_options");
   CHECK(request(list + "\r\nConnection: close\r\n") == "connection_options");
