@@ -2,8 +2,8 @@
 //
 //   body: { max: 256KiB }
 //
-// Stands on every route. Content whose length is known is refused before any of it is asked for; chunked content
-// when it grows beyond, whoever reads it then.
+// Stands on every route. Content whose length is known is refused before any of it is asked for; chunked
+// content when it grows beyond, whoever reads it then.
 #pragma once
 
 #include "gateway/core/plugin.h"

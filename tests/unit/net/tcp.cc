@@ -40,7 +40,8 @@ TEST_CASE("while memory is short, little is read ahead of whoever asks, and all 
   const Result<Fd> listening = net::bind_tcp("127.0.0.1", 0, false, 1);
   REQUIRE(listening);
   auto socket = std::make_unique<net::Socket>(loop, net::Socket::Kind::tcp);
-  REQUIRE(test::finish(loop, socket->connect({"127.0.0.1", net::bound_port(listening->get())}, loop.now() + 10s)));
+  REQUIRE(test::finish(loop,
+                       socket->connect({"127.0.0.1", net::bound_port(listening->get())}, loop.now() + 10s)));
   const int peer = accept(listening->get(), nullptr, nullptr);
   const std::string content(40'000, 'x');
   REQUIRE(send(peer, content.data(), content.size(), MSG_NOSIGNAL) == 40'000);
