@@ -1,29 +1,14 @@
 // What a worker makes of a config that has been checked, when its files are gone since then.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "gateway/core/exchange.h"
 #include "tests/support/conf.h"
+#include "tests/unit/core/support.h"
 
 using namespace sallyport;
 using test::Conf;
-
-namespace {
-
-struct NoResponder final : http::Responder {
-  Task<Result<void>> respond(const http::Request&, http::Response&) override {
-    return Task<Result<void>>::ready({});
-  }
-  void interim(const http::Request&, const http::Response&) override {}
-  http::Body& open_tunnel() override { std::abort(); }
-  bool head_sent() const noexcept override { return false; }
-  uint64_t content_received() const noexcept override { return 0; }
-  uint64_t content_sent() const noexcept override { return 0; }
-};
-
-}  // namespace
 
 TEST_CASE(
     "a worker needs none of the config's files: all were read when it was checked, and no policy is left "
@@ -45,7 +30,7 @@ TEST_CASE(
   observe::Metrics metrics;
   const auto world = server::build_world(checked.generation, {0, loop, process, worker, metrics, nullptr});
   const ConnectionInfo connection;
-  NoResponder responder;
+  test::NoResponder responder;
   const auto status_of = [&](size_t route) {
     Exchange x(loop, connection, responder);
     x.world = world;
