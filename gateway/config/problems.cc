@@ -36,15 +36,16 @@ std::string Problems::text() const {
   struct Line {
     const Problem* problem;
     std::string_view kind;
+    size_t found;  // in which order: what is at one place stays in it
   };
   std::vector<Line> in_order;
-  for (const Problem& p : wrong_) in_order.push_back({&p, ""});
-  for (const Problem& p : warnings_) in_order.push_back({&p, "warning: "});
-  std::ranges::stable_sort(in_order, {}, [](const Line& line) {
-    return std::tuple(line.problem->mark.line, line.problem->mark.column);
+  for (const Problem& p : wrong_) in_order.push_back({&p, "", in_order.size()});
+  for (const Problem& p : warnings_) in_order.push_back({&p, "warning: ", in_order.size()});
+  std::ranges::sort(in_order, {}, [](const Line& line) {
+    return std::tuple(line.problem->mark.line, line.problem->mark.column, line.found);
   });
   std::string out;
-  for (const auto& [problem, kind] : in_order) {
+  for (const auto& [problem, kind, unused] : in_order) {
     const std::string place = problem->place();
     out += fmt::format("{}{}{}{}\n", place, place.empty() ? "" : ": ", kind, problem->message);
   }
