@@ -1,5 +1,4 @@
 // Who calls: keys and tokens, good ones and others; and limits by what callers say.
-#include "gateway/base/text.h"
 #include "tests/cost/gate.h"
 #include "tests/cost/input.h"
 #include "tests/support/issuer.h"
@@ -7,7 +6,7 @@
 namespace sallyport::cost {
 namespace {
 
-using text::base64url;
+using test::base64url;
 
 std::string bearer(const std::string& token) { return get("/x", "Authorization: Bearer " + token + "\r\n"); }
 

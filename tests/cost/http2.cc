@@ -40,11 +40,11 @@ class Server final : public http::h2::ServerSession::Owner {
     Task<> task = Task<>::ready();
   };
 
-  http::h2::ServerStream& begin(int32_t id) override {
+  http::h2::ServerStream* begin(int32_t id, size_t) override {
     ++begun_;
     auto* call = new Call(*this, id);
     calls_.push_back(*call);
-    return call->stream;
+    return &call->stream;
   }
   void serve(http::h2::ServerStream& stream, Result<void> head) override {
     Call& call = *static_cast<Call*>(stream.owner());

@@ -18,14 +18,6 @@ namespace {
 const uint8_t* bytes_of(const std::string& s) { return reinterpret_cast<const uint8_t*>(s.data()); }
 uint8_t* bytes_of(std::string& s) { return reinterpret_cast<uint8_t*>(s.data()); }
 
-std::string base64url(const std::string& bytes) {
-  std::string out(bytes.size() * 4 / 3 + 4, '\0');
-  out.resize(static_cast<size_t>(EVP_EncodeBlock(bytes_of(out), bytes_of(bytes), bytes.size())));
-  while (out.ends_with('=')) out.pop_back();
-  for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
-  return out;
-}
-
 std::string number(const BIGNUM* n, size_t width) {
   std::string out(width, '\0');
   if (BN_bn2bin_padded(bytes_of(out), out.size(), n) != 1) std::abort();
@@ -63,6 +55,14 @@ std::string raw_ecdsa(const std::string& der) {
 }
 
 }  // namespace
+
+std::string base64url(const std::string& bytes) {
+  std::string out(bytes.size() * 4 / 3 + 4, '\0');
+  out.resize(static_cast<size_t>(EVP_EncodeBlock(bytes_of(out), bytes_of(bytes), bytes.size())));
+  while (out.ends_with('=')) out.pop_back();
+  for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  return out;
+}
 
 struct Issuer::Impl {
   std::string algorithm, key_id;

@@ -6,6 +6,8 @@
 
 namespace sallyport::test {
 
+std::string base64url(const std::string& bytes);  // RFC 4648 section 5, without padding
+
 class Issuer {
  public:
   explicit Issuer(std::string algorithm = "ES256", std::string key_id = "k1");  // ES256, RS256, PS256, EdDSA
