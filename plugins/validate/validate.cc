@@ -87,7 +87,7 @@ struct Rules {
   bool takes_undescribed = false;
   std::shared_ptr<const Schema> body;  // null: none is described
   BodyRule body_rule;
-  std::optional<std::vector<Parameter>> query;
+  std::optional<std::vector<Parameter>> query;  // in the order of names
   std::vector<Parameter> path;
   std::vector<Parameter> headers;
 };
@@ -234,8 +234,8 @@ class Validate final : public Policy {
     const std::vector<Parameter>& known = *rules_.query;
     std::vector<char> seen(known.size());
     for (const http::QueryPair& pair : *pairs) {
-      const auto at = std::ranges::find(known, pair.name, &Parameter::name);
-      if (at == known.end()) {
+      const auto at = std::ranges::lower_bound(known, pair.name, {}, &Parameter::name);
+      if (at == known.end() || at->name != pair.name) {
         wrong.push_back({"/query/" + text::printable(pair.name, 40), "additionalProperties",
                          "this parameter is not known here"});
       } else if (std::exchange(seen[static_cast<size_t>(at - known.begin())], 1) != 0) {
@@ -378,6 +378,7 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   rules.takes_undescribed = options.undescribed == Undescribed::allow;
   if (options.query) rules.query = parameters_of(*options.query, reader, setup);
   if (!rules.query && !rules.takes_undescribed) rules.query.emplace();  // none
+  if (rules.query) std::ranges::sort(*rules.query, {}, &Parameter::name);
   if (options.path) rules.path = parameters_of(*options.path, reader, setup);
   if (options.headers) rules.headers = parameters_of(*options.headers, reader, setup);
   if (!reader.whole()) return nullptr;
