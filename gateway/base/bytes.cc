@@ -7,8 +7,6 @@
 #include <new>
 #include <utility>
 
-#include "gateway/base/small_pool.h"
-
 namespace sallyport {
 namespace {
 
@@ -67,15 +65,6 @@ void BlockPool::give_back(char* block, size_t capacity) noexcept {
   const size_t index = index_of(capacity);
   free_[index] = new (block) Free{free_[index]};
   add(kept_, capacity);
-}
-
-size_t BlockPool::held() const noexcept { return taken() + small_pool::taken(); }
-
-Pressure BlockPool::pressure() const noexcept {
-  const size_t bytes = held();
-  if (bytes < budget_ / 4) return Pressure::none;
-  if (bytes < budget_ / 4 * 3) return Pressure::some;
-  return bytes < budget_ ? Pressure::much : Pressure::full;
 }
 
 size_t BlockPool::bytes_at_once() const noexcept {

@@ -11,6 +11,8 @@
 #include <span>
 #include <string_view>
 
+#include "gateway/base/small_pool.h"
+
 namespace sallyport {
 
 using Slice = std::string_view;
@@ -47,10 +49,15 @@ class BlockPool {
   // here: whoever takes on work, or reads more than it must, asks for the pressure first.
   void set_budget(size_t bytes) noexcept { budget_ = bytes; }
   size_t budget() const noexcept { return budget_; }
-  Pressure pressure() const noexcept;
+  Pressure pressure() const noexcept {
+    const size_t bytes = held();
+    if (bytes < budget_ / 4) return Pressure::none;
+    if (bytes < budget_ / 4 * 3) return Pressure::some;
+    return bytes < budget_ ? Pressure::much : Pressure::full;
+  }
   // An eighth over it: not even a refusal can be afforded.
   bool is_overdrawn() const noexcept { return held() / 9 > budget_ / 8; }
-  size_t held() const noexcept;
+  size_t held() const noexcept { return taken() + small_pool::taken(); }
   // How much of a connection is read at once for whoever waits for it; and while nobody does, in all.
   size_t bytes_at_once() const noexcept;
   size_t bytes_ahead() const noexcept;

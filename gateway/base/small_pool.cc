@@ -13,15 +13,6 @@
 #endif
 
 namespace sallyport::small_pool {
-namespace {
-
-// Below 0: pieces of another thread came back here. Apart from the lists, which a thread has to make first.
-constinit thread_local std::ptrdiff_t taken_bytes = 0;
-
-}  // namespace
-
-size_t taken() noexcept { return static_cast<size_t>(std::max<std::ptrdiff_t>(taken_bytes, 0)); }
-
 #if SALLYPORT_PLAIN_PIECES
 void* allocate(size_t bytes) {
   taken_bytes += static_cast<std::ptrdiff_t>(bytes);

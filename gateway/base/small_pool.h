@@ -6,6 +6,7 @@
 // is bounded. A piece is freed on the thread that took it, which holds because a task belongs to one worker.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -14,8 +15,11 @@ namespace sallyport::small_pool {
 void* allocate(size_t bytes);
 // bytes: as many as were asked for.
 void release(void* piece, size_t bytes) noexcept;
+
+// Below 0: pieces of another thread came back here. Apart from the lists, which a thread has to make first.
+inline constinit thread_local std::ptrdiff_t taken_bytes = 0;
 // What this thread has taken and not released, in bytes.
-size_t taken() noexcept;
+inline size_t taken() noexcept { return static_cast<size_t>(std::max<std::ptrdiff_t>(taken_bytes, 0)); }
 
 template <class T>
 struct Allocator {

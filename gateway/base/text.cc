@@ -158,6 +158,19 @@ size_t find_control(std::string_view s) noexcept {
   return i;
 }
 
+bool has_no_control(std::string_view s) noexcept {
+  const size_t n = s.size();
+  const char* at = s.data();
+  if (n < 4) return std::ranges::none_of(s, [](char c) { return is_control(c) || c == '\t'; });
+  if (n < 8) {
+    const uint64_t ends = load<uint32_t>(at) | uint64_t{load<uint32_t>(at + n - 4)} << 32;
+    return controls(ends) == 0;
+  }
+  uint64_t found = controls(load<uint64_t>(at + n - 8));  // overlaps with the one before it
+  for (size_t i = 0; i + 8 < n; i += 8) found |= controls(load<uint64_t>(at + i));
+  return found == 0;
+}
+
 std::string to_lower(std::string_view s) {
   std::string out(s);
   std::ranges::transform(out, out.begin(), lower);

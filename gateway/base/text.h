@@ -35,6 +35,8 @@ constexpr int hex_value(char c) noexcept {
 bool iequals(std::string_view a, std::string_view b) noexcept;  // ASCII, ignoring case
 // Where the first control character other than HTAB is (below 0x20, or 0x7f); the size if there is none.
 size_t find_control(std::string_view s) noexcept;
+// True only if there is none, and no tab either: the quick answer for what is nearly always so.
+bool has_no_control(std::string_view s) noexcept;
 std::string to_lower(std::string_view s);
 std::string_view trim(std::string_view s) noexcept;  // spaces and tabs at both ends
 

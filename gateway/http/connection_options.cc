@@ -36,6 +36,7 @@ void ConnectionOptions::add(Slice option) {
 
 ConnectionOptions connection_options(const Headers& headers) {
   ConnectionOptions out;
+  if (headers.find(HeaderId::connection) == nullptr) return out;
   size_t left = ConnectionOptions::max;
   for (const Header& h : headers) {
     if (h.id != HeaderId::connection) continue;
@@ -54,6 +55,10 @@ bool ConnectionOptions::names(Slice field) const noexcept {
 }
 
 void remove_hop_by_hop(Headers& headers) {
+  if (headers.find(HeaderId::connection) == nullptr) {
+    headers.remove_if([](const Header& h) { return is_of_one_hop(h.id); });
+    return;
+  }
   const ConnectionOptions options = connection_options(headers);
   headers.remove_if([&](const Header& h) { return is_of_one_hop(h.id) || options.names(h.name); });
 }

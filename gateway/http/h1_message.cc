@@ -248,14 +248,18 @@ Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& aren
   Result<Slice> authority = read_target(out, arena);
   if (!authority) return std::unexpected(std::move(authority.error()));
   done = read_host(out, *authority, arena);
-  if (done) done = check_connection(out.headers);
   if (!done) return done;
-  Result<BodyLength> length = request_length(out);
-  if (!length) return std::unexpected(std::move(length.error()));
-  out.length = *length;
   const ConnectionOptions options = connection_options(out.headers);
   if (options.too_many)
     return fail(Code::malformed_request, "connection_options", "Connection has too many options");
+  // An option takes the field of its name away (RFC 9110 section 7.6.1), also one that was checked: a client
+  // names those that are for one hop anyway, and no other.
+  if (!options.fields.empty())
+    return fail(Code::malformed_request, "bad_connection",
+                "Connection names a header that is not for this connection only");
+  Result<BodyLength> length = request_length(out);
+  if (!length) return std::unexpected(std::move(length.error()));
+  out.length = *length;
   out.keep_alive = wants_keep_alive(options, out.version);
   out.upgrade = wanted_upgrade(out, options);
   read_te(out);

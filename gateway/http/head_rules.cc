@@ -36,23 +36,6 @@ Result<void> read_expect(Request& out) {
   return {};
 }
 
-Result<void> check_connection(const Headers& headers) {
-  for (const Header& h : headers) {
-    if (h.id != HeaderId::connection || h.value == "keep-alive") continue;
-    for (Slice list = h.value; !list.empty();) {
-      const size_t comma = std::min(list.find(','), list.size());
-      const Slice option = text::trim(list.substr(0, comma));
-      list.remove_prefix(std::min(comma + 1, list.size()));
-      const HeaderId id = header_id(option);
-      const bool of_one_hop = id != HeaderId::content_length && is_of_one_hop(id);
-      if (!option.empty() && !of_one_hop && !text::iequals(option, "close"))
-        return fail(Code::malformed_request, "bad_connection",
-                    "Connection names a header that is not for this connection only");
-    }
-  }
-  return {};
-}
-
 void read_te(Request& out) noexcept {
   out.takes_trailers = std::ranges::any_of(out.headers, [](const Header& h) {
     return h.id == HeaderId::te && list_has_token(h.value, "trailers");

@@ -19,10 +19,6 @@ Result<void> read_authority(Request& out, Slice authority, Arena& arena);
 // Expect: 100-continue and nothing else (RFC 9110 section 10.1.1); ignored from HTTP/1.0.
 Result<void> read_expect(Request& out);
 
-// An option of Connection takes the field of its name away (RFC 9110 section 7.6.1), also one that was
-// checked. So a client names those that are for one hop anyway, and no other.
-Result<void> check_connection(const Headers& headers);
-
 // out.takes_trailers, before what is meant for this hop is removed.
 void read_te(Request& out) noexcept;
 

@@ -191,7 +191,7 @@ size_t token_length(Slice s) noexcept {
 
 bool is_token(Slice s) noexcept { return !s.empty() && token_length(s) == s.size(); }
 
-bool is_field_value(Slice s) noexcept { return text::find_control(s) == s.size(); }
+bool is_field_value(Slice s) noexcept { return text::has_no_control(s) || text::find_control(s) == s.size(); }
 
 bool is_well_formed(const Header& h) noexcept {
   return (h.id != HeaderId::other || is_token(h.name)) && is_field_value(h.value);

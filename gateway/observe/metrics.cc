@@ -138,10 +138,14 @@ CounterSet::CounterSet(Metrics& metrics, std::string_view family,
       varying2_(varying2) {}
 
 Counter& CounterSet::find(std::string_view v1, std::string_view v2) {
-  for (const Entry& e : entries_) {
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    Entry& e = entries_[i];
     const bool same = e.v1.data() == v1.data() && e.v2.data() == v2.data() && e.v1.size() == v1.size() &&
                       e.v2.size() == v2.size();
-    if (same || (e.v1 == v1 && e.v2 == v2)) return *e.counter;
+    if (!same && (e.v1 != v1 || e.v2 != v2)) continue;
+    if (i == 0) return *e.counter;
+    std::swap(e, entries_[i - 1]);  // what comes often is found early
+    return *entries_[i - 1].counter;
   }
   if (entries_.size() >= series_max) v1 = v2 = "other";
   LabelSet labels = fixed_;

@@ -37,11 +37,14 @@ TEST_CASE("a control character is found wherever it stands, and HTAB is none") {
           s[at] = static_cast<char>(byte);
           const bool control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
           if (text::find_control(s) != (control ? at : size)) FAIL(size, " ", at, " ", byte, " ", before);
+          const bool tab = s.find('\t') != std::string::npos;
+          if (text::has_no_control(s) != (!control && !tab)) FAIL(size, " ", at, " ", byte, " ", before);
         }
       }
     }
   }
   CHECK(text::find_control("") == 0);
+  CHECK(text::has_no_control(""));
   CHECK(text::find_control("a\x7f"
                            "bcdefgh\x01") == 1);
 }
