@@ -15,8 +15,19 @@ ConnectionOption connection_option(Slice option) noexcept {
   return text::iequals(option, "close") ? ConnectionOption::close : ConnectionOption::field;
 }
 
+namespace {
+
+// What nearly every one is; names no field.
+bool is_usual(Slice value) noexcept { return value == "keep-alive" || value == "close"; }
+
+}  // namespace
+
 void ConnectionOptions::add(Slice option) {
   if (option.empty()) return;
+  if (is_usual(option)) {
+    (option == "close" ? close : keep_alive) = true;
+    return;
+  }
   switch (connection_option(option)) {
     case ConnectionOption::close:
       close = true;
@@ -55,7 +66,9 @@ bool ConnectionOptions::names(Slice field) const noexcept {
 }
 
 void remove_hop_by_hop(Headers& headers) {
-  if (headers.find(HeaderId::connection) == nullptr) {
+  const bool names_fields = std::ranges::any_of(
+      headers, [](const Header& h) { return h.id == HeaderId::connection && !is_usual(h.value); });
+  if (!names_fields) {
     headers.remove_if([](const Header& h) { return is_of_one_hop(h.id); });
     return;
   }
