@@ -69,6 +69,8 @@ class Schema {
   // True if the schema asks for text (or does not say): a parameter is then taken as it is, else read as a
   // number, true or false.
   bool takes_text() const noexcept;
+  // True if it names the type number, not only integer.
+  bool takes_fractions() const noexcept;
 
  private:
   friend class SchemaCompiler;

@@ -342,4 +342,8 @@ bool Schema::takes_text() const noexcept {
   return types == 0 || (types & 1U << static_cast<unsigned>(json::Kind::string)) != 0;
 }
 
+bool Schema::takes_fractions() const noexcept {
+  return (nodes_.front().types & 1U << static_cast<unsigned>(json::Kind::number)) != 0;
+}
+
 }  // namespace sallyport

@@ -15,6 +15,7 @@
 #include "gateway/http/uri.h"
 #include "gateway/json/write.h"
 #include "plugins/validate/parameter_checks.h"
+#include "plugins/validate/parameter_text.h"
 #include "plugins/validate/schema.h"
 
 namespace sallyport {
@@ -273,7 +274,8 @@ class Validate final : public Policy {
         {fmt::format("/{}", where), "required", fmt::format("the parameter \"{}\" is missing", p.name)});
   }
 
-  // A number or a boolean is one by JSON's grammar, from its first byte to its last; anything else is text.
+  // A number or a boolean is one by JSON's grammar, from its first byte to its last, and in the one spelling
+  // that all backends read alike; anything else is text.
   void check_value(const Parameter& p, Slice value, std::string_view where, std::vector<Violation>& wrong) {
     const std::string pointer = fmt::format("/{}/{}", where, p.name);
     if (value.size() > parameter_bytes_max || !text::is_utf8(value)) {
@@ -286,11 +288,9 @@ class Validate final : public Policy {
       json::append_string(json, value);
     else
       json = value;
-    const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-    const bool padded = !json.empty() && (is_blank(json.front()) || is_blank(json.back()));
     const Result<json::Value> parsed = workspace_->parser.parse(json, parameter_limits);
     Meter meter = Meter::of_bytes(json.size());
-    if (!parsed || padded) {
+    if (!parsed || !is_read_alike(*p.schema, value)) {
       wrong.push_back({pointer, "type", "the value is of another type"});
     } else if (!p.schema->check(*parsed, meter, nullptr)) {
       const size_t before = wrong.size();

@@ -30,6 +30,14 @@ routes:
     authenticate: public
     validate: { query: { page: { type: integer }, deep: { type: boolean }, text: { maxLength: 9 } } }
     forward: { to: web }
+  - name: prices
+    match: { path: "/prices/{level}" }
+    authenticate: public
+    validate:
+      path: { level: { type: integer, enum: [1, 2] } }
+      query: { page: { type: integer, minimum: 1, maximum: 10 }, price: { type: number, maximum: 10 } }
+      headers: { X-Weight: { type: number, maximum: 10 } }
+    forward: { to: web }
   - name: closed
     match: { path: /closed }
     authenticate: public
@@ -133,6 +141,27 @@ TEST_CASE("a query that some read otherwise is forwarded as it was read") {
   Story s;
   CHECK(s.gateway.ask(get("/pages?text=a+b;c&page=1")).status == 200);
   CHECK(s.origin.last().head.starts_with("GET /pages?text=a%20b%3Bc&page=1 "));
+TEST_CASE("a number is written so that every backend reads the one that was checked") {
+  Story s;
+  for (const char* target : {"/prices/1?page=10", "/prices/2?price=0.5", "/prices/1?price=-0.25",
+                             "/prices/1?price=-123456789012345678", "/prices/1?price=1.50"}) {
+    CAPTURE(target);
+    CHECK(s.gateway.ask(get(target, "X-Weight: 9.75\r\n")).status == 200);
+  }
+  const size_t passed = s.origin.requests().size();
+  for (const char* target :
+       {"/prices/1?page=100000e-5", "/prices/1?page=1E0", "/prices/1?page=0.5e1", "/prices/1?page=5.0",
+        "/prices/10e-1", "/prices/1.0", "/prices/1?price=100000e-5", "/prices/1?price=1E0",
+        "/prices/1?price=10.0000000000000000001", "/prices/1?price=0.0000000000000001",
+        "/prices/1?price=-123456789012345678901234567890"}) {
+    CAPTURE(target);
+    CHECK(s.gateway.ask(get(target)).status == 400);
+  }
+  CHECK(s.gateway.ask(get("/prices/1", "X-Weight: 99e-1\r\n")).status == 400);
+  CHECK(s.gateway.ask(get("/prices/1", "X-Weight: 10.0000000000000000001\r\n")).status == 400);
+  CHECK(s.origin.requests().size() == passed);
+}
+
 }
 
 TEST_CASE("a route that validates refuses what it does not describe") {
