@@ -64,14 +64,16 @@ HeaderGuard::HeaderGuard(const std::vector<std::string>& untrusted) {
 }
 
 void HeaderGuard::mark(Slice name, Mark as) {
-  const HeaderId id = header_id(name);
-  if (id != HeaderId::other) {
+  if (const HeaderId id = header_id(name); id != HeaderId::other) {
     of_id_[static_cast<size_t>(id)] |= as;
-  } else if (name.size() < name_bytes_max) {
-    by_size_[name.size()].push_back({std::string(name), folded(name), as});
-  } else {  // too long for the table: it and all that begin with it
-    mark_prefix(name, as);
+    return;
   }
+  std::vector<Name>& list = by_size_[size_slot(name)];
+  const auto same = std::ranges::find_if(list, [&](const Name& n) { return text::iequals(n.name, name); });
+  if (same != list.end())
+    same->marks |= as;
+  else
+    list.push_back({std::string(name), folded(name), as});
 }
 
 size_t HeaderGuard::slot_of(Slice prefix) noexcept {
@@ -86,29 +88,37 @@ void HeaderGuard::mark_prefix(Slice prefix, Mark as) {
   }
 }
 
-bool HeaderGuard::withholds(uint8_t marks, bool behind_proxy, bool keep_credentials) const noexcept {
-  return (marks & ours) != 0 || ((marks & untrusted_name) != 0 && !behind_proxy) ||
+uint8_t HeaderGuard::marks_of(const Header& h) const noexcept {
+  if (h.id != HeaderId::other) return of_id_[static_cast<size_t>(h.id)];
+  const bool plain = is_plain(h.name);
+  if (!plain && folded_id(h.name) != HeaderId::other) return misspelt;
+  uint8_t marks = 0;
+  for (const Name& n : by_size_[size_slot(h.name)]) {
+    if (h.name.size() != n.name.size() || !begins_folded(h.name, n.folded)) continue;
+    marks |= n.marks | (text::iequals(h.name, n.name) ? 0 : misspelt);
+  }
+  const auto look_at = [&](const std::vector<Name>& prefixes) {
+    for (const Name& n : prefixes) {
+      if (begins_folded(h.name, n.folded)) marks |= n.marks | (plain ? 0 : misspelt);
+    }
+  };
+  if (h.name.size() >= 3) look_at(prefixes_[slot_of(h.name)]);
+  if (!short_prefixes_.empty()) look_at(short_prefixes_);
+  return marks;
+}
+
+bool HeaderGuard::withholds(uint8_t marks, bool behind_proxy, bool keep_credentials) noexcept {
+  return (marks & (ours | misspelt)) != 0 || ((marks & untrusted_name) != 0 && !behind_proxy) ||
          ((marks & credential) != 0 && !keep_credentials);
 }
 
 bool HeaderGuard::withholds(const Header& h, bool behind_proxy, bool keep_credentials) const noexcept {
-  if (h.id != HeaderId::other)
-    return withholds(of_id_[static_cast<size_t>(h.id)], behind_proxy, keep_credentials);
-  const bool plain = is_plain(h.name);
-  if (!plain && folded_id(h.name) != HeaderId::other) return true;
-  uint8_t marks = 0;
-  bool other_spelling = false;
-  const auto look_at = [&](const std::vector<Name>& names, bool whole) {
-    for (const Name& n : names) {
-      if (!begins_folded(h.name, n.folded)) continue;
-      marks |= n.marks;
-      other_spelling = other_spelling || (whole ? !text::iequals(h.name, n.name) : !plain);
-    }
-  };
-  if (h.name.size() < name_bytes_max) look_at(by_size_[h.name.size()], true);
-  if (h.name.size() >= 3) look_at(prefixes_[slot_of(h.name)], false);
-  if (!short_prefixes_.empty()) look_at(short_prefixes_, false);
-  return marks != 0 && (other_spelling || withholds(marks, behind_proxy, keep_credentials));
+  return withholds(marks_of(h), behind_proxy, keep_credentials);
+}
+
+bool HeaderGuard::withholds_trailer(const Header& h) const noexcept {
+  const uint8_t marks = marks_of(h);
+  return (marks & read) != 0 || withholds(marks, false, false);
 }
 
 }  // namespace sallyport::http

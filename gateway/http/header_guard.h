@@ -7,6 +7,7 @@
 // read, immutable afterwards; any thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -24,14 +25,16 @@ class HeaderGuard {
   // untrusted: names that a stranger may not say; one that ends with * stands for all that begin so.
   explicit HeaderGuard(const std::vector<std::string>& untrusted);
   void add_credential(Slice name) { mark(name, credential); }
+  // A header that a policy decides by: what was not looked at does not go on under its name.
+  void add_read(Slice name) { mark(name, read); }
 
   // behind_proxy: who sent it is trusted; keep_credentials: the backend is to see them.
   bool withholds(const Header& h, bool behind_proxy, bool keep_credentials) const noexcept;
-  // Nobody is believed anything in a trailer.
-  bool withholds_trailer(const Header& h) const noexcept { return withholds(h, false, false); }
+  // Nobody is believed anything in a trailer, which comes after all decisions.
+  bool withholds_trailer(const Header& h) const noexcept;
 
  private:
-  enum Mark : uint8_t { known = 1, ours = 2, untrusted_name = 4, credential = 8 };
+  enum Mark : uint8_t { known = 1, ours = 2, untrusted_name = 4, credential = 8, read = 16, misspelt = 32 };
   struct Name {
     std::string name;  // as it is spelt where it is known
     std::string folded;
@@ -40,14 +43,17 @@ class HeaderGuard {
   static constexpr size_t name_bytes_max = 64, prefix_slots = 64;
 
   void mark(Slice name, Mark as);
+  // Of all that the name is, or may be read as; then also misspelt.
+  uint8_t marks_of(const Header& h) const noexcept;
   void mark_prefix(Slice prefix, Mark as);
   static size_t slot_of(Slice prefix) noexcept;
-  bool withholds(uint8_t marks, bool behind_proxy, bool keep_credentials) const noexcept;
+  static size_t size_slot(Slice name) noexcept { return std::min(name.size(), name_bytes_max); }
+  static bool withholds(uint8_t marks, bool behind_proxy, bool keep_credentials) noexcept;
 
   std::array<uint8_t, header_ids> of_id_{};
-  std::array<std::vector<Name>, name_bytes_max> by_size_;
-  std::array<std::vector<Name>, prefix_slots> prefixes_;  // by their first and third character
-  std::vector<Name> short_prefixes_;                      // that have no third one
+  std::array<std::vector<Name>, name_bytes_max + 1> by_size_;  // the last: of all that are longer
+  std::array<std::vector<Name>, prefix_slots> prefixes_;       // by their first and third character
+  std::vector<Name> short_prefixes_;                           // that have no third one
 };
 
 }  // namespace sallyport::http

@@ -213,6 +213,15 @@ std::unique_ptr<Plugin> make_limit(config::Reader& reader, Setup& setup) {
       reader.error(
           "the limits of one route can use one Redis store, not several: one script decides over all of "
           "them");
+// Which header counts is decided here: a backend gets no other that it could take for it.
+void guard_headers(const std::vector<LimitRule>& rules, Setup& setup) {
+  for (const LimitRule& rule : rules) {
+    for (const LimitBy& by : rule.by) {
+      if (by.kind == LimitBy::Kind::header) setup.header_guard()->add_read(by.name);
+    }
+  }
+}
+
     }
     if (rule->remote) remote = store;
     rules.push_back(std::move(*rule));
@@ -231,6 +240,7 @@ void prepare_limits(Setup& setup) {
 }  // namespace
 
 const PluginType& limit_plugin() {
+  if (setup.checking() && options.mode == config::Mode::enforce) guard_headers(rules, setup);
   static constexpr PluginType type = {"limit",
                                       Band::limit,
                                       &make_limit,

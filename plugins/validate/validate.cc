@@ -283,15 +283,12 @@ class Validate final : public Policy {
       return;
     }
     std::string& json = workspace_->text;
-    json.clear();
-    if (p.schema->takes_text())
-      json::append_string(json, value);
-    else
-      json = value;
+    json = p.schema->takes_text() ? Slice{} : value;
+    if (p.schema->takes_text()) json::append_string(json, value);
     const Result<json::Value> parsed = workspace_->parser.parse(json, parameter_limits);
     Meter meter = Meter::of_bytes(json.size());
     if (!parsed || !is_read_alike(*p.schema, value)) {
-      wrong.push_back({pointer, "type", "the value is of another type"});
+      wrong.push_back({pointer, "type", "the value is of another type, or a number not in plain digits"});
     } else if (!p.schema->check(*parsed, meter, nullptr)) {
       const size_t before = wrong.size();
       meter = Meter::of_bytes(json.size());
@@ -382,6 +379,8 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   if (options.path) rules.path = parameters_of(*options.path, reader, setup);
   if (options.headers) rules.headers = parameters_of(*options.headers, reader, setup);
   if (!reader.whole()) return nullptr;
+  if (setup.checking() && options.mode == config::Mode::enforce)
+    for (const Parameter& p : rules.headers) setup.header_guard()->add_read(p.name);
   auto workspace =
       setup.worker.get<Workspace>("validate.workspace", [] { return std::make_shared<Workspace>(); });
   return std::make_unique<Validate>(setup, options.mode, std::move(rules), std::move(workspace));
