@@ -68,6 +68,9 @@ class Limit final : public Policy {
   }
 
   Task<Decision> decide(Exchange& x) override {
+    if (has_repeated_header(x))
+      return Task<Decision>::ready(refuse(Code::invalid_parameter, "repeated_header",
+                                          "a header that this route counts by is there twice"));
     BucketStates states;
     if (!take_local(x, states, false)) return Task<Decision>::ready(answer(x, false, states));
     if (shared_ == nullptr || shared_->spend(x, states))
@@ -76,6 +79,17 @@ class Limit final : public Policy {
   }
 
  private:
+  // Of several fields of one name a backend takes the first, the last or all of them: counted is none.
+  bool has_repeated_header(const Exchange& x) const {
+    return std::ranges::any_of(rules_, [&](const LimitRule& rule) {
+      return std::ranges::any_of(rule.by, [&](const LimitBy& by) {
+        if (by.kind != LimitBy::Kind::header) return false;
+        const auto named = [&](const http::Header& h) { return text::iequals(h.name, by.name); };
+        return std::ranges::count_if(x.request.headers, named) > 1;
+      });
+    });
+  }
+
   // Takes from every bucket of the embedded store, or from none. all: those that belong to Redis as well,
   // which is not there.
   bool take_local(Exchange& x, BucketStates& states, bool all) {
@@ -199,6 +213,15 @@ std::optional<LimitRule> named_rule(const std::string& name, config::Reader& rea
   return std::nullopt;
 }
 
+// Which header counts is decided here: a backend gets no other that it could take for it.
+void guard_headers(const std::vector<LimitRule>& rules, Setup& setup) {
+  for (const LimitRule& rule : rules) {
+    for (const LimitBy& by : rule.by) {
+      if (by.kind == LimitBy::Kind::header) setup.header_guard()->add_read(by.name);
+    }
+  }
+}
+
 std::unique_ptr<Plugin> make_limit(config::Reader& reader, Setup& setup) {
   UseOptions options;
   reader.value(options);
@@ -213,19 +236,11 @@ std::unique_ptr<Plugin> make_limit(config::Reader& reader, Setup& setup) {
       reader.error(
           "the limits of one route can use one Redis store, not several: one script decides over all of "
           "them");
-// Which header counts is decided here: a backend gets no other that it could take for it.
-void guard_headers(const std::vector<LimitRule>& rules, Setup& setup) {
-  for (const LimitRule& rule : rules) {
-    for (const LimitBy& by : rule.by) {
-      if (by.kind == LimitBy::Kind::header) setup.header_guard()->add_read(by.name);
-    }
-  }
-}
-
     }
     if (rule->remote) remote = store;
     rules.push_back(std::move(*rule));
   }
+  if (setup.checking() && options.mode == config::Mode::enforce) guard_headers(rules, setup);
   auto shared = remote.empty() ? nullptr : shared_for(remote, reader, setup);
   if (!reader.whole() || setup.checking() || rules.empty() || options.mode == config::Mode::off)
     return nullptr;
@@ -240,7 +255,6 @@ void prepare_limits(Setup& setup) {
 }  // namespace
 
 const PluginType& limit_plugin() {
-  if (setup.checking() && options.mode == config::Mode::enforce) guard_headers(rules, setup);
   static constexpr PluginType type = {"limit",
                                       Band::limit,
                                       &make_limit,

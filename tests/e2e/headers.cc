@@ -155,6 +155,27 @@ routes:
   CHECK(names(origin.last()) == "x-tenant");
 }
 
+TEST_CASE("a header that a limit counts by is there once, or the request is refused") {
+  Origin origin;
+  Gateway gateway(
+      "limits: { each: { rate: 1/1h, by: \"header:X-Tenant\" } }\nupstreams: { web: { targets: [\"" +
+      origin.target() + R"("] } }
+routes:
+  - { name: x, match: { path: /x }, authenticate: public, limit: [each], forward: { to: web } }
+)");
+  CHECK(gateway.ask(get("/x", "X-Tenant: a\r\n")).status == 200);
+  for (const char* twice : {"X-Tenant: y1\r\nX-Tenant: a\r\n", "X-Tenant: y2\r\nA: b\r\nx-tenant: y2\r\n"}) {
+    CAPTURE(twice);
+    const Response refused = gateway.ask(get("/x", twice));
+    CHECK(refused.status == 400);
+    CHECK(gateway.log_line(refused.header("x-request-id"))
+              .find(R"("refused_by":"limit","reason":"repeated_header")") != std::string::npos);
+  }
+  CHECK(gateway.ask(get("/x", "X-Tenant: y1\r\n")).status == 200);  // nothing was taken
+  CHECK(gateway.ask(get("/x", "X-Tenant: a\r\n")).status == 429);
+  CHECK(origin.requests().size() == 2);
+}
+
 TEST_CASE("what the config puts into a head is one header, or refused when it is read") {
   const TempDir dir;
   const auto check = [&](const std::string& respond) {
