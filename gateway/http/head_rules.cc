@@ -24,6 +24,8 @@ Result<void> read_authority(Request& out, Slice authority, Arena& arena) {
   Result<Authority> host = parse_authority(authority, arena);
   if (!host) return std::unexpected(std::move(host.error()));
   out.host = host->host;
+  // "a.test." is the host a.test, named from the root (RFC 3986 section 3.2.2): one host, one route.
+  if (out.host.ends_with('.')) out.host.remove_suffix(1);
   return {};
 }
 

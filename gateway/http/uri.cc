@@ -180,6 +180,8 @@ Result<Authority> parse_authority(Slice value, Arena& arena) {
     if (host.empty() || host.size() > 255)
       return bad("bad_host", "there is no host, or one that is too long");
     if (!all_in(host_chars, host)) return bad("bad_host", "the host has a character that no host has");
+    if (host.starts_with('.') || host.find("..") != Slice::npos)
+      return bad("bad_host", "the host has a label without a character");
   }
   if (has_port) {
     const auto number = port.size() > 5 ? std::nullopt : text::parse_decimal(port);

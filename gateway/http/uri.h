@@ -27,11 +27,11 @@ struct Target {
 Result<Target> parse_target(Slice target, Arena& arena);
 
 struct Authority {
-  Slice host;  // lower case, in the arena; IPv6 with its brackets
+  Slice host;  // lower case, in the arena; IPv6 with its brackets; a dot of the root as it was sent
   std::optional<uint16_t> port;
 };
 // A Host header's value (RFC 9110 section 7.2): reg-name, IPv4 or [IPv6], and a port. Refused: user info, a
-// path, a list, white space, an empty value, bytes above 0x7e.
+// path, a list, white space, an empty value or label, bytes above 0x7e.
 Result<Authority> parse_authority(Slice value, Arena& arena);
 
 // A canonical path may still be read in two ways: where "//" is one slash (nginx, most frameworks), and where

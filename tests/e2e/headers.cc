@@ -176,6 +176,26 @@ routes:
   CHECK(origin.requests().size() == 2);
 }
 
+TEST_CASE("a host has one reading: with the dot of the root it is the same, and an empty label is 400") {
+  Gateway gateway(R"(
+routes:
+  - { name: api, match: { host: api.example.com, path: /x }, authenticate: public, respond: { status: 204 } }
+  - { name: below, match: { host: "*.w.example.com", path: /x }, authenticate: public, respond: { status: 202 } }
+  - { name: all, match: { path: /x }, authenticate: public, respond: { status: 200 } }
+)");
+  const auto ask = [&](const std::string& host) {
+    return gateway.ask("GET /x HTTP/1.1\r\nHost: " + host + "\r\n\r\n").status;
+  };
+  for (const char* host : {"api.example.com", "api.example.com.", "API.example.com.:8443"})
+    CHECK(ask(host) == 204);
+  for (const char* host : {"a.w.example.com.", "a.w.example.com.:80"}) CHECK(ask(host) == 202);
+  CHECK(ask("w.example.com.") == 200);
+  for (const char* host : {".w.example.com", "a..example.com", "api.example.com..", ".", "..", ".:80"}) {
+    CAPTURE(host);
+    CHECK(ask(host) == 400);
+  }
+}
+
 TEST_CASE("what the config puts into a head is one header, or refused when it is read") {
   const TempDir dir;
   const auto check = [&](const std::string& respond) {
