@@ -153,12 +153,13 @@ class Validate final : public Policy {
     return pass();
   }
 
-  // The backend gets the type that was understood, not the bytes that said so.
+  // The backend gets the type that was understood, not the bytes that said so, and nothing of a coding.
   Decision passed_content(Exchange& x) const {
-    if (enforces_)
-      x.request.headers.map_values([this](const http::Header& h) {
-        return h.id == http::HeaderId::content_type ? Slice(rules_.body_rule.content_type) : h.value;
-      });
+    if (!enforces_) return pass();
+    x.request.headers.remove(http::HeaderId::content_encoding);
+    x.request.headers.map_values([this](const http::Header& h) {
+      return h.id == http::HeaderId::content_type ? Slice(rules_.body_rule.content_type) : h.value;
+    });
     return pass();
   }
 
@@ -378,9 +379,9 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   if (rules.query) std::ranges::sort(*rules.query, {}, &Parameter::name);
   if (options.path) rules.path = parameters_of(*options.path, reader, setup);
   if (options.headers) rules.headers = parameters_of(*options.headers, reader, setup);
-  if (!reader.whole()) return nullptr;
   if (setup.checking() && options.mode == config::Mode::enforce)
     for (const Parameter& p : rules.headers) setup.header_guard()->add_read(p.name);
+  if (!reader.whole()) return nullptr;
   auto workspace =
       setup.worker.get<Workspace>("validate.workspace", [] { return std::make_shared<Workspace>(); });
   return std::make_unique<Validate>(setup, options.mode, std::move(rules), std::move(workspace));

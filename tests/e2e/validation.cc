@@ -102,8 +102,12 @@ TEST_CASE("a coding in any Content-Encoding is 415") {
     CHECK(s.gateway.ask(post("/orders", R"({"name":"x"})", json + coding)).status == 415);
   }
   CHECK(s.origin.requests().empty());
-  CHECK(s.gateway.ask(post("/orders", R"({"name":"x"})", json + "Content-Encoding: identity\r\n")).status ==
-        200);
+  for (const char* coding : {"identity", ",", "", "identity\r\nContent-Encoding: ,,"}) {
+    CAPTURE(coding);
+    const std::string header = std::string("Content-Encoding: ") + coding + "\r\n";
+    CHECK(s.gateway.ask(post("/orders", R"({"name":"x"})", json + header)).status == 200);
+    CHECK(s.origin.last().head.find("Content-Encoding") == std::string::npos);
+  }
 }
 
 TEST_CASE("a listed header is there once, or the request is refused") {
@@ -137,10 +141,6 @@ TEST_CASE("a number or a boolean is one from its first byte to its last") {
   CHECK(s.origin.requests().size() == passed);
 }
 
-TEST_CASE("a query that some read otherwise is forwarded as it was read") {
-  Story s;
-  CHECK(s.gateway.ask(get("/pages?text=a+b;c&page=1")).status == 200);
-  CHECK(s.origin.last().head.starts_with("GET /pages?text=a%20b%3Bc&page=1 "));
 TEST_CASE("a number is written so that every backend reads the one that was checked") {
   Story s;
   for (const char* target : {"/prices/1?page=10", "/prices/2?price=0.5", "/prices/1?price=-0.25",
@@ -162,6 +162,10 @@ TEST_CASE("a number is written so that every backend reads the one that was chec
   CHECK(s.origin.requests().size() == passed);
 }
 
+TEST_CASE("a query that some read otherwise is forwarded as it was read") {
+  Story s;
+  CHECK(s.gateway.ask(get("/pages?text=a+b;c&page=1")).status == 200);
+  CHECK(s.origin.last().head.starts_with("GET /pages?text=a%20b%3Bc&page=1 "));
 }
 
 TEST_CASE("a route that validates refuses what it does not describe") {
