@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "gateway/async/timer.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr size_t waiting_max = 10'000;
 constexpr size_t reply_bytes_max = 1 << 20;
+constexpr size_t list_items_max = 1024;
 constexpr int depth_max = 8;
 constexpr Duration retry_first = milliseconds(50);
 constexpr Duration retry_most = seconds(2);
@@ -85,11 +87,50 @@ struct RedisClient::Waiting {
                              // elements at push and pop
 };
 
+// Replies are bounded as they are read: their bytes, and the items that a list announces, for which hiredis
+// would take the memory at once.
 struct RedisClient::Reader {
-  Reader() : reader(redisReaderCreate()) { reader->maxbuf = 16 * 1024; }
+  Reader() : reader(redisReaderCreate()), usual(*reader->fn), bounded(usual) {
+    reader->maxbuf = 16 * 1024;
+    bounded.createArray = &create_array;
+    reader->fn = &bounded;
+    reader->privdata = this;
+  }
   Reader(const Reader&) = delete;
   ~Reader() { redisReaderFree(reader); }
+
+  // Takes what has come.
+  Result<void> feed(Buffer& input) {
+    const Slice bytes = input.readable();
+    unread += bytes.size();
+    if (unread > reply_bytes_max) return fail(Code::invalid_data, "protocol_error", "a reply is too large");
+    redisReaderFeed(reader, bytes.data(), bytes.size());
+    input.consume(bytes.size());
+    return {};
+  }
+  // The next whole reply; null: none is there yet, or what has come is none.
+  std::optional<Result<RedisReply>> next() {
+    void* raw = nullptr;
+    if (redisReaderGetReply(reader, &raw) != REDIS_OK || raw == nullptr) return std::nullopt;
+    unread = 0;
+    Result<RedisReply> reply = copy_of(*static_cast<redisReply*>(raw), 0);
+    freeReplyObject(raw);
+    return reply;
+  }
+  Result<void> good() const {
+    if (reader->err == 0) return {};
+    return fail(Code::invalid_data, "protocol_error", "this does not speak the Redis protocol");
+  }
+
+ private:
+  template <class Count>  // int or size_t, by hiredis' version
+  static void* create_array(const redisReadTask* task, Count count) {
+    if (count < 0 || static_cast<size_t>(count) > list_items_max) return nullptr;
+    return static_cast<Reader*>(task->privdata)->usual.createArray(task, count);
+  }
+
   redisReader* reader;
+  redisReplyObjectFunctions usual, bounded;
   size_t unread = 0;  // bytes fed since the last whole reply
 };
 
@@ -248,18 +289,16 @@ Task<Result<void>> RedisClient::introduce(Monotonic deadline) {
     const Result<bool> more = co_await stream_->more(deadline);
     if (!more) co_return std::unexpected(more.error());
     if (!*more) co_return fail(Code::connection_reset, "closed_by_peer", "the store closed the connection");
-    const Slice bytes = stream_->input().readable();
-    redisReaderFeed(reader_->reader, bytes.data(), bytes.size());
-    stream_->input().consume(bytes.size());
-    void* raw = nullptr;
-    while (expected > 0 && redisReaderGetReply(reader_->reader, &raw) == REDIS_OK && raw != nullptr) {
-      const Result<RedisReply> reply = copy_of(*static_cast<redisReply*>(raw), 0);
-      freeReplyObject(std::exchange(raw, nullptr));
-      if (!reply) co_return std::unexpected(reply.error());
+    const Result<void> fed = reader_->feed(stream_->input());
+    if (!fed) co_return fed;
+    while (expected > 0) {
+      const std::optional<Result<RedisReply>> reply = reader_->next();
+      if (!reply) break;
+      if (!*reply) co_return std::unexpected(reply->error());
       --expected;
     }
-    if (reader_->reader->err != 0)
-      co_return fail(Code::invalid_data, "protocol_error", "this does not speak the Redis protocol");
+    const Result<void> good = reader_->good();
+    if (!good) co_return good;
   }
   ready_ = true;
   co_return Result<void>{};
@@ -283,17 +322,9 @@ Task<Error> RedisClient::read_replies() {
 }
 
 Result<void> RedisClient::take_replies() {
-  const Slice bytes = stream_->input().readable();
-  reader_->unread += bytes.size();
-  if (reader_->unread > reply_bytes_max)
-    return fail(Code::invalid_data, "protocol_error", "a reply is too large");
-  redisReaderFeed(reader_->reader, bytes.data(), bytes.size());
-  stream_->input().consume(bytes.size());
-  void* raw = nullptr;
-  while (redisReaderGetReply(reader_->reader, &raw) == REDIS_OK && raw != nullptr) {
-    Result<RedisReply> reply = copy_of(*static_cast<redisReply*>(raw), 0);
-    freeReplyObject(std::exchange(raw, nullptr));
-    reader_->unread = 0;
+  if (Result<void> fed = reader_->feed(stream_->input()); !fed) return fed;
+  while (std::optional<Result<RedisReply>> next = reader_->next()) {
+    Result<RedisReply> reply = std::move(*next);
     if (waiting_.empty()) return fail(Code::invalid_data, "protocol_error", "a reply that nobody asked for");
     Result<void> good = judge(reply);
     Waiting* who = waiting_.front();
@@ -306,9 +337,7 @@ Result<void> RedisClient::take_replies() {
     if (who != nullptr) who->done.notify();  // goes on at once; may send the next command, or cancel another
     if (!good) return good;
   }
-  if (reader_->reader->err != 0)
-    return fail(Code::invalid_data, "protocol_error", "this does not speak the Redis protocol");
-  return {};
+  return reader_->good();
 }
 
 // What a reply says of its server: an error if that is of no use.

@@ -56,6 +56,15 @@ return {taken, ahead}
 
 constexpr int64_t us = 1000;  // in nanoseconds
 
+bool is_integer_to(const store::RedisReply& item, int64_t most) noexcept {
+  return item.kind == store::RedisReply::Kind::integer && item.integer >= 0 && item.integer <= most;
+}
+
+// A list of whole numbers from 0, as the scripts give it: the first and each other to its own most.
+bool is_list_to(const store::RedisReply& reply, const std::vector<int64_t>& most) {
+  return reply.kind == store::RedisReply::Kind::list && std::ranges::equal(reply.items, most, is_integer_to);
+}
+
 }  // namespace
 
 // Marks a lease for as long as a task works on it, also if the task is cancelled. The lease may lose its
@@ -113,24 +122,25 @@ bool SharedBuckets::spend(Exchange& x, BucketStates& states) {
 
 Task<Result<bool>> SharedBuckets::take(Exchange& x, BucketStates& states) {
   std::vector<std::string> names, arguments;
+  std::vector<int64_t> most = {1};
   for (const LimitRule& rule : rules_) {
     if (!rule.remote) continue;
     names.push_back(name_in_redis(rule, rule.key(x, route_)));
     arguments.push_back(std::to_string(rule.us.step));
     arguments.push_back(std::to_string(rule.us.most));
+    most.push_back(rule.us.most);
   }
-  const size_t expected = names.size() + 1;
   Result<store::RedisReply> reply =
       co_await redis_->eval(take_script, std::move(names), std::move(arguments));
   if (!reply) co_return std::unexpected(std::move(reply.error()));
-  if (reply->items.size() != expected)
+  if (!is_list_to(*reply, most))
     co_return fail(Code::dependency_down, "store_error", "the store's answer has another form");
   const bool allowed = reply->items.front().integer == 1;
   size_t next = 1;
   for (size_t i = 0; i < rules_.size(); ++i) {
     if (!rules_[i].remote) continue;
     const Gcra& rule = rules_[i].us;
-    const int64_t ahead = std::clamp<int64_t>(reply->items[next++].integer, 0, rule.most);
+    const int64_t ahead = reply->items[next++].integer;
     states[i] = BucketState::of(rule, ahead, 0, us, !allowed && !rule.allows(ahead, 0));
   }
   if (allowed) count_asks(x);
@@ -192,12 +202,11 @@ Task<> SharedBuckets::ask_for_more(const LimitRule& rule, std::string name, SipT
       co_await redis_->eval(lease_script, std::move(names), std::move(arguments));
   lease = asking.lease();
   if (lease == nullptr) co_return;
-  if (!reply || reply->items.size() != 2) {
+  if (!reply || !is_list_to(*reply, {want, rule.us.most})) {
     lease->size = lease->left;  // without one, the next requests ask, and meet what the config chose
     co_return;
   }
-  lease->granted(static_cast<uint32_t>(std::clamp<int64_t>(reply->items[0].integer, 0, want)),
-                 std::clamp<int64_t>(reply->items[1].integer, 0, rule.us.most), now);
+  lease->granted(static_cast<uint32_t>(reply->items[0].integer), reply->items[1].integer, now);
 }
 
 }  // namespace sallyport

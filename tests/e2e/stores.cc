@@ -235,6 +235,56 @@ TEST_CASE("a Redis that says that it is of no use is left, and connected to anew
   CHECK(times(gateway.errors(), "ERR something else") == 1);
 }
 
+TEST_CASE("a reply of another form is a failure of the store, never the client's") {
+  std::mutex mutex;
+  std::string reply;
+  FakeRedis redis([&](const FakeRedis::Words& words, int) {
+    std::lock_guard lock(mutex);
+    return words.front() == "EVALSHA" && !reply.empty() ? reply : FakeRedis::good(words);
+  });
+  Gateway gateway(redis_limit("127.0.0.1", redis.port(), "deny"));
+  CHECK(eventually([&] { return gateway.ask(get("/x")).status == 200; }));
+  for (const std::string other :
+       {"*2\r\n$1\r\n1\r\n:1000\r\n", "*2\r\n:1\r\n$4\r\n1000\r\n", "*2\r\n:2\r\n:1000\r\n",
+        "*2\r\n:-1\r\n:1000\r\n", "*2\r\n$-1\r\n$-1\r\n", "*2\r\n:0\r\n:-1\r\n", "*2\r\n:0\r\n:120000001\r\n",
+        "*1\r\n:0\r\n", "*3\r\n:1\r\n:1\r\n:1\r\n", "*0\r\n", "+OK\r\n", ":0\r\n", "$-1\r\n"}) {
+    CAPTURE(other);
+    {
+      std::lock_guard lock(mutex);
+      reply = other;
+    }
+    CHECK(gateway.ask(get("/x")).status == 503);
+  }
+  std::lock_guard lock(mutex);
+  reply.clear();
+}
+
+TEST_CASE("a store that says more than anybody asks for is left, also while it is connected to") {
+  std::atomic<bool> greets{false}, mended{false};
+  FakeRedis redis([&](const FakeRedis::Words& words, int) {
+    const bool asked = words.front() == "EVALSHA";
+    if (mended || (!asked && words.front() != "PING")) return FakeRedis::good(words);
+    if (asked) return greets ? "" : std::string("*100000\r\n:1\r\n");  // "": and greets anew
+    return greets ? "$2000000\r\n" + std::string(2'000'000, 'a') + "\r\n" : FakeRedis::good(words);
+  });
+  Gateway gateway(redis_limit("127.0.0.1", redis.port(), "deny"));
+  const auto told = [&](const char* what) {
+    return eventually([&] {
+      gateway.ask(get("/x"));
+      gateway.advance(100ms);  // the store has its time to greet
+      return gateway.errors().find(what) != std::string::npos;
+    });
+  };
+  CHECK(told("this does not speak the Redis protocol"));
+  greets = true;
+  CHECK(told("a reply is too large"));
+  mended = true;
+  CHECK(eventually([&] {
+    gateway.advance(2s);
+    return gateway.ask(get("/x")).status == 200;
+  }));
+}
+
 TEST_CASE("a real Redis that becomes a replica, is full, or lets no script run, and is mended") {
   Redis master, redis;
   Gateway gateway(redis_limit(redis, "deny"));
