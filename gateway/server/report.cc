@@ -2,7 +2,10 @@
 // a config.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <map>
+#include <string>
 
 #include "gateway/config/show.h"
 #include "gateway/config/yaml.h"
@@ -50,11 +53,17 @@ std::string Server::metrics() {
   std::vector<observe::Gauge> gauges;
   for (const ListenerPlan& plan : generation_->listeners()) {
     if (plan.tls == nullptr) continue;
+    std::map<std::string, int64_t> ends;  // of several of one name (RSA and ECDSA) the first to end counts
     for (const auto& certificate : plan.tls->load()->certificates) {
       const std::string name = certificate->names().empty() ? "" : certificate->names().front();
+      const int64_t end = unix_seconds(certificate->not_after());
+      const auto [at, fresh] = ends.try_emplace(name, end);
+      if (!fresh) at->second = std::min(at->second, end);
+    }
+    for (const auto& [name, end] : ends) {
       gauges.push_back(present.gauge("sallyport_certificate_expiry_timestamp_seconds",
                                      {{"listener", plan.config.name}, {"name", name}}));
-      gauges.back().set(unix_seconds(certificate->not_after()));
+      gauges.back().set(end);
     }
   }
   gauges.push_back(

@@ -1,6 +1,9 @@
 // Certificates: which one a client gets, how they are renewed, and which are refused.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <ctime>
+
 #include "tests/support/gateway.h"
 
 using namespace sallyport::test;
@@ -131,4 +134,24 @@ TEST_CASE("a certificate whose time is over is served, and told; metrics tell of
   }));
   CHECK(eventually([&] { return expiry("next.test"); }));
   CHECK((expiry("a.test") && !expiry("b.test")));
+}
+
+TEST_CASE("of two certificates of one name the metric tells of the one that ends first, in whichever order") {
+  const std::vector<std::string> rsa = {"-newkey", "rsa:2048", "-days", "90"};
+  for (const bool first : {true, false}) {
+    Gateway gateway(
+        route,
+        [&](const TempDir& dir) {
+          make(dir, "long", "api.test", rsa);
+          make(dir, "short", "api.test");
+        },
+        first ? with("short", "long") : with("long", "short"));
+    const std::string series =
+        "\nsallyport_certificate_expiry_timestamp_seconds{listener=\"edge\",name=\"api.test\"} ";
+    const std::string text = gateway.admin("/metrics").body;
+    const size_t at = text.find(series);
+    REQUIRE(at != std::string::npos);
+    CHECK(std::strtod(text.c_str() + at + series.size(), nullptr) <
+          static_cast<double>(time(nullptr) + 60L * 86400));
+  }
 }
