@@ -77,6 +77,12 @@ bool read_hash(std::string_view text, crypto::Digest& digest, bool& peppered) {
   return text::unhex(text.substr(text.find(':') + 1), digest);
 }
 
+bool is_pepper_check(std::string_view text) {
+  crypto::Digest digest;
+  bool peppered = false;
+  return read_hash(text, digest, peppered) && peppered;
+}
+
 std::unexpected<Error> bad(std::string_view reason, std::string detail) {
   return fail(Code::bad_credentials, reason, std::move(detail));
 }
@@ -133,12 +139,18 @@ class ApiKeyTable::Builder {
     if (pepper != nullptr) table_->peppered_ = std::make_unique<crypto::HmacSha256>(*pepper);
   }
 
+  // Keys made with whatever pepper will do: the table is for no look-up.
+  void take_any_pepper() { table_->peppered_ = std::make_unique<crypto::HmacSha256>(""); }
+
   // Room for the entries of a file of that size; what is not used of it is never touched.
   void expect(size_t file_bytes) { table_->entries_.reserve(file_bytes / entry_bytes_min); }
 
   void add(const ApiKeyEntry& from) {
     const std::string wrong = take(from);
-    if (wrong.empty()) return;
+    if (wrong.empty()) {
+      if (from.place.line > 0) places_.push_back(from.place);
+      return;
+    }
     good_ = false;
     problems_.add(from.place, fmt::format("key {} of client {}: {}", text::printable(from.id),
                                           text::printable(from.client), wrong));
@@ -146,7 +158,10 @@ class ApiKeyTable::Builder {
 
   // check: the file's pepper_check. Null if anything was wrong.
   std::shared_ptr<const ApiKeyTable> finish(const std::string& check) {
-    if (pepper_ != nullptr && !check.empty() && check != pepper_check(*pepper_)) {
+    if (!check.empty() && !is_pepper_check(check)) {
+      problems_.add({}, "its pepper_check is not hmac-sha256:HEX");
+      good_ = false;
+    } else if (pepper_ != nullptr && !check.empty() && check != pepper_check(*pepper_)) {
       problems_.add({}, "its keys were made with another pepper than the one that the authenticator names");
       good_ = false;
     }
@@ -162,7 +177,8 @@ class ApiKeyTable::Builder {
         slot = place;
         continue;
       }
-      problems_.add({}, fmt::format("key {}: its id is there twice", id));
+      problems_.add(place < places_.size() ? places_[place] : config::Mark{},
+                    fmt::format("key {}: its id is there twice", id));
       good_ = false;
     }
     return good_ ? std::move(table_) : nullptr;
@@ -227,6 +243,7 @@ class ApiKeyTable::Builder {
   std::shared_ptr<ApiKeyTable> table_;
   config::Problems& problems_;
   const std::string* pepper_;
+  std::vector<config::Mark> places_;  // of the entries, if the file's reader knows them
   bool good_ = true;
   uint32_t last_ = 0;  // the profile of the entry before
   std::string name_;
@@ -263,6 +280,26 @@ std::shared_ptr<const ApiKeyTable> ApiKeyTable::make(const ApiKeyFile& file,
   Builder builder(pepper.get(), problems);
   for (const ApiKeyEntry& from : file.keys) builder.add(from);
   return builder.finish(file.pepper_check);
+}
+
+std::optional<ApiKeyFile> ApiKeyTable::check(std::string_view text, const std::string& path,
+                                             const std::string& shown, config::Problems& problems) {
+  const auto good = [](const ApiKeyFile& file, config::Problems& found) {
+    Builder builder(nullptr, found);
+    builder.take_any_pepper();
+    for (const ApiKeyEntry& from : file.keys) builder.add(from);
+    return builder.finish(file.pepper_check) != nullptr;
+  };
+  config::Problems untold;  // as in read()
+  std::optional<ApiKeyFile> file = ApiKeyFile::parse(text, path, shown, untold);
+  if (file && good(*file, untold)) return file;
+  if (file && text.size() <= placed_bytes_max) {
+    file = ApiKeyFile::parse_document(text, path, shown, problems);
+    if (file && good(*file, problems)) return file;
+  } else {
+    problems.add_all(untold);
+  }
+  return std::nullopt;
 }
 
 // The slot that has the id's entry, or the free one where it would be.

@@ -58,6 +58,10 @@ class ApiKeyTable {
   static std::shared_ptr<const ApiKeyTable> make(const ApiKeyFile& file,
                                                  std::shared_ptr<const std::string> pepper,
                                                  config::Problems& problems);
+  // The entries of a text, if the gateway would take it as its key file: what read() looks at, whatever the
+  // pepper. Nothing, with problems, otherwise.
+  static std::optional<ApiKeyFile> check(std::string_view text, const std::string& path,
+                                         const std::string& shown, config::Problems& problems);
 
   // The key's place in this table. Errors: bad_credentials with the reason malformed_key, unknown_key or
   // wrong_secret. Takes the same time for a wrong secret and an unknown id.

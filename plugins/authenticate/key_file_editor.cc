@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "gateway/config/yaml.h"
+#include "plugins/authenticate/api_key.h"
 
 namespace sallyport {
 namespace {
@@ -76,12 +77,23 @@ Result<void> replace(const std::string& path, std::string_view text) {
   return error;
 }
 
+// The entries of a text, if the gateway would take it: nothing is told or written of one that it would not.
+Result<ApiKeyFile> checked(std::string_view text, const std::string& path) {
+  config::Problems problems;
+  if (auto file = ApiKeyTable::check(text, path, path, problems)) return std::move(*file);
+  std::string told;
+  for (const config::Problem& p : problems.all())
+    told += fmt::format("{}: {}\n", p.mark.line > 0 ? p.place() : path, p.message);
+  return fail(Code::invalid_data, "key_file", std::move(told));
+}
+
 }  // namespace
 
 Result<ApiKeyFile> read_key_file(const std::string& path) {
-  config::Problems problems;
-  if (auto file = ApiKeyFile::read(path, path, problems)) return std::move(*file);
-  return fail(Code::invalid_data, "key_file", problems.text());
+  const Result<std::string> text = config::read_file(path, ApiKeyFile::bytes_max);
+  if (text) return checked(*text, path);
+  return fail(Code::invalid_data, "key_file",
+              fmt::format("{}: cannot read it: {}\n", path, text.error().detail));
 }
 
 KeyFileEditor::KeyFileEditor(std::string path, std::string real, int lock)
@@ -120,6 +132,8 @@ Result<void> KeyFileEditor::save() {
   const std::string text =
       "# API keys of Sallyport: hashes only. Made by `sallyport keys`; watched by the gateway.\n" +
       writer.text();
+  if (text.size() > ApiKeyFile::bytes_max) return failed(path_ + " would be larger than the gateway takes");
+  if (auto good = checked(text, path_); !good) return std::unexpected(std::move(good.error()));
   if (Result<void> replaced = replace(real_, text); !replaced) return replaced;
   const Result<std::string> now = config::read_file(path_, ApiKeyFile::bytes_max);
   if (now && *now == text) return {};

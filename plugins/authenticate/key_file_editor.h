@@ -20,7 +20,8 @@ class KeyFileEditor {
   ~KeyFileEditor();
 
   ApiKeyFile file;
-  // Writes it, and reads it again: true only if what the path names has become what was written.
+  // Writes it if the gateway would take it, and reads it again: good only if what the path names has become
+  // what was written.
   Result<void> save();
 
  private:
@@ -31,7 +32,7 @@ class KeyFileEditor {
   int lock_;
 };
 
-// Reads a key file that is not to be changed; the errors as above.
+// Reads a key file that is not to be changed, with all the checks of the gateway's; the errors as above.
 Result<ApiKeyFile> read_key_file(const std::string& path);
 
 }  // namespace sallyport

@@ -1,6 +1,7 @@
 // `sallyport keys`: what it does to a key file, and what it refuses to do.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 
@@ -192,4 +193,32 @@ TEST_CASE("a key file, and an authenticator, are refused at load for what a back
   const Finished both = check("acme", "", "k, other");
   CHECK(both.status == 78);
   CHECK(both.err.find("reads the header X-Api-KEY, and so does one before it") != std::string::npos);
+}
+
+TEST_CASE("keys: no command speaks of success over a file that the gateway would not take") {
+  const TempDir dir;
+  const Keys keys(dir);
+  const std::string id = keys.create(), good = dir.read("keys.yaml"), hash(64, 'a');
+  const auto entry = [&](const std::string& of, const std::string& more) {
+    return good + "  - id: " + of + "\n    client: acme\n    hash: sha256:" + more + "\n";
+  };
+  for (const auto& [text, why] :
+       {std::pair(entry("k000000000g0", "abc"), "its hash is neither"),
+        {entry("k000000000g0", hash + "\n    expires: soon"), "one of its times"},
+        {entry("short", hash), "its id is not 12 letters and digits"},
+        {entry("k000000000g0", hash + "\n    roles: [\"a b\"]"), "the role \"a b\""},
+        {entry(id, hash), "its id is there twice"}}) {
+    dir.write("keys.yaml", text);
+    const size_t line = static_cast<size_t>(std::ranges::count(good, '\n')) + 1;
+    const std::string told = dir.path("keys.yaml") + ":" + std::to_string(line) + ":5: key ";
+    for (const std::string command : {"list", "revoke", "rotate", "create"}) {
+      std::vector<std::string> words = {command};
+      if (command == "create") words.insert(words.end(), {"--client", "b"});
+      if (command == "revoke" || command == "rotate") words.insert(words.end(), {"--id", id});
+      keys.refuses(words, told, 78);
+      keys.refuses(words, why, 78);
+    }
+  }
+  dir.write("keys.yaml", good);
+  CHECK(keys({"revoke", "--id", id}).status == 0);
 }
