@@ -72,10 +72,14 @@ class JwtAuthenticator final : public Authenticator {
     const uint64_t before = verifier_.signature_checks();
     Verdict verdict = verifier_.verify(token, x.loop.wall());
     checks_.add(verifier_.signature_checks() - before);
+    if (verdict.good) return verdict;
+    const bool unknown = verdict.good.error().reason == "unknown_key";
     // Perhaps the issuer signs with a new one, or can be asked again.
-    if (!verdict.good &&
-        (verdict.good.error().reason == "unknown_key" || verdict.good.error().code == Code::dependency_down))
-      source_->want();
+    if (unknown || verdict.good.error().code == Code::dependency_down) source_->want();
+    if (unknown && source_->failing()) {  // our failure, until the issuer says that it is the token's
+      return fail(Code::dependency_down, "key_set_stale",
+                  "the token's key is not known, and the issuer's keys cannot be fetched");
+    }
     return verdict;
   }
   std::string_view ended(Slice, Wall) override { return {}; }

@@ -41,22 +41,24 @@ std::optional<std::string> wrong_with_url(std::string_view url) {
   return std::nullopt;
 }
 
+// What became of a document: no key set, one without keys, one with keys.
+enum class Taken : uint8_t { no, empty, yes };
+
 // A set that is read now and then, from wherever.
 class KnownKeys {
  public:
   const std::shared_ptr<Live<KeySet>>& live() const noexcept { return live_; }
 
-  // True if the document is a key set that has keys. One without is obeyed, too: the issuer has withdrawn
-  // them.
-  bool take(const std::string& document, const std::string& from) {
+  // One without keys is obeyed, too: the issuer has withdrawn them.
+  Taken take(const std::string& document, const std::string& from) {
     auto set = KeySet::parse(document);
     if (!set) {
       observe::log(Level::error, "key_set_refused", {{"from", from}, {"detail", set.error().detail}});
-      return false;
+      return Taken::no;
     }
-    const bool has_keys = (*set)->size() > 0;
+    const Taken taken = (*set)->size() > 0 ? Taken::yes : Taken::empty;
     publish(document, std::move(*set), from);
-    return has_keys;
+    return taken;
   }
   // The same set once more is no news: what was verified with it stays remembered.
   void publish(const std::string& document, std::shared_ptr<const KeySet> set, const std::string& from) {
@@ -82,7 +84,8 @@ class KeyFile final : public KeySource {
     if (background == nullptr) return;
     watch_ = background->watch(file_.resolved, [this, background] {
       const auto document = config::read_file(file_.resolved, file_bytes_max);
-      background->count_reload("key_set", document && known_->take(*document, file_.shown));
+      background->count_reload("key_set",
+                               document && known_->take(*document, file_.shown) == Taken::yes);
     });
   }
   // Reads it if it has changed since it was read last. A config that names it must find keys in it, or the
@@ -113,6 +116,7 @@ class KeyFile final : public KeySource {
 // What has been fetched from an address that a CA vouches for: whoever asks there, and however often, gets
 // the newest that anybody has got.
 struct FetchedKeys : KnownKeys {
+  std::atomic<bool> failing = false;
   std::unique_ptr<Background::Handle> not_ready;  // until the first
 };
 
@@ -120,6 +124,7 @@ class KeyAddress final : public KeySource {
  public:
   KeyAddress(std::shared_ptr<FetchedKeys> known, const JwksOptions& jwks, Background* background)
       : KeySource(known->live()), known_(std::move(known)) {
+    failing_ = {known_, &known_->failing};
     if (background == nullptr) return;  // only checked: no network
     Background::Fetch fetch;
     fetch.url = jwks.url;
@@ -128,7 +133,9 @@ class KeyAddress final : public KeySource {
     fetch.wanted = wanted_;
     fetch_ = background->fetch(std::move(fetch),
                                [known = known_, url = jwks.url, background](Result<std::string> document) {
-                                 const bool good = document && known->take(*document, url);
+                                 const auto taken = document ? known->take(*document, url) : Taken::no;
+                                 known->failing.store(taken == Taken::no, std::memory_order_relaxed);
+                                 const bool good = taken == Taken::yes;
                                  background->count_reload("key_set", good);
                                  if (known->live()->version() > 0) known->not_ready.reset();
                                  return good;

@@ -2,7 +2,7 @@
 //
 // It lives as long as configs in force name it with the same address, CA and pause (the same file), so that a
 // reload keeps what is known. Made and destroyed on the main thread, which also takes what is read and
-// fetched; keys and want() are for any thread.
+// fetched; keys, failing() and want() are for any thread.
 #pragma once
 
 #include <atomic>
@@ -37,11 +37,15 @@ class KeySource {
  public:
   virtual ~KeySource() = default;
   const std::shared_ptr<const Live<KeySet>>& keys() const noexcept { return keys_; }
+  // True while what was fetched last was no key set: of a key that is not known nobody can tell then whether
+  // the issuer has it.
+  bool failing() const noexcept { return failing_ != nullptr && failing_->load(std::memory_order_relaxed); }
   // A token has not found its key: perhaps there is a newer set.
   void want() const noexcept { wanted_->store(true, std::memory_order_relaxed); }
 
  protected:
   explicit KeySource(std::shared_ptr<const Live<KeySet>> keys) : keys_(std::move(keys)) {}
+  std::shared_ptr<const std::atomic<bool>> failing_;  // null: it is not fetched
   std::shared_ptr<std::atomic<bool>> wanted_ = std::make_shared<std::atomic<bool>>(false);
 
  private:

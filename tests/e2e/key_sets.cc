@@ -157,6 +157,27 @@ TEST_CASE("two authenticators with one address each fetch as often as they say")
   CHECK(eventually([&] { return jwks.fetched() == 3; }));
 }
 
+TEST_CASE(
+    "a key that is not known is the issuer's failure while it cannot be asked, and the token's otherwise") {
+  const Issuer issuer, other("ES256", "k2");
+  Jwks jwks(issuer.jwks());
+  Gateway gateway(one_idp(jwks.url()));
+  CHECK(eventually([&] { return gateway.ask(bearer(for_long(issuer))).status == 200; }));
+  CHECK(gateway.ask(bearer(for_long(other))).status == 401);
+  for (const auto& [content, status] : {std::pair("", "500 No"), {"<html>be back soon</html>", "200 OK"}}) {
+    jwks.set(content, status);
+    gateway.advance(15min);
+    CHECK(eventually([&] { return gateway.ask(bearer(for_long(other))).status == 503; }));
+    const Response down = gateway.ask(bearer(for_long(other)));
+    CHECK(down.status == 503);
+    CHECK(down.header("retry-after") != "");
+    CHECK(gateway.ask(bearer(for_long(issuer))).status == 200);  // what is known needs no issuer
+    jwks.set(issuer.jwks());
+    gateway.advance(31s);
+    CHECK(eventually([&] { return gateway.ask(bearer(for_long(other))).status == 401; }));
+  }
+}
+
 TEST_CASE("a source of keys that cannot be one is refused at load, and no password is told") {
   const TempDir dir;
   dir.write("no.pem", "nothing");
