@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <utility>
 
 #include "gateway/async/signal.h"
@@ -13,6 +14,7 @@ namespace sallyport::server {
 namespace {
 
 constexpr Duration look_every = milliseconds(250);
+constexpr Duration replaced_within = seconds(5);  // a file that is gone for longer is not being replaced
 
 }  // namespace
 
@@ -23,11 +25,15 @@ class MainBackground::Watch final : public Handle {
     owner_.watches_.push_back(this);
   }
   ~Watch() override { owner_.watches_.remove(this); }
-  // True if the file is another one than before; a file that is gone for a moment while it is replaced is
-  // waited for.
+  // True if the file is another one than before. One that is gone for a moment while it is replaced is waited
+  // for; one that stays away is another state, and who reads it then tells what is missing.
   bool moved() {
     const FileState now = FileState::of(path_);
-    if (now == seen_ || now == FileState{}) return false;
+    const bool gone = now == FileState{};
+    if (!gone || now == seen_) gone_since_.reset();
+    if (now == seen_) return false;
+    if (gone && !gone_since_) gone_since_ = owner_.loop_.now();
+    if (gone && owner_.loop_.now() < *gone_since_ + replaced_within) return false;
     seen_ = now;
     return true;
   }
@@ -38,6 +44,7 @@ class MainBackground::Watch final : public Handle {
   std::string path_;
   std::move_only_function<void()> changed_;
   FileState seen_;
+  std::optional<Monotonic> gone_since_;
 };
 
 class MainBackground::NotReady final : public Handle {

@@ -84,8 +84,12 @@ class KeyFile final : public KeySource {
     if (background == nullptr) return;
     watch_ = background->watch(file_.resolved, [this, background] {
       const auto document = config::read_file(file_.resolved, file_bytes_max);
-      background->count_reload("key_set",
-                               document && known_->take(*document, file_.shown) == Taken::yes);
+      if (!document) {
+        observe::log(Level::error, "key_set_refused",
+                     {{"from", file_.shown}, {"detail", "cannot read it: " + document.error().detail}});
+      }
+      const bool good = document && known_->take(*document, file_.shown) == Taken::yes;
+      background->count_reload("key_set", good);
     });
   }
   // Reads it if it has changed since it was read last. A config that names it must find keys in it, or the

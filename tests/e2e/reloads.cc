@@ -2,12 +2,18 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
+#include <filesystem>
+#include <map>
 
 #include "tests/support/gateway.h"
+#include "tests/support/issuer.h"
 #include "tests/support/origin.h"
 
 using namespace sallyport::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -128,4 +134,39 @@ TEST_CASE("an authority that is taken from its file is not trusted after a reloa
   authority(gateway.dir(), "tls.crt");
   gateway.reload();
   CHECK(eventually([&] { return gateway.ask(get("/x")).body == "secret"; }));
+}
+
+TEST_CASE("a watched file that stays away is told once; when it is back, that is news as well") {
+  const std::map<std::string, std::string> files = {{"keys.yaml", "version: 1\nkeys: []\n"},
+                                                    {"jwks.json", Issuer().jwks()},
+                                                    {"own.crt", certificates().read("tls.crt")}};
+  Gateway gateway(
+      "authenticators:\n  k: { type: api_key, file: keys.yaml }\n"
+      "  j: { type: jwt, issuer: i, audiences: [a], algorithms: [ES256], jwks: { file: jwks.json } }\n" +
+          respond("one"),
+      [&](const TempDir& dir) {
+        for (const auto& [name, content] : files) dir.write(name, content);
+        dir.write("own.key", certificates().read("tls.key"));
+      },
+      {.edge_tls = "certificates: [ { cert: own.crt, key: own.key } ]"});
+  const auto counted = [&](const std::string& result) {
+    return eventually([&] {
+      gateway.advance(1s);
+      const std::string metrics = gateway.admin("/metrics").body;
+      return std::ranges::all_of(std::array{"api_keys", "key_set", "certificate"}, [&](const char* kind) {
+        return metrics.contains(std::string("sallyport_file_reloads_total{kind=\"") + kind + "\",result=\"" +
+                                result + "\"} 1\n");
+      });
+    });
+  };
+  for (const auto& [name, content] : files) std::filesystem::remove(gateway.dir().path(name));
+  CHECK(counted("failure"));
+  for (const auto& [name, content] : files) CHECK(tells(gateway, name));
+  CHECK(gateway.ask(get("/x")).body == "one");
+  for (const auto& [name, content] : files) {
+    gateway.dir().write("new", content);
+    std::filesystem::rename(gateway.dir().path("new"), gateway.dir().path(name));
+  }
+  CHECK(counted("success"));
+  CHECK(counted("failure"));  // and no more of them
 }
