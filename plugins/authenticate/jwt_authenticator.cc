@@ -35,6 +35,13 @@ struct JwtOptions {
     io.field("cache", cache);
   }
   void check(config::Reader& reader) const {
+    // An empty one is most often a variable that was not set, and would match what no issuer means.
+    const auto not_empty = [&](const char* name, const std::string& value) {
+      if (reader.has(name) && value.empty()) reader.error_at(name, fmt::format("{} cannot be empty", name));
+    };
+    not_empty("issuer", issuer);
+    not_empty("client_claim", client_claim);
+    for (const std::string& audience : audiences) not_empty("audiences", audience);
     if (reader.has("audiences") && audiences.empty())
       reader.error_at("audiences", "audiences: at least one is needed");
     if (reader.has("algorithms") && algorithms.empty())
@@ -116,7 +123,8 @@ std::shared_ptr<Authenticator> make_jwt(config::Reader& reader, Setup& setup) {
   rules.client_claim = options.client_claim;
   rules.leeway = options.leeway;
   observe::Counter& checks = setup.metrics.counter("sallyport_token_signature_checks_total", {});
-  return std::make_shared<JwtAuthenticator>(std::move(rules), std::move(source), options.cache, checks);
+  const size_t cache = setup.checking() ? 1 : options.cache;  // no token comes while a config is checked
+  return std::make_shared<JwtAuthenticator>(std::move(rules), std::move(source), cache, checks);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <tuple>
 
 #include "tests/support/gateway.h"
 #include "tests/support/issuer.h"
@@ -205,4 +206,26 @@ TEST_CASE("a source of keys that cannot be one is refused at load, and no passwo
   has(problem("url: \"https://idp.example/a b\""), "url");
   has(problem("url: \"https://idp.example/jwks\", ca: missing.pem"), "missing.pem");
   has(problem("url: \"https://idp.example/jwks\", ca: no.pem"), "no.pem");
+}
+
+TEST_CASE("an authenticator that would take a token of nobody, for nobody, is refused at load") {
+  const TempDir dir;
+  dir.write("jwks.json", no_keys);
+  const auto checked = [&](const std::string& from, const std::string& to) {
+    std::string config = one_idp("file: jwks.json");
+    config.replace(config.find(from), from.size(), to);
+    return run(
+        {binary(), "check",
+         dir.write("gateway.yaml",
+                   "version: 1\nlisteners: [ { name: a, address: \"127.0.0.1:0\", plaintext: true } ]\n" +
+                       config)});
+  };
+  CHECK(checked("[api]", "[api, more]").status == 0);
+  for (const auto& [from, to, key] : {std::tuple("issuer: \"https://idp\"", "issuer: \"\"", "issuer"),
+                                      {"[api]", "[api, \"\"]", "audiences"},
+                                      {"audiences", "client_claim: \"\", audiences", "client_claim"}}) {
+    const Finished done = checked(from, to);
+    CHECK(done.status == 78);
+    CHECK_MESSAGE(done.err.find(std::string(key) + " cannot be empty") != std::string::npos, done.err);
+  }
 }
