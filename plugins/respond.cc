@@ -9,6 +9,14 @@
 namespace sallyport {
 namespace {
 
+// What to do instead of naming a header that the gateway writes itself; empty: it may be named.
+std::string_view instead_of(http::HeaderId id) {
+  using enum http::HeaderId;
+  if (id == content_type) return "use content_type";
+  if (id == x_request_id || http::is_of_one_hop(id)) return "leave it away";
+  return {};
+}
+
 struct RespondOptions {
   uint32_t status = 0;
   std::string content_type = "text/plain; charset=utf-8";  // of the body, if there is one
@@ -32,6 +40,9 @@ struct RespondOptions {
     for (const auto& [name, value] : headers) {
       if (!http::is_token(name) || !http::is_field_value(value)) {
         reader.error_at("headers", "header \"" + name + "\" has a character that no header may have");
+      }
+      if (const auto remedy = instead_of(http::header_id(name)); !remedy.empty()) {
+        reader.error_at("headers", "header \"" + name + "\" is the gateway's own: " + std::string(remedy));
       }
     }
   }

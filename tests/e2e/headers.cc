@@ -217,3 +217,32 @@ TEST_CASE("what the config puts into a head is one header, or refused when it is
     CHECK(refused.err.find("config.yaml:4:") != std::string::npos);
   }
 }
+
+TEST_CASE("respond: a header that the gateway writes itself is refused at load, with what to do") {
+  const TempDir dir;
+  const auto checked = [&](const std::string& name) {
+    return run(
+        {binary(), "check",
+         dir.write("gateway.yaml",
+                   "version: 1\nlisteners: [ { name: a, address: \"127.0.0.1:0\", plaintext: true } ]\n"
+                   "routes: [ { name: x, match: { path: /x }, authenticate: public, respond: { status: "
+                   "200, body: hi, headers: { " +
+                       name + ": x } } } ]\n")});
+  };
+  for (const char* name : {"Cache-Control", "X-Mine", "Set-Cookie", "Location"})
+    CHECK(checked(name).status == 0);
+  for (const auto& [name, remedy] : {std::pair("content-type", "use content_type"),
+                                     {"Content-Length", "leave it away"},
+                                     {"Transfer-Encoding", "leave it away"},
+                                     {"Connection", "leave it away"},
+                                     {"Keep-Alive", "leave it away"},
+                                     {"Trailer", "leave it away"},
+                                     {"TE", "leave it away"},
+                                     {"Upgrade", "leave it away"},
+                                     {"X-Request-Id", "leave it away"}}) {
+    const Finished done = checked(name);
+    CAPTURE(name);
+    CHECK(done.status == 78);
+    CHECK_MESSAGE(done.err.find(remedy) != std::string::npos, done.err);
+  }
+}
