@@ -202,7 +202,9 @@ class ApiKeyTable::Builder {
       return "it was made with a pepper, and the authenticator names none";
     const auto not_before = time_or_zero(from.not_before), expires = time_or_zero(from.expires),
                revoked = time_or_zero(from.revoked);
-    if (!not_before || !expires || !revoked)
+    const bool has_first = from.first_expires.empty() || from.first_expires == "never" ||
+                           time_or_zero(from.first_expires).has_value();
+    if (!not_before || !expires || !revoked || !has_first)
       return "one of its times is not in UTC such as 2026-01-02T03:04:05Z, or before 1970";
     std::ranges::copy(from.id, entry.id.begin());
     entry.client_at = static_cast<uint32_t>(table_->clients_.size());

@@ -122,12 +122,13 @@ class PlainEntry {
     std::string_view name;
     std::string ApiKeyEntry::* member;
   };
-  static constexpr std::array<Field, 7> texts_ = {{{"id", &ApiKeyEntry::id},
+  static constexpr std::array<Field, 8> texts_ = {{{"id", &ApiKeyEntry::id},
                                                    {"client", &ApiKeyEntry::client},
                                                    {"hash", &ApiKeyEntry::hash},
                                                    {"created", &ApiKeyEntry::created},
                                                    {"not_before", &ApiKeyEntry::not_before},
                                                    {"expires", &ApiKeyEntry::expires},
+                                                   {"first_expires", &ApiKeyEntry::first_expires},
                                                    {"revoked", &ApiKeyEntry::revoked}}};
   std::vector<std::string>* list_called(std::string_view name) noexcept {
     return name == "roles" ? &entry_.roles : name == "scopes" ? &entry_.scopes : nullptr;

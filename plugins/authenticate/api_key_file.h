@@ -24,11 +24,12 @@ struct ApiKeyEntry {
   std::string hash;  // "hmac-sha256:HEX" with a pepper, "sha256:HEX" without
   std::vector<std::string> roles;
   std::vector<std::string> scopes;
-  std::string created;     // RFC 3339, UTC, as all times
-  std::string not_before;  // empty: at once
-  std::string expires;     // empty: never
-  std::string revoked;     // empty: it is not
-  config::Mark place;      // where it stands, if it was read as YAML or JSON
+  std::string created;        // RFC 3339, UTC, as all times
+  std::string not_before;     // empty: at once
+  std::string expires;        // empty: never
+  std::string first_expires;  // what `expires` was before a rotation made it sooner, or "never"; else empty
+  std::string revoked;        // empty: it is not
+  config::Mark place;         // where it stands, if it was read as YAML or JSON
 
   bool has_pepper() const noexcept { return hash.starts_with("hmac-sha256:"); }
 
@@ -42,6 +43,7 @@ struct ApiKeyEntry {
     config::field_unless_empty(io, "created", created);
     config::field_unless_empty(io, "not_before", not_before);
     config::field_unless_empty(io, "expires", expires);
+    config::field_unless_empty(io, "first_expires", first_expires);
     config::field_unless_empty(io, "revoked", revoked);
   }
   void check(const config::Reader& reader) { place = reader.node().mark; }

@@ -169,10 +169,12 @@ ApiKeyEntry* entry_with(ApiKeyFile& file, const std::string& id) {
   return nullptr;
 }
 
-// When the key that follows `old` ends: the old one's term, once more from when the new one begins.
+// When the key that follows `old` ends: the term that the old one was made for, once more from when the new
+// one begins.
 std::optional<std::string> same_term(const ApiKeyEntry& old, const ApiKeyEntry& next) {
-  if (old.expires.empty()) return "";
-  const auto end = parse_date_time(old.expires);
+  const std::string& expires = old.first_expires.empty() ? old.expires : old.first_expires;
+  if (expires.empty() || expires == "never") return "";
+  const auto end = parse_date_time(expires);
   const auto begin = parse_date_time(std::max(old.created, old.not_before));
   if (end && begin && *end > *begin) {
     const auto from = parse_date_time(std::max(date_time(wall_now()), next.not_before));
@@ -207,8 +209,12 @@ int rotate(const KeyArguments& a) {
   const auto expires = a.expires.empty() ? same_term(*old, next) : end_from(a.expires, next.not_before);
   if (!expires || !good_names(next)) return exit_usage;
   next.expires = *expires;
+  next.first_expires.clear();
   const std::string end = date_time(wall_now() + *overlap);
-  if (old->expires.empty() || old->expires > end) old->expires = end;
+  if (old->expires.empty() || old->expires > end) {
+    if (old->first_expires.empty()) old->first_expires = old->expires.empty() ? "never" : old->expires;
+    old->expires = end;
+  }
   return issue(*editor, std::move(next), pepper.get());
 }
 

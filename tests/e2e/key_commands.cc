@@ -222,3 +222,19 @@ TEST_CASE("keys: no command speaks of success over a file that the gateway would
   dir.write("keys.yaml", good);
   CHECK(keys({"revoke", "--id", id}).status == 0);
 }
+
+TEST_CASE("keys: a key that has been rotated is rotated again with the term that it was made for") {
+  const TempDir dir;
+  Keys keys(dir);
+  const std::string month = keys.create({"--expires", "30d"}), ever = keys.create();
+  keys.at_day(10);
+  const auto rotated = [&](const std::string& id) { return keys({"rotate", "--id", id}).out.substr(3, 12); };
+  for (int i = 0; i < 3; ++i) {
+    const std::string next = rotated(month);
+    CHECK(keys.time_of(next, "expires") == keys.time_of(next, "created") + 30 * day_s);
+    CHECK(keys.time_of(next, "first_expires") == 0);
+    CHECK(keys.time_of(rotated(ever), "expires") == 0);
+  }
+  const std::string shown = keys({"list"}).out;
+  CHECK(shown.find("revoked") == std::string::npos);
+}

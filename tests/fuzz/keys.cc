@@ -13,7 +13,7 @@ namespace {
 bool same(const ApiKeyEntry& a, const ApiKeyEntry& b) {
   return a.id == b.id && a.client == b.client && a.hash == b.hash && a.roles == b.roles &&
          a.scopes == b.scopes && a.created == b.created && a.not_before == b.not_before &&
-         a.expires == b.expires && a.revoked == b.revoked;
+         a.expires == b.expires && a.first_expires == b.first_expires && a.revoked == b.revoked;
 }
 
 }  // namespace

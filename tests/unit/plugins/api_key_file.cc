@@ -22,7 +22,7 @@ std::string written(ApiKeyFile file) {
 bool same(const ApiKeyEntry& a, const ApiKeyEntry& b) {
   return a.id == b.id && a.client == b.client && a.hash == b.hash && a.roles == b.roles &&
          a.scopes == b.scopes && a.created == b.created && a.not_before == b.not_before &&
-         a.expires == b.expires && a.revoked == b.revoked;
+         a.expires == b.expires && a.first_expires == b.first_expires && a.revoked == b.revoked;
 }
 
 // Nothing if the text is not in the plain form.
@@ -53,6 +53,7 @@ TEST_CASE("what the writer writes is read in the plain form, and as the YAML rea
     entry.scopes.assign(10, client);  // more than stand in one line
     entry.created = "2026-01-01T00:00:00Z";
     entry.expires = "2027-01-01T00:00:00Z";
+    entry.first_expires = "2027-02-01T00:00:00Z";
     CAPTURE(client);
     config::Problems problems;
     const auto read = ApiKeyFile::parse(written({1, {entry, entry}}), "keys.yaml", "keys.yaml", problems);
