@@ -80,13 +80,23 @@ bool Content::may_keep_more() const noexcept {
 }
 
 Task<Result<void>> Content::keep_next() {
-  if (!may_keep_more()) co_return memory_full();
-  Result<Slice> piece = co_await inner_->pull();
+  if (!may_keep_more()) return Task<Result<void>>::ready(memory_full());
+  Task<Result<Slice>> pending = inner_->pull();
+  if (pending.done()) return Task<Result<void>>::ready(keep(pending.take()));
+  return wait_and_keep(std::move(pending));
+}
+
+Task<Result<void>> Content::wait_and_keep(Task<Result<Slice>> pending) {
+  Result<Slice> piece = co_await pending;
+  co_return keep(std::move(piece));
+}
+
+Result<void> Content::keep(Result<Slice> piece) {
   piece = count(std::move(piece));
-  if (!piece) co_return std::unexpected(std::move(piece.error()));
+  if (!piece) return std::unexpected(std::move(piece.error()));
   whole_ = piece->empty();
   kept_.append(*piece);
-  co_return Result<void>{};
+  return {};
 }
 
 bool Content::rewind() noexcept {

@@ -68,6 +68,8 @@ class Content final : public http::Body {
   Result<Slice> passed_on(Result<Slice> piece);
   bool may_keep_more() const noexcept;
   Task<Result<void>> keep_next();
+  Task<Result<void>> wait_and_keep(Task<Result<Slice>> pending);
+  Result<void> keep(Result<Slice> piece);
   Task<Result<Slice>> read_rest(size_t bytes_max);
 
   Exchange& x_;

@@ -155,7 +155,7 @@ Task<Result<void>> Exchange::first_content() {
 }
 
 bool Exchange::rewind_body() noexcept {
-  if (request.length.kind == http::BodyLength::Kind::none) return true;
+  if (request.length.is_nothing()) return true;
   return request.body == &content_ && content_.rewind();
 }
 

@@ -92,6 +92,34 @@ TEST_CASE("no more connections than allowed; who waits too long for one is told 
   CHECK(origin.connections() == 1);
 }
 
+TEST_CASE("whether a request is tried once more does not depend on how its bytes were cut") {
+  Origin origin([](const OriginRequest& r) -> std::string {
+    const bool stale = r.connection % 2 == 1 && r.head.find("/first") == std::string::npos;
+    return stale ? "" : Origin::ok("ok")(r) + (r.connection % 2 == 0 ? Origin::close_mark : "");
+  });
+  Gateway gateway(forwarding("targets: [" + quoted(origin.target()) + "]"));
+  const auto head = [](const std::string& method, const std::string& headers) {
+    return method + " /x HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n\r\n";
+  };
+  const std::string two = "Content-Length: 2";
+  for (const auto& [request, rest] : std::vector<std::pair<std::string, std::string>>{
+           {head("GET", "A: b"), ""},
+           {head("DELETE", "Content-Length: 0"), ""},
+           {head("PUT", "Content-Length: 0"), ""},
+           {head("PUT", two) + "ab", ""},
+           {head("PUT", two), "ab"},
+           {head("PUT", "Transfer-Encoding: chunked") + "2\r\nab\r\n0\r\n\r\n", ""}}) {
+    CAPTURE(request);
+    CHECK(gateway.ask(get("/first")).status == 200);
+    auto client = gateway.connect();
+    client->send(request);
+    if (!rest.empty()) CHECK(gateway.ask(get("/nothing", "Expect: tea\r\n")).status == 417);  // behind it
+    client->send(rest);
+    CHECK(client->read().status == 200);
+    CHECK(origin.last().body == ((request + rest).find("ab") == std::string::npos ? "" : "ab"));
+  }
+}
+
 TEST_CASE("a client that does not read stops its backend, and is cut in the end") {
   const std::string piece(1 << 20, 'x');
   Origin origin([&](const OriginRequest&) {

@@ -158,3 +158,13 @@ TEST_CASE("the first piece can be waited for: it comes in front of the rest, and
   broken.source.breaks = true;
   CHECK(broken.x.first_content().take().error().reason == "client_gone");
 }
+
+TEST_CASE("content of no bytes can be given once more, whatever says that there is none") {
+  Story story;
+  story.source.pieces.clear();
+  story.x.request.length = {http::BodyLength::Kind::counted, 0};
+  CHECK(story.x.rewind_body());
+  CHECK(story.pull_all() == "");
+  story.x.request.length.kind = http::BodyLength::Kind::none;
+  CHECK(story.x.rewind_body());
+}
