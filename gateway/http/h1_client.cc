@@ -32,8 +32,8 @@ bool ClientConnection::reusable() const noexcept {
 
 Standing ClientConnection::standing() const noexcept {
   if (tunnel_) return {Standing::WaitsFor::either};
-  return answer_begun_ ? Standing::of_answer(body_.untouched_since())
-                       : Standing::of_content(upload_.stalled_since());
+  const Monotonic stalled = pump_.done() ? Monotonic::max() : upload_.stalled_since();
+  return answer_begun_ ? Standing::of_both(body_.untouched_since(), stalled) : Standing::of_content(stalled);
 }
 
 void ClientConnection::give_up_answer() noexcept {
@@ -140,8 +140,13 @@ Task<Result<void>> ClientConnection::read_response(const Request& request, Arena
     co_await FirstOf(pump_, answer);
   }
   if (!pumped_ && side_of(pumped_.error().code) == Side::client) co_return pumped_;
-  Result<size_t> size =
-      co_await find_head(std::min(stream_->loop().now() + timeouts_.response, timeouts_.deadline));
+  Task<Result<size_t>> found =
+      find_head(std::min(stream_->loop().now() + timeouts_.response, timeouts_.deadline));
+  if (!pump_.done()) {
+    co_await FirstOf(pump_, found);
+    if (!pumped_ && side_of(pumped_.error().code) == Side::client) co_return pumped_;
+  }
+  Result<size_t> size = co_await found;
   if (!size) co_return std::unexpected(std::move(size.error()));
   answered_ = true;
   const Slice head = arena.copy(stream_->input().readable().substr(0, *size));
@@ -165,7 +170,7 @@ Task<Result<void>> ClientConnection::read_response(const Request& request, Arena
     body_.keep_trailers(arena, response.headers);
   // Many a backend writes head and content apart, with Nagle's algorithm between them.
   if (stream_->input().empty() && !body_.finished()) stream_->acknowledge_now();
-  response.body = &body_;
+  response.body = pump_.done() ? &body_ : &beside_pump_.begin(body_);
   answer_begun_ = true;
   keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;
   co_return Result<void>{};

@@ -64,8 +64,9 @@ class ClientConnection final : public Requester {
   bool answered_ = false;
   bool content_untouched_ = false;
   std::unique_ptr<Tunnel> tunnel_;
-  int interim_ = 0;                // responses to the present request
-  Result<void> pumped_;            // what came of the pump
+  int interim_ = 0;      // responses to the present request
+  Result<void> pumped_;  // what came of the pump
+  BesideUpload beside_pump_{pump_, pumped_};
   Task<> pump_ = Task<>::ready();  // last: destroyed first
 };
 

@@ -157,7 +157,7 @@ Task<Result<void>> ClientStream::read_response(const Request&, Arena&, Response&
   response = std::move(heads_[read_++]);
   if (response.status < 200) co_return Result<void>{};
   if (is_event_stream(response)) timeouts_.body = timeouts_.events;
-  response.body = this;
+  response.body = pump_.done() ? this : &beside_pump_.begin(*this);
   answering_ = true;
   co_return Result<void>{};
 }
@@ -195,7 +195,8 @@ bool ClientStream::not_processed() const noexcept {
 }
 
 Standing ClientStream::standing() const noexcept {
-  return answering_ ? Standing::of_answer(untouched_since_) : Standing::of_content(upload_.stalled_since());
+  const Monotonic stalled = pump_.done() ? Monotonic::max() : upload_.stalled_since();
+  return answering_ ? Standing::of_both(untouched_since_, stalled) : Standing::of_content(stalled);
 }
 
 void ClientStream::give_up_answer() noexcept {

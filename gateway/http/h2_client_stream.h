@@ -79,7 +79,8 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   bool gave_way_ = false;                         // and what comes behind it is nobody's any more
   Monotonic untouched_since_ = Monotonic::max();  // when a piece of it was given, while nobody asks for more
   Upload upload_;
-  Result<void> pumped_;            // what came of the pump
+  Result<void> pumped_;  // what came of the pump
+  BesideUpload beside_pump_{pump_, pumped_};
   Task<> pump_ = Task<>::ready();  // last: destroyed first
 };
 

@@ -21,6 +21,12 @@ struct Standing {
   static Standing of_answer(Monotonic since) noexcept {
     return of(WaitsFor::reader, since, slow_reader_after);
   }
+  // An answer that has begun before its request is whole. A call may be silent for long while the other side
+  // speaks: it has the patience that a reader has.
+  static Standing of_both(Monotonic untouched_since, Monotonic stalled_since) noexcept {
+    if (untouched_since != Monotonic::max()) return of_answer(untouched_since);
+    return of(WaitsFor::content, stalled_since, slow_reader_after);
+  }
 
   WaitsFor waits_for = WaitsFor::backend;
   Monotonic gives_way_at = Monotonic::max();

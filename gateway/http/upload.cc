@@ -49,4 +49,30 @@ void Upload::made_up(const Result<Slice>& piece) noexcept {
   stalled_ = std::max(stalled_ - worth, Duration::zero());
 }
 
+Body& BesideUpload::begin(Body& answer) noexcept {
+  answer_ = &answer;
+  return *this;
+}
+
+// An answer that is whole is given all the same.
+bool BesideUpload::broken_off() const noexcept {
+  return !uploaded_ && side_of(uploaded_.error().code) == Side::client && answer_->remaining() != 0;
+}
+
+Task<Result<Slice>> BesideUpload::pull() {
+  if (broken_off()) return Task<Result<Slice>>::ready(std::unexpected(uploaded_.error()));
+  Task<Result<Slice>> pending = answer_->pull();
+  if (pending.done() || upload_.done()) return pending;
+  return wait(std::move(pending));
+}
+
+Task<Result<Slice>> BesideUpload::wait(Task<Result<Slice>> pending) {
+  co_await FirstOf(pending, upload_);
+  if (!pending.done() && broken_off()) {
+    pending = Task<Result<Slice>>::ready(Slice{});  // it waits no more, before anything of it goes
+    co_return std::unexpected(uploaded_.error());
+  }
+  co_return co_await pending;
+}
+
 }  // namespace sallyport::http

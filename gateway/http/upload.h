@@ -4,6 +4,9 @@
 // Owned by the requester; one worker's thread.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 #include "gateway/async/loop.h"
 #include "gateway/async/signal.h"
 #include "gateway/async/task.h"
@@ -33,6 +36,29 @@ class Upload {
   Event given_up_;
   Monotonic since_ = Monotonic::max();  // of the present wait
   Duration stalled_{};                  // of those before it
+};
+
+// An answer's content while that of its request is still on its way: it breaks off where the client does not
+// send the rest as it should, for the backend then works on half a request.
+class BesideUpload final : public Body {
+ public:
+  // The task that sends the content, and what came of it; both outlive this.
+  BesideUpload(Task<>& upload, const Result<void>& uploaded) noexcept
+      : upload_(upload), uploaded_(uploaded) {}
+  Body& begin(Body& answer) noexcept;
+
+  Task<Result<Slice>> pull() override;
+  std::optional<uint64_t> remaining() const noexcept override { return answer_->remaining(); }
+  bool ready() const noexcept override { return broken_off() || answer_->ready(); }
+  const Headers* trailers() const noexcept override { return answer_->trailers(); }
+
+ private:
+  bool broken_off() const noexcept;
+  Task<Result<Slice>> wait(Task<Result<Slice>> pending);
+
+  Task<>& upload_;
+  const Result<void>& uploaded_;
+  Body* answer_ = nullptr;
 };
 
 }  // namespace sallyport::http

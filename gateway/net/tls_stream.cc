@@ -222,7 +222,8 @@ void TlsStream::on_read(size_t bytes) {
 
 void TlsStream::tell(Pumped pumped) {
   if (pumped.broken) return failed(std::move(broken_by_), pumped.grew);
-  // An end behind it is told to who asks for more.
+  // An end behind it is told to who asks for more; if nobody does, to the owner.
+  if (pumped.grew && pumped.ended && has_reader()) loop_.before_wait(*this);
   if (pumped.grew && (!pumped.ended || has_reader())) return input_grew();
   if (pumped.ended) return input_ended();
 }

@@ -19,7 +19,7 @@ struct bio_st;
 
 namespace sallyport::net {
 
-class TlsStream final : public Stream, private SocketOwner {
+class TlsStream final : public Stream, private SocketOwner, private TurnEnd {
  public:
   // Keeps the context: a newer one may take its place while this connection lives.
   static std::unique_ptr<TlsStream> server(Loop& loop, AcceptedSocket socket,
@@ -60,6 +60,7 @@ class TlsStream final : public Stream, private SocketOwner {
   void on_read_end() override;
   void on_broken(Error error) override;
   void on_drained() override { output_drained(); }
+  void at_turn_end() override { input_ended(); }
 
   // Nobody is resumed in these.
   void step_handshake();

@@ -25,6 +25,12 @@ std::string active(int connections) {
   return "sallyport_upstream_connections{state=\"active\",upstream=\"web\"} " + std::to_string(connections);
 }
 
+// Begins to answer /early before it has the request's content, and then waits for it.
+std::string early(const OriginRequest& r) {
+  if (r.head.find("/early") == std::string::npos) return "";
+  return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+}
+
 // Answers /slow once it is let go, and what else there is at once.
 struct SlowOrigin {
   std::atomic<bool> let_go{false};
@@ -186,4 +192,46 @@ TEST_CASE("a half-closed client is served where the route or http.abort_on_fin s
   check("http: { abort_on_fin: false }\n", "", true);
   check("http: { abort_on_fin: false }\n", ", half_closed: abort", false);
   check("", "", false);
+}
+
+TEST_CASE("a client that withholds content gives way, also where the answer has begun") {
+  Origin origin(Origin::ok("ok"), early);
+  Gateway gateway(forwarding(origin, "connections_max: 1, connect_timeout: 10s"));
+  auto silent = gateway.connect(), waits = gateway.connect();
+  silent->send(head_of_post("/early") + "abc");
+  CHECK(silent->read(true).status == 200);
+  waits->send(get("/waits"));
+  CHECK(gateway.ask(get("/nothing", "Expect: tea\r\n")).status == 417);
+  gateway.advance(1s);
+  CHECK(gateway.has_metric(active(1)));
+  gateway.advance(1100ms);
+  CHECK(waits->read().status == 200);
+  CHECK(gateway.log_line("\"path\":\"/early\"").find("\"reason\":\"slow_sender\"") != std::string::npos);
+}
+
+TEST_CASE("where the answer has begun and the content fails, the backend is let go at once") {
+  Origin origin(Origin::ok("ok"), early);
+  Gateway gateway(forwarding(origin, "connections_max: 1"));
+  const auto begun = [&](bool tls) {
+    auto client = std::make_unique<Client>(gateway.port(tls ? "edge" : "mesh"), ClientOptions{.tls = tls});
+    client->send(head_of_post("/early", "Transfer-Encoding: chunked\r\n") + "3\r\nabc\r\n");
+    CHECK(client->read(true).status == 200);
+    CHECK(gateway.has_metric(active(1)));
+    return client;
+  };
+  for (const bool tls : {true, false}) {
+    CAPTURE(tls);
+    auto leaves = begun(tls);
+    leaves->half_close();
+    CHECK(gateway.has_metric(active(0)));
+    auto breaks = begun(tls);
+    breaks->reset();
+    CHECK(gateway.has_metric(active(0)));
+    auto faulty = begun(tls);
+    faulty->send("no chunk\r\n");
+    CHECK(gateway.has_metric(active(0)));
+    CHECK(gateway.ask(get("/other")).status == 200);
+  }
+  CHECK(eventually([&] { return origin.requests().size() == 8; }));
+  CHECK(origin.requests().front().body == Origin::broken_off);
 }

@@ -38,3 +38,27 @@ def slow_readers(lab):
     lab.late(gateway, 2)
     lab.client(gateway).get("/other")
     check("upstream_connection_gives_way upstream=peers in_use=2" in gateway.errors(), "expected the log to tell who holds the streams")
+
+
+@case("RFC9113-5.1.2", "a call that is silent while its backend speaks keeps its stream, until another needs it", needs_clock=True)
+def silent_beside_an_answer(lab):
+    peer, gateway = two_streams(lab)
+    client = lab.client(gateway)
+    fields = request("/test.Peer/Call", ("content-type", "application/grpc"), ("te", "trailers"), method="POST")
+
+    def begin_to_answer(call):
+        call.head(200, ("content-type", "application/grpc"))
+        call.data(b"\0\0\0\0\0")
+        call.wait_until_gone()
+
+    peer.on("/test.Peer/Call", begin_to_answer)
+    silent = [client.begin(fields, end=False) for _ in range(2)]
+    client.until(lambda: all(len(client.streams[stream].body) == 5 for stream in silent), "a message of each call")
+    lab.late(gateway, 20)
+    client.settle()
+    check(not any(client.streams[stream].over for stream in silent), f"expected that both go on; came: {client.told()}")
+    lab.client(gateway).get("/other")
+    client.until(lambda: any(client.streams[stream].over for stream in silent), "the end of one of the calls")
+    check(not all(client.streams[stream].over for stream in silent), f"expected that the other goes on; came: {client.told()}")
+    calls = [peer.call("/test.Peer/Call", number) for number in range(2)]
+    check(any(call.gone.is_set() for call in calls), "expected that its stream is reset at the backend")
