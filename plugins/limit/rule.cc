@@ -80,6 +80,13 @@ void LimitOptions::check(config::Reader& reader) const {
     }
   }
   if (by.empty() || by.size() > 8) reader.error_at("by", "by: from one to eight things");
+  for (const std::string_view key : {"burst", "lease"}) {
+    const uint64_t value = key == "burst" ? burst : lease;
+    if (reader.node().is_map() && reader.has(key) && value == 0)
+      reader.error_at(key, fmt::format("{}: 0 is not one: it is 1 at least; without the key it follows from "
+                                       "the rate",
+                                       key));
+  }
   if (burst > burst_max) reader.error_at("burst", fmt::format("burst can be {} at most", burst_max));
   if (lease > lease_max || lease > burst_in_force())
     reader.error_at("lease", fmt::format("lease can be {} at most, and not more than the burst", lease_max));

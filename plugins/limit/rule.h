@@ -32,12 +32,12 @@ constexpr std::array<std::string_view, 3> enum_names(StoreFails) { return {"loca
 
 struct LimitOptions {
   Rate rate;                                 // the steady pace: 100/1m
-  uint64_t burst = 0;                        // how many may come at once; 0: as many as the rate counts
+  uint64_t burst = 0;                        // how many may come at once; absent: as many as the rate counts
   std::vector<std::string> by = {"client"};  // client (the address, if nobody is known), ip (IPv6: the /64),
                                              // route, header:NAME, claim:NAME
   std::string store = "memory";              // or one of `stores`
-  uint32_t lease = 0;  // of a Redis: how many requests a worker takes at once for a caller in a hurry; 0: a
-                       // hundredth of the burst, 1000 at most; 1: each request asks
+  uint32_t lease = 0;  // of a Redis: how many requests a worker takes at once for a caller in a hurry;
+                       // absent: a hundredth of the burst, 1000 at most; 1: each request asks
   StoreFails when_store_fails = StoreFails::local;
 
   template <class IO>

@@ -106,3 +106,13 @@ TEST_CASE("a burst that would take more than a lifetime to come back is refused,
         "that is a whole number of microseconds a request\n");
   CHECK(read("{ rate: 700000/1s }").problems == "");
 }
+
+TEST_CASE("a burst or a lease of nothing is refused, as it would stand for the default") {
+  for (const std::string limit : {"{ rate: 100/1m, burst: 0 }", "{ rate: 100/1m, store: redis, lease: 0 }"}) {
+    CAPTURE(limit);
+    const Read got = read(limit);
+    CHECK_FALSE(got.rule);
+    CHECK(got.problems.find("0 is not") != std::string::npos);
+  }
+  CHECK(read("{ rate: 100/1m, burst: 1 }").problems == "");
+}
