@@ -127,7 +127,7 @@ TEST_CASE(
     waitpid(worker, nullptr, __WALL | WNOHANG);  // a traced thread is its tracer's to bury
     return !gateway.process().running();
   }));
-  CHECK(gateway.errors().find("worker_does_not_end worker=0") != std::string::npos);
+  CHECK(gateway.told("worker_does_not_end worker=0"));
 }
 
 TEST_CASE("a second start of the same config is refused, unless it is asked for") {

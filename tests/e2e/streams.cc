@@ -56,7 +56,7 @@ struct Story {
     CHECK(run({binary(), "keys", "revoke", "--file", gateway.dir().path("keys.yaml"), "--id",
                key.substr(3, 12)})
               .status == 0);
-    CHECK(eventually([&] { return gateway.errors().find("keys_reloaded") != std::string::npos; }));
+    CHECK(gateway.told("keys_reloaded"));
   }
   // How the line of that path ends, in its own words.
   bool logged(const std::string& path, const std::string& reason) const {

@@ -58,7 +58,7 @@ TEST_CASE("a backend with TLS is believed only with a certificate of the right a
     if (r.status == 200) CHECK(r.body == "by TLS");
     if (!reason.empty()) {
       CHECK(front.log_line(reason) != "");
-      CHECK(front.errors().find("upstream_failed upstream=web") != std::string::npos);
+      CHECK(front.told("upstream_failed upstream=web"));
     }
     return r.status;
   };

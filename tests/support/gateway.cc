@@ -89,6 +89,10 @@ bool Gateway::has_metric(const std::string& sample) const {
   return eventually([&] { return admin("/metrics").body.find("\n" + sample + "\n") != std::string::npos; });
 }
 
+bool Gateway::told(const std::string& text) const {
+  return eventually([&] { return errors().find(text) != std::string::npos; });
+}
+
 void Gateway::advance(std::chrono::nanoseconds by) {
   shift_ += by;
   const int64_t value = shift_.count();

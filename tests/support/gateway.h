@@ -53,6 +53,8 @@ class Gateway {
   // The access-log line that has all these texts, waited for; "" if it never came.
   std::string log_line(const std::string& with, const std::string& and_with = "") const;
   std::string errors() const { return process_->err(); }
+  // True if the error log tells that; waited for, as a line is written out within a second.
+  bool told(const std::string& text) const;
   Process& process() { return *process_; }
   const TempDir& dir() const { return dir_; }
 
