@@ -21,13 +21,24 @@ std::unexpected<Error> send_failure(Error&& error) {
   return fail(Code::upstream_unreachable, "upstream_reset", std::move(error.detail));
 }
 
+// Until the socket has taken what is queued. That may be all of a large content: what counts is that some of
+// it is taken.
+Task<Result<void>> taken(net::Stream& stream, Duration silence) {
+  for (;;) {
+    const size_t before = stream.queued();
+    Result<void> out = co_await stream.drained(stream.loop().now() + silence);
+    if (out || out.error().code != Code::timed_out || stream.queued() >= before) co_return out;
+  }
+}
+
 }  // namespace
 
 ClientConnection::ClientConnection(std::unique_ptr<net::Stream> stream) noexcept
     : stream_(std::move(stream)), body_(*stream_, faults) {}
 
 bool ClientConnection::reusable() const noexcept {
-  return stream_ != nullptr && request_whole_ && keep_alive_ && body_.finished() && alive();
+  return stream_ != nullptr && request_whole_ && stream_->queued() == 0 && keep_alive_ && body_.finished() &&
+         alive();
 }
 
 Standing ClientConnection::standing() const noexcept {
@@ -69,12 +80,12 @@ Task<Result<void>> ClientConnection::send(const Request& request, Slice host, co
   Result<void> written = write_content(*stream_, request.length.kind, head.readable(), *piece, last);
   head.release();
   if (!written) co_return send_failure(std::move(written.error()));
-  if (!last) co_return co_await send_content(request);
-  request_whole_ = true;
-  co_return Result<void>{};
+  request_whole_ = last;
+  if (last && stream_->queued() == 0) co_return Result<void>{};
+  co_return co_await send_content(request);
 }
 
-// The rest of the content; ends before it if the answer begins.
+// The rest of the content, until the socket has taken all of it; ends before that if the answer begins.
 Task<Result<void>> ClientConnection::send_content(const Request& request) {
   pump_ = pump(request);
   if (!pump_.done()) {
@@ -98,18 +109,20 @@ Task<> ClientConnection::answer_begins() {
 Task<> ClientConnection::pump(const Request& request) { pumped_ = co_await pump_all(request); }
 
 Task<Result<void>> ClientConnection::pump_all(const Request& request) {
-  for (bool last = false; !last;) {
-    Result<void> taken = co_await stream_->drained(stream_->loop().now() + timeouts_.body);
-    if (!taken) co_return send_failure(std::move(taken.error()));
+  for (;;) {
+    if (stream_->queued() > 0) {
+      Result<void> out = co_await taken(*stream_, timeouts_.body);
+      if (!out) co_return send_failure(std::move(out.error()));
+    }
+    if (request_whole_) co_return Result<void>{};
     Result<Slice> piece = co_await upload_.pull(stream_->loop(), *request.body);
     if (!piece) co_return std::unexpected(std::move(piece.error()));
     content_untouched_ = false;
-    last = piece->empty() || request.body->remaining() == 0;
+    const bool last = piece->empty() || request.body->remaining() == 0;
     Result<void> written = write_content(*stream_, request.length.kind, {}, *piece, last);
     if (!written) co_return send_failure(std::move(written.error()));
+    request_whole_ = last;
   }
-  request_whole_ = true;
-  co_return Result<void>{};
 }
 
 Task<Result<size_t>> ClientConnection::find_head(Monotonic deadline) {

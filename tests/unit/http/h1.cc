@@ -265,3 +265,31 @@ TEST_CASE("content goes to the backend by its length, or in chunks") {
   CHECK(chunked.find("Content-Length") == std::string::npos);
   CHECK(chunked.ends_with("\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
 }
+
+TEST_CASE("the time for an answer begins when the backend has taken the content, or begins to answer") {
+  for (const bool answers_early : {false, true}) {
+    Loop loop;
+    auto owned = std::make_unique<MemoryStream>(loop);
+    MemoryStream& stream = *owned;
+    h1::ClientConnection connection(std::move(owned));
+    BlockPool pool;
+    Arena arena(pool);
+    MemoryBody body("hello");
+    Request request;
+    request.method = Method::post;
+    request.method_text = "POST";
+    request.path = "/x";
+    request.length = {BodyLength::Kind::counted, 5};
+    request.body = &body;
+    stream.hold_output(true);
+    const auto sent = connection.send(request, "backend:80", {seconds(5), seconds(5)}, arena);
+    CHECK(stream.take_written().ends_with("hello"));
+    CHECK_FALSE(sent.done());
+    if (answers_early) {
+      stream.feed("HTTP/1.1 200");
+    } else {
+      stream.hold_output(false);
+    }
+    CHECK(sent.done());
+  }
+}
