@@ -1,12 +1,12 @@
 // FakeRedis: a Redis server that a story scripts: it reads each command, and answers what the story says.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
+
+#include "tests/support/tcp_server.h"
 
 namespace sallyport::test {
 
@@ -16,11 +16,10 @@ class FakeRedis {
   // The reply to a command, byte for byte; "" closes the connection. connection: 1 for the first.
   using Answer = std::function<std::string(const Words& words, int connection)>;
   explicit FakeRedis(Answer answer);
-  ~FakeRedis();
   FakeRedis(const FakeRedis&) = delete;
 
-  int port() const { return port_; }
-  int connections() const { return connections_; }
+  int port() const { return server_.port(); }
+  int connections() const { return server_.connections(); }
   // How often a command of that name has come.
   int count(const std::string& command) const;
 
@@ -28,18 +27,12 @@ class FakeRedis {
   static std::string good(const Words& words);
 
  private:
-  void accept_all();
   void serve(int fd, int number);
 
   Answer answer_;
-  int listener_ = -1;
-  int port_ = 0;
   mutable std::mutex mutex_;
   std::vector<std::string> commands_;
-  std::vector<std::thread> threads_;
-  std::vector<int> open_;
-  std::atomic<int> connections_{0};
-  std::thread acceptor_;
+  TcpServer server_;  // last: its threads use the others
 };
 
 }  // namespace sallyport::test

@@ -1,12 +1,7 @@
 #include "tests/support/origin.h"
 
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <optional>
 #include <stdexcept>
@@ -14,57 +9,7 @@
 namespace sallyport::test {
 namespace {
 
-class Input {
- public:
-  explicit Input(int fd) : fd_(fd) {}
-  std::optional<std::string> until(const std::string& mark) {
-    size_t at = 0;
-    while ((at = bytes_.find(mark)) == std::string::npos) {
-      if (!fill()) return std::nullopt;
-    }
-    return take(at + mark.size());
-  }
-  // Reads that much, and keeps the first part of it.
-  std::optional<std::string> content(uint64_t count, size_t kept_max) {
-    std::string kept;
-    while (count > 0) {
-      if (bytes_.empty() && !fill()) return std::nullopt;
-      const std::string piece = take(std::min<uint64_t>(count, bytes_.size()));
-      kept.append(piece, 0, std::min(piece.size(), kept_max - kept.size()));
-      count -= piece.size();
-    }
-    return kept;
-  }
-  std::optional<std::string> exactly(size_t count) {
-    while (bytes_.size() < count) {
-      if (!fill()) return std::nullopt;
-    }
-    return take(count);
-  }
-
-  // What is there, or comes next; empty at the end.
-  std::string some() {
-    if (bytes_.empty()) fill();
-    return take(bytes_.size());
-  }
-
- private:
-  std::string take(size_t count) {
-    std::string out = bytes_.substr(0, count);
-    bytes_.erase(0, count);
-    return out;
-  }
-  bool fill() {
-    std::array<char, 65536> block;
-    const ssize_t n = recv(fd_, block.data(), block.size(), 0);
-    if (n > 0) bytes_.append(block.data(), static_cast<size_t>(n));
-    return n > 0;
-  }
-  int fd_;
-  std::string bytes_;
-};
-
-std::optional<std::string> read_body(Input& input, const std::string& head, uint64_t& bytes,
+std::optional<std::string> read_body(Received& input, const std::string& head, uint64_t& bytes,
                                      std::string& coded) {
   if (const size_t at = head.find("Content-Length: "); at != std::string::npos) {
     bytes = std::strtoull(head.c_str() + at + 16, nullptr, 10);
@@ -101,9 +46,9 @@ void reset(int fd) {
 }
 
 // Gives back what it gets, until the end.
-void echo(int fd, Input& input) {
+void echo(int fd, Received& input) {
   for (std::string piece = input.some(); !piece.empty(); piece = input.some()) {
-    if (send(fd, piece.data(), piece.size(), MSG_NOSIGNAL) < 0) return;
+    if (!send_all(fd, piece)) return;
   }
 }
 
@@ -117,45 +62,12 @@ Origin::Answer Origin::ok(std::string body) {
 }
 
 Origin::Origin(Answer answer, Answer early)
-    : answer_(std::move(answer)), early_(std::move(early)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-  listen(listener_, 64);
-  socklen_t size = sizeof address;
-  getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-  port_ = ntohs(address.sin_port);
-  acceptor_ = std::thread([this] { accept_all(); });
-}
-
-Origin::~Origin() {
-  shutdown(listener_, SHUT_RDWR);
-  acceptor_.join();
-  close(listener_);
-  {
-    std::lock_guard lock(mutex_);
-    for (int fd : open_) shutdown(fd, SHUT_RDWR);
-  }
-  for (std::thread& t : threads_) t.join();
-  for (int fd : open_) close(fd);
-}
-
-void Origin::accept_all() {
-  for (;;) {
-    const int fd = accept(listener_, nullptr, nullptr);
-    if (fd < 0) return;
-    const int at_once = 1;  // what is sent unasked does not wait for an acknowledgement
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
-    const int number = ++connections_;
-    std::lock_guard lock(mutex_);
-    open_.push_back(fd);
-    threads_.emplace_back([this, fd, number] { serve(fd, number); });
-  }
-}
+    : answer_(std::move(answer)),
+      early_(std::move(early)),
+      server_([this](int fd, int number) { serve(fd, number); }) {}
 
 void Origin::serve(int fd, int number) {
-  Input input(fd);
+  Received input(fd);
   for (;;) {
     const auto head = input.until("\r\n\r\n");
     if (!head) break;
@@ -177,12 +89,6 @@ void Origin::serve(int fd, int number) {
     if (!early.empty() && !early.starts_with("HTTP/1.1 1")) continue;
     if (!answer_with(fd, answer_(request))) break;
   }
-  shutdown(fd, SHUT_RDWR);
-}
-
-void Origin::send_unasked(int connection, const std::string& bytes) {
-  std::lock_guard lock(mutex_);
-  send(open_[static_cast<size_t>(connection) - 1], bytes.data(), bytes.size(), MSG_NOSIGNAL);
 }
 
 // False if the connection is to be closed.
@@ -197,11 +103,7 @@ bool Origin::answer_with(int fd, std::string answer) {
   }
   size_t sent = 0;
   for (; rounds > 0; --rounds, sent = content) {
-    while (sent < answer.size()) {
-      const ssize_t n = send(fd, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
-      if (n <= 0) return false;
-      sent += static_cast<size_t>(n);
-    }
+    if (!send_all(fd, answer, sent)) return false;
   }
   if (resets) reset(fd);
   return !last;

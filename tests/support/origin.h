@@ -2,13 +2,13 @@
 // says.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
+
+#include "tests/support/tcp_server.h"
 
 namespace sallyport::test {
 
@@ -41,34 +41,27 @@ class Origin {
   // early: asked when the head is there, before the content is read; what it gives is sent at once, and is
   // the answer unless it is interim; behind a 101 every byte is sent back.
   explicit Origin(Answer answer = ok("ok"), Answer early = {});
-  ~Origin();
   Origin(const Origin&) = delete;
 
-  int port() const { return port_; }
-  std::string target() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  int port() const { return server_.port(); }
+  std::string target() const { return "http://127.0.0.1:" + std::to_string(port()); }
   std::vector<OriginRequest> requests() const;
   // Throws if there was none: then that story has failed, and no other.
   OriginRequest last() const;
-  int connections() const { return connections_; }
+  int connections() const { return server_.connections(); }
   // Sends bytes that nobody has asked for over the connection of that number.
-  void send_unasked(int connection, const std::string& bytes);
+  void send_unasked(int connection, const std::string& bytes) { server_.send_unasked(connection, bytes); }
 
   static Answer ok(std::string body);
 
  private:
-  void accept_all();
   void serve(int fd, int number);
   static bool answer_with(int fd, std::string answer);
 
   Answer answer_, early_;
-  int listener_ = -1;
-  int port_ = 0;
   mutable std::mutex mutex_;
   std::vector<OriginRequest> requests_;
-  std::vector<std::thread> threads_;
-  std::vector<int> open_;
-  std::atomic<int> connections_{0};
-  std::thread acceptor_;
+  TcpServer server_;  // last: its threads use the others
 };
 
 }  // namespace sallyport::test
