@@ -1,83 +1,29 @@
 // HTTP/2: header blocks and frames of a client.
-#include <utility>
+#include <coroutine>
 
-#include "gateway/base/list.h"
-#include "gateway/http/h2_server.h"
 #include "tests/cost/input.h"
-#include "tests/unit/http/memory_stream.h"
+#include "tests/unit/http/h2_calls.h"
 
 namespace sallyport::cost {
 namespace {
 
 // Answers each request with 204: once it has read the content, or never.
-class Server final : public http::h2::ServerSession::Owner {
+class Server final : public test::H2Calls {
  public:
   Server(Loop& loop, test::MemoryStream& stream, const http::ServerLimits& limits, bool pulls)
-      : loop_(loop), session_(stream, limits, *this), pulls_(pulls) {}
-  ~Server() {
-    while (Call* call = calls_.pop_front()) delete call;
-  }
-  http::h2::ServerSession& session() { return session_; }
-  size_t begun() const { return begun_; }
-  void sweep() {
-    for (Call* call = calls_.front(); call != nullptr;) {
-      Call* next = calls_.after(*call);
-      if (call->over) delete call;
-      call = next;
-    }
-  }
+      : H2Calls(loop, stream, limits), pulls_(pulls) {}
 
  private:
-  struct Call : ListNode {
-    Call(Server& owner, int32_t id) : arena(owner.loop_.blocks()), stream(owner.session_, id, this) {
-      stream.read_into(arena, request);
-    }
-    Arena arena;
-    http::Request request;
-    http::Response response;
-    http::h2::ServerStream stream;
-    bool over = false;
-    Task<> task = Task<>::ready();
-  };
-
-  http::h2::ServerStream* begin(int32_t id, size_t) override {
-    ++begun_;
-    auto* call = new Call(*this, id);
-    calls_.push_back(*call);
-    return &call->stream;
-  }
-  void serve(http::h2::ServerStream& stream, Result<void> head) override {
-    Call& call = *static_cast<Call*>(stream.owner());
-    if (pulls_) call.task = answer(call, std::move(head));
-  }
-  void closed(http::h2::ServerStream& stream) override {
-    Call& call = *static_cast<Call*>(stream.owner());
-    call.task = Task<>::ready();
-    call.over = true;
-  }
-  static Task<> answer(Call& call, Result<void> head) {
-    while (head) {
+  Task<> answer(Call& call, bool good) override {
+    if (!pulls_) co_await std::suspend_always{};
+    while (good) {
       Result<Slice> piece = co_await call.stream.pull();
       if (!piece || piece->empty()) break;
     }
-    call.response.status = head ? 204 : 400;
-    Result<void> sent = co_await call.stream.respond(call.request, call.response);
-    static_cast<void>(sent);
-    co_await call.stream.finish();
-    call.over = true;
+    call.response.status = good ? 204 : 400;
   }
-
-  Loop& loop_;
-  http::h2::ServerSession session_;
-  List<Call> calls_;
-  size_t begun_ = 0;
   bool pulls_;
 };
-
-void turn(Loop& loop) {
-  loop.post([&loop] { loop.stop(); });
-  loop.run();
-}
 
 std::string frame(int type, int flags, uint32_t stream, const std::string& payload) {
   const auto byte = [](size_t value, int shift) { return static_cast<char>(value >> shift & 0xff); };
@@ -132,14 +78,13 @@ Input talked(Talk talk) {
               const Task<> task = server.session().run();
               for (size_t at = 0; at < bytes.size() && !task.done(); at += talk.piece) {
                 stream.feed(Slice(bytes).substr(at, talk.piece));
-                turn(loop);
-                server.sweep();
+                server.turn();
               }
               const auto why = server.session().ended_by();
               expect(why == talk.ends, "ended by " + std::string(why));
               expect(server.begun() > 0 || !talk.ends.empty(), "no request has come through");
               if (!task.done()) stream.end();
-              turn(loop);
+              server.turn();
             };
           }};
 }

@@ -35,6 +35,20 @@ GatewayOptions with(const std::string& one, const std::string& other) {
                       ".crt, key: " + other + ".key } ]"};
 }
 
+// Of a.test, and of b.test.
+void make_both(const TempDir& dir) {
+  make(dir, "a", "a.test");
+  make(dir, "b", "b.test");
+}
+
+// Puts another one into the files b.crt and b.key; its common name is `name`.
+void replace_b(const Gateway& gateway, const std::string& name, const std::string& host) {
+  const TempDir fresh;
+  make(fresh, name, host);
+  gateway.dir().write("b.key", fresh.read(name + ".key"));
+  gateway.dir().write("b.crt", fresh.read(name + ".crt"));
+}
+
 // How the server has signed, for a client that can check these signatures only.
 std::string signature_for(const Gateway& gateway, const std::string& algorithms) {
   const std::string out = run({"sh", "-c",
@@ -65,20 +79,11 @@ TEST_CASE("of an RSA and an ECDSA certificate for one name a client gets the one
 }
 
 TEST_CASE("a certificate that is broken on disk does not keep the others from being renewed") {
-  Gateway gateway(
-      route,
-      [](const TempDir& dir) {
-        make(dir, "a", "a.test");
-        make(dir, "b", "b.test");
-      },
-      with("a", "b"));
+  Gateway gateway(route, make_both, with("a", "b"));
   gateway.dir().write("a.crt", "nonsense");
   CHECK(gateway.has_metric(R"(sallyport_file_reloads_total{kind="certificate",result="failure"} 1)"));
   CHECK(gateway.told("certificate_reload_failed listener=edge file=a.crt"));
-  const TempDir fresh;
-  make(fresh, "renewed", "b.test");
-  gateway.dir().write("b.key", fresh.read("renewed.key"));
-  gateway.dir().write("b.crt", fresh.read("renewed.crt"));
+  replace_b(gateway, "renewed", "b.test");
   CHECK(eventually(
       [&] { return gateway.connect({.server_name = "b.test"})->certificate_name() == "renewed"; }));
   CHECK(gateway.connect({.server_name = "a.test"})->certificate_name() == "a");
@@ -111,24 +116,15 @@ TEST_CASE("a certificate that no client would accept is refused, one whose time 
 }
 
 TEST_CASE("a certificate whose time is over is served, and told; metrics tell of those in force") {
-  Gateway gateway(
-      route,
-      [](const TempDir& dir) {
-        make(dir, "a", "a.test");
-        make(dir, "b", "b.test");
-      },
-      with("a", "b"));
+  Gateway gateway(route, make_both, with("a", "b"));
   const auto expiry = [&](const std::string& name) {
     return gateway.admin("/metrics")
                .body.find("sallyport_certificate_expiry_timestamp_seconds{listener=\"edge\",name=\"" + name +
                           "\"}") != std::string::npos;
   };
   CHECK((expiry("a.test") && expiry("b.test")));
-  const TempDir fresh;
-  make(fresh, "next", "next.test");
   gateway.advance(24h * 31);
-  gateway.dir().write("b.key", fresh.read("next.key"));
-  gateway.dir().write("b.crt", fresh.read("next.crt"));
+  replace_b(gateway, "next", "next.test");
   CHECK(eventually([&] {
     return gateway.errors().find("certificate_expired listener=edge cert=b.crt") != std::string::npos;
   }));
