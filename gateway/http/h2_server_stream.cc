@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "gateway/http/grpc.h"
 #include "gateway/http/h2_server.h"
 #include "gateway/http/linger.h"
 
@@ -45,8 +46,8 @@ void ServerStream::fields_end(bool ended) {
 }
 
 Task<> ServerStream::finish() {
-  const bool no_room = loop().blocks().pressure() == Pressure::full;
-  if (input_ended_ || !end_sent_ || no_room) {
+  const bool answered = end_sent_ || end_held_;
+  if (closed_ || !answered || (end_sent_ && (input_ended_ || !has_room()))) {
     reset_unless_ended();
     return Task<>::ready();
   }
@@ -56,10 +57,15 @@ Task<> ServerStream::finish() {
 Task<> ServerStream::read_off() {
   const Monotonic deadline = loop().now() + linger_time;
   uint64_t dropped = 0;
-  for (bool told = true; told && dropped < linger_bytes_max && !input_ended_;) {
+  for (bool told = true; told && dropped < linger_bytes_max && !input_ended_ && has_room();) {
     dropped += arrived_.size();
     drop_arrived();
     told = co_await wait(reader_, deadline);
+  }
+  if (std::exchange(end_held_, false)) {
+    offer({}, true, nullptr);
+    const Result<void> ended = co_await wait_until_ended();
+    if (!ended) co_return;
   }
   reset_unless_ended();
 }
@@ -67,6 +73,14 @@ Task<> ServerStream::read_off() {
 void ServerStream::reset_unless_ended() {
   if (closed_ || input_ended_) return;
   server_.reset(*this, end_sent_ ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR);
+}
+
+bool ServerStream::has_room() const noexcept { return loop().blocks().pressure() != Pressure::full; }
+
+// Behind 2xx clients go on sending, and curl 7.88 waits for ever if the answer ends before that.
+bool ServerStream::ends_behind_request(const Request& request, int status) const noexcept {
+  return !input_ended_ && status >= 200 && status < 300 && request.upgrade.empty() &&
+         (!request.expects_continue || invited_) && !grpc::is_call(request) && has_room();
 }
 
 // --- the request's content
@@ -110,8 +124,9 @@ Task<Result<void>> ServerStream::respond(const Request& request, Response& respo
   if (!request.upgrade.empty() && response.status >= 200 && response.status < 300)
     co_return fail(Code::upstream_bad_answer, "not_switched",
                    "2xx without a switch of protocols would mean one (RFC 8441 section 5)");
+  end_held_ = ends_behind_request(request, response.status);
   if (!has_content(request, response)) {
-    Result<void> submitted = submit(response, false);
+    Result<void> submitted = submit(response, end_held_);
     if (!submitted) co_return submitted;
   } else {
     Result<void> streamed = co_await send_content(response);
@@ -146,8 +161,10 @@ Task<Result<void>> ServerStream::send_content(Response& response) {
     do {
       const Slice part = rest.substr(0, piece_max);
       rest.remove_prefix(part.size());
-      const bool ends = done && rest.empty();
-      offer(part, ends, ends ? response.body->trailers() : nullptr);
+      const Headers* trailers = done ? response.body->trailers() : nullptr;
+      end_held_ = end_held_ && !input_ended_ && (trailers == nullptr || trailers->size() == 0);
+      const bool ends = done && rest.empty() && !end_held_;
+      offer(part, ends, ends ? trailers : nullptr);
       if (ends || piece_.empty()) continue;
       const bool in_time = co_await taken(server_.limits_.write_timeout);
       if (!in_time) co_return too_slow();
@@ -159,6 +176,7 @@ Task<Result<void>> ServerStream::send_content(Response& response) {
 Task<Result<void>> ServerStream::wait_until_ended() {
   const bool all_taken = co_await taken(server_.limits_.write_timeout);
   if (!all_taken) co_return too_slow();
+  if (end_held_) co_return Result<void>{};
   const Monotonic deadline = loop().now() + server_.limits_.write_timeout;
   while (!end_sent_) {
     const bool told = co_await wait(writer_, deadline);

@@ -48,6 +48,8 @@ class ServerStream final : public Stream, public Responder {
   Result<void> too_slow();
   Task<> read_off();
   void reset_unless_ended();
+  bool has_room() const noexcept;
+  bool ends_behind_request(const Request& request, int status) const noexcept;
 
   ServerSession& server_;
   void* const owner_;
@@ -57,6 +59,7 @@ class ServerStream final : public Stream, public Responder {
   bool head_whole_ = false;
   bool invited_ = false;  // 100 Continue has been sent
   bool head_sent_ = false;
+  bool end_held_ = false;  // END_STREAM goes out once the request's has come, or a while has passed
   Pace pace_;
 };
 

@@ -251,3 +251,27 @@ def early_answer(lab):
     client.expect_reset(stream, wire.NO_ERROR)
     client.send_data(stream, b"under way")  # and is no error
     client.expect_alive()
+
+
+@case("RFC9113-8.1", "a 2xx before the request is whole ends behind it")
+def early_success(lab):
+    client = lab.connect()
+    stream = client.begin(request("/alive", ("content-length", "5"), method="POST"), end=False)
+    client.until(lambda: client.streams[stream].status, "the head of the answer")
+    client.settle()
+    check(not client.streams[stream].over, f"expected no end yet; came: {client.told()}")
+    client.send_data(stream, b"hello", end=True)
+    client.answer(stream, 204)
+    client.expect_alive()
+    check(client.streams[stream].reset is None, f"expected no RST_STREAM; came: {client.told()}")
+
+
+@case("RFC9113-8.1", "a 2xx before the request is whole ends after two seconds, by RST_STREAM(NO_ERROR)", needs_clock=True)
+def early_success_of_a_request_without_end(lab):
+    client = lab.connect()
+    stream = client.begin(request("/alive", ("content-length", "5"), method="POST"), end=False)
+    client.settle()
+    lab.gateway.advance(3)
+    client.answer(stream, 204)
+    client.expect_reset(stream, wire.NO_ERROR)
+    client.expect_alive()
