@@ -45,28 +45,23 @@ struct AuthenticateOptions {
   }
 };
 
-// One caller out of several proofs: named by the first, with the roles and scopes of all.
-std::shared_ptr<const Principal> merged(const Proofs& proofs) {
-  auto all = std::make_shared<Principal>(*proofs.front());
-  for (size_t i = 1; i < proofs.size() && proofs[i] != nullptr; ++i) {
-    const Principal& more = *proofs[i];
-    for (const std::string& role : more.roles) {
-      if (!all->has_role(role)) all->roles.push_back(role);
-    }
-    for (const std::string& scope : more.scopes) {
-      if (!all->has_scope(scope)) all->scopes.push_back(scope);
-    }
-    all->claims.insert(all->claims.end(), more.claims.begin(), more.claims.end());
-    if (all->not_after_s == 0 || (more.not_after_s != 0 && more.not_after_s < all->not_after_s))
-      all->not_after_s = more.not_after_s;
+// The first proof that is listed says who calls: client, roles, scopes and claims are its own, so that nobody
+// has what somebody else was given. The others take time away, and add nothing.
+std::shared_ptr<const Principal> limited(const Proofs& proofs) {
+  int64_t end_s = 0;
+  for (size_t i = 0; i < proofs.size() && proofs[i] != nullptr; ++i) {
+    const int64_t other = proofs[i]->not_after_s;
+    if (other != 0 && (end_s == 0 || other < end_s)) end_s = other;
   }
-  all->finish();
-  return all;
+  if (end_s == proofs.front()->not_after_s) return proofs.front();
+  auto who = std::make_shared<Principal>(*proofs.front());
+  who->not_after_s = end_s;
+  return who;
 }
 
-// Merged callers by their proofs, which live as long as their entry: the same key with the same token is
-// merged once. A new one takes the place of the one that was there. One a worker, for all its routes.
-class MergedCache {
+// Callers by all of their proofs, which live as long as their entry: for the same token with the same key one
+// is made once. A new one takes the place of the one that was there. One a worker, for all its routes.
+class CallerCache {
  public:
   std::shared_ptr<const Principal> find_or_make(const Proofs& proofs) {
     if (proofs[1] == nullptr) return proofs.front();
@@ -75,15 +70,15 @@ class MergedCache {
     for (const auto& proof : proofs)
       mixed = (mixed ^ reinterpret_cast<size_t>(proof.get())) * 0x9e3779b97f4a7c15U;
     Entry& entry = entries_[mixed >> (64 - bits)];
-    if (entry.all == nullptr || entry.proofs != proofs) entry = {proofs, merged(proofs)};
-    return entry.all;
+    if (entry.who == nullptr || entry.proofs != proofs) entry = {proofs, limited(proofs)};
+    return entry.who;
   }
 
  private:
   static constexpr int bits = 10;
   struct Entry {
     Proofs proofs;
-    std::shared_ptr<const Principal> all;
+    std::shared_ptr<const Principal> who;
   };
   std::vector<Entry> entries_;
 };
@@ -96,8 +91,8 @@ class Authenticate final : public Policy, private Admission {
         authenticators_(std::move(authenticators)),
         all_(all),
         shadow_(mode == config::Mode::shadow),
-        merged_(setup.snapshot.get<MergedCache>("authenticate.merged",
-                                                [] { return std::make_shared<MergedCache>(); })) {
+        callers_(setup.snapshot.get<CallerCache>("authenticate.callers",
+                                                 [] { return std::make_shared<CallerCache>(); })) {
     for (const char* reason : {"no_credentials", "unknown_key", "expired", "revoked"}) expect(reason);
   }
 
@@ -153,7 +148,7 @@ class Authenticate final : public Policy, private Admission {
         return refused(a, std::move(verdict.good.error()));
       }
     }
-    x.principal = merged_->find_or_make(proofs);
+    x.principal = callers_->find_or_make(proofs);
     return pass();
   }
 
@@ -184,7 +179,7 @@ class Authenticate final : public Policy, private Admission {
   std::vector<std::shared_ptr<Authenticator>> authenticators_;
   bool all_;
   bool shadow_;
-  std::shared_ptr<MergedCache> merged_;
+  std::shared_ptr<CallerCache> callers_;
 };
 
 std::shared_ptr<Authenticator> named(const std::string& name, config::Reader& reader, std::string_view key,

@@ -1,7 +1,8 @@
 // authenticate: who calls.
 //
 //   authenticate: { any_of: [partner-keys, corp-idp] }   the first for which the request carries credentials
-//   decides authenticate: { all_of: [partner-keys, corp-idp] }   every one must be satisfied: a second factor
+//                                                        decides
+//   authenticate: { all_of: [corp-idp, partner-keys] }   every one must be satisfied; the first says who calls
 //   authenticate: public                                 nobody is asked
 #pragma once
 

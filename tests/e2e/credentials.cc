@@ -206,7 +206,7 @@ authenticators:
   idp: { type: jwt, issuer: "https://idp", audiences: [api], algorithms: [ES256], jwks: { file: jwks.json } }
   keys: { type: api_key, file: keys.yaml }
 routes:
-  - { name: both, match: { path: /both }, authenticate: { all_of: [keys, idp] }, authorize: { roles: [clerk] }, forward: { to: web } }
+  - { name: both, match: { path: /both }, authenticate: { all_of: [keys, idp] }, forward: { to: web } }
   - { name: any, match: { path: /any }, authenticate: { any_of: [keys, idp] }, forward: { to: web } }
 )",
                   [&](const TempDir& dir) {
@@ -227,10 +227,10 @@ routes:
   };
   CHECK(status("/both", key + token) == 200);
   CHECK(origin.last().has("X-Client-Id: acme"));
-  CHECK(origin.last().has("X-Client-Roles: guest,clerk"));
+  CHECK(origin.last().has("X-Client-Roles: guest"));  // the token's are not lent to the key's client
   CHECK(origin.last().head.find("Bearer") == std::string::npos);
   CHECK(origin.last().head.find("sp_") == std::string::npos);
-  CHECK(status("/both", other_key + token) == 200);  // what was merged before is of the other key
+  CHECK(status("/both", other_key + token) == 200);  // who was remembered is of the other key
   CHECK(origin.last().has("X-Client-Id: beta"));
   CHECK(status("/both", key + token) == 200);
   CHECK(origin.last().has("X-Client-Id: acme"));
@@ -246,6 +246,49 @@ routes:
   CHECK(origin.last().has("X-Client-Id: acme"));
   CHECK(origin.last().head.find("Bearer") == std::string::npos);  // of none that the route knows
   CHECK(status("/any", key + key) == 401);
+}
+
+TEST_CASE("all_of: the first one listed says who calls; nobody has roles, scopes or claims of the other") {
+  Origin origin;
+  const Issuer issuer;
+  std::string key;
+  Gateway gateway("upstreams: { web: { targets: [\"" + origin.target() + "\"] } }\n" + R"(
+authenticators:
+  idp: { type: jwt, issuer: "https://idp", audiences: [api], algorithms: [ES256], jwks: { file: jwks.json } }
+  keys: { type: api_key, file: keys.yaml }
+limits: { once: { rate: 1/1h, by: client } }
+defaults: { authenticate: { all_of: [idp, keys] }, forward: { to: web } }
+routes:
+  - { name: user, match: { path: /user }, authorize: { roles: [clerk], scopes: ["a:read"] } }
+  - { name: lent, match: { path: /lent }, authorize: { roles: [partner] } }
+  - { name: partner, match: { path: /partner }, authenticate: { all_of: [keys, idp] }, authorize: { roles: [partner] } }
+  - { name: scope, match: { path: /scope }, authenticate: { all_of: [keys, idp] }, authorize: { scopes: ["a:read"] } }
+  - { name: once, match: { path: /once }, limit: [once] }
+)",
+                  [&](const TempDir& dir) {
+                    dir.write("jwks.json", issuer.jwks());
+                    key = run({binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client",
+                               "acme", "--roles", "partner"})
+                              .out;
+                    key.resize(key.find('\n'));
+                  });
+  const std::string both = "X-API-Key: " + key + "\r\nAuthorization: Bearer " + issuer.good() + "\r\n";
+  const auto status = [&](const std::string& path) { return gateway.ask(get(path, both)).status; };
+  CHECK(status("/user") == 200);
+  for (const char* line : {"X-Client-Id: ann", "X-Client-Roles: clerk", "X-Client-Scopes: a:read a:write"})
+    CHECK(origin.last().has(line));
+  CHECK(gateway.log_line("\"path\":\"/user\"").find(R"("client":"ann","credential":"t1")") !=
+        std::string::npos);
+  CHECK(status("/lent") == 403);
+  CHECK(status("/partner") == 200);
+  CHECK(origin.last().has("X-Client-Id: acme"));
+  CHECK(origin.last().has("X-Client-Roles: partner"));
+  CHECK(origin.last().head.find("X-Client-Scopes") == std::string::npos);
+  CHECK(status("/scope") == 403);
+  CHECK(status("/once") == 200);
+  CHECK(status("/once") == 429);
+  gateway.advance(11min);  // the key is still good, the token is not
+  CHECK(status("/partner") == 401);
 }
 
 TEST_CASE("a key's client, a token's subject and an address are three callers, though they are spelt alike") {
