@@ -33,6 +33,21 @@ std::optional<IpBytes> parse_ip(std::string_view text) noexcept {
   return std::nullopt;
 }
 
+std::optional<IpBytes> parse_ip_port(std::string_view text) noexcept {
+  const bool brackets = text.starts_with('[');
+  const size_t end = brackets ? text.find(']') : text.find(':');
+  const bool bare = !brackets && (end == text.npos || text.find(':', end + 1) != text.npos);
+  if (bare || end == text.npos) return bare ? parse_ip(text) : std::nullopt;
+  const std::string_view address = text.substr(brackets ? 1 : 0, end - (brackets ? 1 : 0));
+  std::string_view port = text.substr(end + (brackets ? 1 : 0));
+  if (brackets && address.find(':') == address.npos) return std::nullopt;
+  if (brackets && port.empty()) return parse_ip(address);
+  if (!port.starts_with(':')) return std::nullopt;
+  port.remove_prefix(1);
+  const auto number = port.size() > 5 ? std::nullopt : text::parse_decimal(port);
+  return number && *number <= 65535 ? parse_ip(address) : std::nullopt;
+}
+
 std::string ip_text(const IpBytes& ip) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   const bool v4 = is_ipv4(ip);

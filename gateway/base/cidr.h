@@ -16,6 +16,9 @@ using IpBytes = std::array<uint8_t, 16>;
 // A numeric address without brackets, port or zone. Nothing for anything else.
 std::optional<IpBytes> parse_ip(std::string_view text) noexcept;
 
+// The same as proxies write it, perhaps with the port of the connection: "192.0.2.1:80", "[2001:db8::1]:80".
+std::optional<IpBytes> parse_ip_port(std::string_view text) noexcept;
+
 // The one form that an address is written in: RFC 5952, IPv4 with dots.
 std::string ip_text(const IpBytes& ip);
 

@@ -61,7 +61,8 @@ void Exchange::clear() noexcept {
 }
 
 // From the right: each proxy has added whom it got the request from. The first that is not trusted is the
-// client; what stands left of it anybody may have written.
+// client; what stands left of it anybody may have written. What is no address ends the way: the last hop that
+// is one is the client. An empty element is none (RFC 9110 section 5.6.1).
 void Exchange::find_client() {
   const CidrSet& trusted = world->trusted_proxies;
   if (trusted.empty() || !trusted.contains(connection.client_ip)) return;
@@ -74,11 +75,14 @@ void Exchange::find_client() {
   }
   const Slice way = arena.concat(lines);
   size_t begin = way.size() + 1;  // of the client's entry
-  for (int hops = 0; begin > 1 && hops < hops_max; ++hops) {
-    const size_t end = begin - 1;
+  size_t at = begin;
+  for (int hops = 0; at > 1 && hops < hops_max; ++hops) {
+    const size_t end = at - 1;
     const size_t comma = way.substr(0, end).rfind(',');
-    const size_t at = comma == Slice::npos ? 0 : comma + 1;
-    const auto ip = parse_ip(text::trim(way.substr(at, end - at)));
+    at = comma == Slice::npos ? 0 : comma + 1;
+    const Slice hop = text::trim(way.substr(at, end - at));
+    if (hop.empty()) continue;
+    const auto ip = parse_ip_port(hop);
     if (!ip) break;
     begin = at;
     client_ip = arena.copy(ip_text(*ip));

@@ -29,6 +29,24 @@ TEST_CASE("ranges of addresses") {
   CHECK_FALSE(parse_ip(std::string_view("10.0.0.1\0x", 10)));
 }
 
+TEST_CASE("an address with a port is one with an IPv6 address in brackets") {
+  for (std::string_view good : {"192.0.2.1", "192.0.2.1:80", "192.0.2.1:0", "192.0.2.1:65535"}) {
+    CAPTURE(good);
+    CHECK(parse_ip_port(good) == parse_ip("192.0.2.1"));
+  }
+  for (std::string_view good : {"2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:80"}) {
+    CAPTURE(good);
+    CHECK(parse_ip_port(good) == parse_ip("2001:db8::1"));
+  }
+  for (std::string_view bad :
+       {"", ":", ":80", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:8x", "192.0.2.1:+8", "[192.0.2.1]",
+        "[192.0.2.1]:80", "[2001:db8::1", "[2001:db8::1]:", "[2001:db8::1]80", "[]:80", "[",
+        "2001:db8::1]:80", "192.0.2:80", "unknown", "_hidden:80"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(parse_ip_port(bad));
+  }
+}
+
 TEST_CASE("a caller is an IPv4 address, or an IPv6 /64") {
   IpBytes one, other;
   CHECK(caller_of("192.0.2.7", one) == "192.0.2.7");
