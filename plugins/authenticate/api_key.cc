@@ -316,6 +316,10 @@ const ApiKeyTable::Entry* ApiKeyTable::entry_with(std::string_view id) const noe
   return place == none ? nullptr : &entries_[place];
 }
 
+size_t ApiKeyTable::without_pepper() const noexcept {
+  return static_cast<size_t>(std::ranges::count(entries_, false, &Entry::peppered));
+}
+
 Result<uint32_t> ApiKeyTable::find(std::string_view key) const {
   const auto text = ApiKeyText::parse(key);
   if (!text) return bad("malformed_key", "this is not an API key");

@@ -72,6 +72,8 @@ class ApiKeyTable {
   // Who the key at that place belongs to; made anew.
   std::shared_ptr<const Principal> principal(uint32_t place) const;
   size_t size() const noexcept { return entries_.size(); }
+  // How many keys are hashed without a pepper; they are good beside one, too.
+  size_t without_pepper() const noexcept;
 
  private:
   class Builder;

@@ -124,6 +124,13 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
       }
       return nullptr;
     }
+    if (const size_t plain = table->without_pepper(); options.pepper.present() && plain > 0)
+      setup.problems.warn(
+          reader.node().find("file")->mark,
+          fmt::format("{} of {} keys in {} were made without --pepper: they are good, but the "
+                      "pepper does not protect their hashes; make them anew with --pepper {}",
+                      plain, table->size(), text::printable(options.file.shown),
+                      text::printable(options.pepper.reference)));
     store->table.publish(std::move(table));
     return store;
   });

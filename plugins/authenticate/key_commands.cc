@@ -111,6 +111,9 @@ int issue(KeyFileEditor& editor, ApiKeyEntry entry, const std::string* pepper) {
   fmt::print("{}\n", key);
   fmt::print(stderr, "key {} of client {}{}; this is the only time it is shown\n", entry.id,
              text::printable(entry.client), entry.expires.empty() ? "" : ", good until " + entry.expires);
+  fmt::print(stderr, "its hash is made {}\n",
+             pepper != nullptr ? "with the pepper, which the authenticator must name as well"
+                               : "without a pepper: where the authenticator names one, give it as --pepper");
   crypto::wipe(key);
   return 0;
 }

@@ -159,6 +159,27 @@ TEST_CASE("keys: another pepper than that of the file's keys is noticed, by the 
   CHECK(wrong.err.find("keys.yaml: its keys were made with another pepper") != std::string::npos);
 }
 
+TEST_CASE("keys: made without the pepper that the authenticator names, they are good, and that is told") {
+  const TempDir dir;
+  const Keys keys(dir);
+  const Finished plain = keys({"create", "--client", "acme"});
+  CHECK(plain.err.find("without a pepper: where the authenticator names one, give it as --pepper") !=
+        std::string::npos);
+  const auto check = [&] {
+    const std::string config = dir.write(
+        "gateway.yaml",
+        "version: 1\nlisteners: [ { name: a, address: \"127.0.0.1:0\", plaintext: true } ]\n"
+        "authenticators: { k: { type: api_key, file: keys.yaml, pepper: env:PEPPER } }\nroutes: []\n");
+    return run({binary(), "check", config}, {{"PEPPER", "one"}});
+  };
+  CHECK(check().err.find("gateway.yaml:3:45: warning: 1 of 1 keys in keys.yaml were made without --pepper") !=
+        std::string::npos);
+  const Finished peppered = keys({"create", "--client", "acme", "--pepper", "env:PEPPER"});
+  CHECK(peppered.err.find("with the pepper, which the authenticator must name as well") != std::string::npos);
+  CHECK(check().err.find("1 of 2 keys in keys.yaml") != std::string::npos);
+  CHECK(check().status == 0);
+}
+
 TEST_CASE("a key file, and an authenticator, are refused at load for what a backend would misread") {
   const TempDir dir;
   const std::string hash = "sha256:" + std::string(64, 'a');
