@@ -10,19 +10,15 @@
 #include "gateway/base/text.h"
 #include "gateway/config/yaml.h"
 #include "gateway/core/setup.h"
-#include "gateway/http/header_guard.h"
 #include "gateway/http/media_type.h"
 #include "gateway/http/uri.h"
 #include "gateway/json/write.h"
 #include "plugins/validate/parameter_checks.h"
-#include "plugins/validate/parameter_text.h"
+#include "plugins/validate/parameters.h"
 #include "plugins/validate/schema.h"
 
 namespace sallyport {
 namespace {
-
-constexpr size_t parameter_bytes_max = 16 * 1024;
-constexpr json::Limits parameter_limits{parameter_bytes_max * 6 + 2, 4};  // six: each byte as \u00xx
 
 struct BodyRule {
   std::string content_type = "application/json";
@@ -72,25 +68,11 @@ struct ValidateOptions {
   }
 };
 
-struct Parameter {
-  std::string name;
-  std::shared_ptr<const Schema> schema;
-  bool required = false;
-};
-
-// What all validators of a worker share, so that what one large document took is not kept by each of them.
-struct Workspace {
-  json::Parser parser;
-  std::string text;
-};
-
 struct Rules {
   bool takes_undescribed = false;
   std::shared_ptr<const Schema> body;  // null: none is described
   BodyRule body_rule;
-  std::optional<std::vector<Parameter>> query;  // in the order of names
-  std::vector<Parameter> path;
-  std::vector<Parameter> headers;
+  ParameterRules parameters;
 };
 
 // JSON is UTF-8, and nothing else has a meaning there (RFC 8259 sections 8.1 and 11): a backend that obeyed
@@ -194,109 +176,17 @@ class Validate final : public Policy {
     return refusal;
   }
 
-  // What a backend may read as a header that is listed is not checked as that one.
-  void check_spellings(const Exchange& x, std::vector<Violation>& wrong) const {
-    for (const Parameter& p : rules_.headers) {
-      const bool again = std::ranges::any_of(x.request.headers, [&](const http::Header& h) {
-        return h.id == http::HeaderId::other && http::is_spelling_of(h.name, p.name);
-      });
-      if (again)
-        wrong.push_back({"/headers/" + p.name, "maxItems",
-                         "this header is there in a second spelling, which many servers take for the same"});
-    }
-  }
-
-  Decision check_parameters(Exchange& x) {
-    std::vector<Violation> wrong;
-    check_spellings(x, wrong);
-    if (rules_.query) check_query(x, wrong);
-    for (const Parameter& p : rules_.path) {
-      for (const PathParams::Param& found : x.params) {
-        if (found.name == p.name) check_value(p, http::percent_decode(found.value, x.arena), "path", wrong);
-      }
-    }
-    for (const Parameter& p : rules_.headers) check_header(x, p, wrong);
+  Decision check_parameters(Exchange& x) const {
+    std::vector<Violation> wrong = rules_.parameters.check(x, *workspace_);
     if (wrong.empty()) {
       // What was checked is what the backend reads.
-      if (enforces_ && rules_.query) x.request.query = http::plain_query(x.request.query, x.arena);
+      if (enforces_ && rules_.parameters.query) x.request.query = http::plain_query(x.request.query, x.arena);
       return pass();
     }
     Decision refusal =
         refuse(Code::invalid_parameter, "parameter", "a parameter does not match what this route takes");
     refusal->violations = std::move(wrong);
     return refusal;
-  }
-
-  void check_query(Exchange& x, std::vector<Violation>& wrong) {
-    auto pairs = http::parse_query(x.request.query, x.arena);
-    if (!pairs) {
-      wrong.push_back({"/query", "maxProperties", pairs.error().detail});
-      return;
-    }
-    const std::vector<Parameter>& known = *rules_.query;
-    std::vector<char> seen(known.size());
-    for (const http::QueryPair& pair : *pairs) {
-      const auto at = std::ranges::lower_bound(known, pair.name, {}, &Parameter::name);
-      if (at == known.end() || at->name != pair.name) {
-        wrong.push_back({"/query/" + text::printable(pair.name, 40), "additionalProperties",
-                         "this parameter is not known here"});
-      } else if (std::exchange(seen[static_cast<size_t>(at - known.begin())], 1) != 0) {
-        wrong.push_back({"/query/" + at->name, "maxItems", "this parameter is there twice"});
-      } else {
-        check_value(*at, pair.value, "query", wrong);
-      }
-      if (wrong.size() >= 10) return;
-    }
-    for (size_t i = 0; i < known.size(); ++i) {
-      if (known[i].required && seen[i] == 0) missing(known[i], "query", wrong);
-    }
-  }
-
-  // Of several fields a backend takes the first, the last or all of them: a listed one is there once.
-  // HTTP/2's crumbs of a Cookie are one by now (RFC 9113 section 8.2.3).
-  void check_header(const Exchange& x, const Parameter& p, std::vector<Violation>& wrong) {
-    const http::Header* found = nullptr;
-    for (const http::Header& h : x.request.headers) {
-      if (!text::iequals(h.name, p.name)) continue;
-      if (found != nullptr) {
-        wrong.push_back({"/headers/" + p.name, "maxItems", "this header is there twice"});
-        return;
-      }
-      found = &h;
-    }
-    if (found != nullptr)
-      check_value(p, found->value, "headers", wrong);
-    else if (p.required)
-      missing(p, "headers", wrong);
-  }
-
-  static void missing(const Parameter& p, std::string_view where, std::vector<Violation>& wrong) {
-    wrong.push_back(
-        {fmt::format("/{}", where), "required", fmt::format("the parameter \"{}\" is missing", p.name)});
-  }
-
-  // A number or a boolean is one by JSON's grammar, from its first byte to its last, and in the one spelling
-  // that all backends read alike; anything else is text.
-  void check_value(const Parameter& p, Slice value, std::string_view where, std::vector<Violation>& wrong) {
-    const std::string pointer = fmt::format("/{}/{}", where, p.name);
-    if (value.size() > parameter_bytes_max || !text::is_utf8(value)) {
-      wrong.push_back({pointer, "maxLength", "the value is too long, or is not UTF-8"});
-      return;
-    }
-    std::string& json = workspace_->text;
-    json = p.schema->takes_text() ? Slice{} : value;
-    if (p.schema->takes_text()) json::append_string(json, value);
-    const Result<json::Value> parsed = workspace_->parser.parse(json, parameter_limits);
-    Meter meter = Meter::of_bytes(json.size());
-    if (!parsed || !is_read_alike(*p.schema, value)) {
-      wrong.push_back({pointer, "type", "the value is of another type, or a number not in plain digits"});
-    } else if (!p.schema->check(*parsed, meter, nullptr)) {
-      const size_t before = wrong.size();
-      meter = Meter::of_bytes(json.size());
-      p.schema->check(*parsed, meter, &wrong, pointer);
-      if (wrong.size() == before)
-        wrong.push_back({pointer, "$ref", "to check the value takes too much work"});
-    }
   }
 
   bool enforces_;
@@ -374,13 +264,14 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
     if (rules.body == nullptr) body.refuse();
   }
   rules.takes_undescribed = options.undescribed == Undescribed::allow;
-  if (options.query) rules.query = parameters_of(*options.query, reader, setup);
-  if (!rules.query && !rules.takes_undescribed) rules.query.emplace();  // none
-  if (rules.query) std::ranges::sort(*rules.query, {}, &Parameter::name);
-  if (options.path) rules.path = parameters_of(*options.path, reader, setup);
-  if (options.headers) rules.headers = parameters_of(*options.headers, reader, setup);
+  ParameterRules& parameters = rules.parameters;
+  if (options.query) parameters.query = parameters_of(*options.query, reader, setup);
+  if (!parameters.query && !rules.takes_undescribed) parameters.query.emplace();  // none
+  if (parameters.query) std::ranges::sort(*parameters.query, {}, &Parameter::name);
+  if (options.path) parameters.path = parameters_of(*options.path, reader, setup);
+  if (options.headers) parameters.headers = parameters_of(*options.headers, reader, setup);
   if (setup.checking() && options.mode == config::Mode::enforce)
-    for (const Parameter& p : rules.headers) setup.header_guard()->add_read(p.name);
+    for (const Parameter& p : parameters.headers) setup.header_guard()->add_read(p.name);
   if (!reader.whole()) return nullptr;
   auto workspace =
       setup.worker.get<Workspace>("validate.workspace", [] { return std::make_shared<Workspace>(); });

@@ -215,6 +215,44 @@ TEST_CASE("with content and without, counted and chunked: a validating route dec
   CHECK(s.gateway.errors().find("runtime error") == std::string::npos);
 }
 
+TEST_CASE("the value of a path parameter is good in both readings: with its matrix parameters and without") {
+  Origin origin;
+  Gateway gateway("upstreams: { web: { targets: [\"" + origin.target() + R"("] } }
+routes:
+  - name: order
+    match: { path: "/orders/{id}", parameters: keep }
+    authenticate: public
+    validate: { path: { id: { pattern: "^[0-9;]{2,}" } } }
+    forward: { to: web }
+  - name: suffix
+    match: { path: "/suffix/{id}", parameters: keep }
+    authenticate: public
+    validate: { path: { id: { pattern: ";x$" } } }
+    forward: { to: web, path: "/v1/{id}" }
+  - name: files
+    match: { path: "/files/{rest...}", parameters: keep }
+    authenticate: public
+    validate: { path: { rest: { pattern: "^[a-z/;0-9]*$", maxLength: 7 } } }
+    forward: { to: web }
+  - { name: closed, match: { path: "/closed/{id}" }, authenticate: public, validate: { path: { id: { const: "a;b" } } }, forward: { to: web } }
+)");
+  for (const char* target :
+       {"/orders/42", "/orders/42;x", "/files/a;1/b;2", "/files/;1/b", "/closed/a%3Bb"}) {
+    CAPTURE(target);
+    CHECK(gateway.ask(get(target)).status == 200);
+    CHECK(origin.last().head.starts_with(std::string("GET ") + target + " "));
+  }
+  const size_t passed = origin.requests().size();
+  for (const char* target : {"/orders/4;2", "/orders/;42", "/orders/x;42", "/suffix/a;x", "/suffix/;x",
+                             "/files/a;1/b;22", "/files/A;1"}) {
+    CAPTURE(target);
+    CHECK(gateway.ask(get(target)).status == 400);
+  }
+  CHECK(origin.requests().size() == passed);
+  const Response cut = gateway.ask(get("/orders/4;2"));
+  CHECK(cut.body.find(R"("pointer":"/path/id")") != std::string::npos);
+}
+
 namespace {
 
 std::string sizes(const Origin& origin) {
