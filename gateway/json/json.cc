@@ -11,6 +11,7 @@
 
 #include "gateway/base/hash_index.h"
 #include "gateway/base/siphash.h"
+#include "gateway/base/text.h"
 
 namespace sallyport::json {
 namespace {
@@ -36,6 +37,13 @@ std::unexpected<Error> too_deep() {
 bool is_nested(Value v) noexcept {
   const tape_type type = tape(v.raw()).tape_ref_type();
   return type == tape_type::START_OBJECT || type == tape_type::START_ARRAY;
+}
+
+// One step of a pointer (RFC 6901 section 3). A name is a stranger's, and may be long.
+std::string pointer_to(std::string_view name) {
+  std::string out = "/";
+  for (const char c : text::printable(name, 40)) out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+  return out;
 }
 
 }  // namespace
@@ -118,42 +126,53 @@ struct Parser::Impl {
   SipKey key;
   Limits limits;
 
-  bool has_duplicate(const Object& object);
+  std::string duplicate;  // its pointer
+
+  std::optional<std::string_view> duplicate_of(const Object& object);
   // What is wrong with an array or object and all that is in it.
   Fault fault(Value value, size_t depth_left);
 };
 
-// True if two members of one object have the same name, once their escapes are read. Linear, whatever is
-// sent.
-bool Parser::Impl::has_duplicate(const Object& object) {
+// The name that two members of one object have, once their escapes are read. Linear, whatever is sent.
+std::optional<std::string_view> Parser::Impl::duplicate_of(const Object& object) {
   names.clear();
   for (const Object::Member m : object) {
-    if (names.size() < pairwise_max && std::ranges::find(names, m.name) != names.end()) return true;
+    if (names.size() < pairwise_max && std::ranges::find(names, m.name) != names.end()) return m.name;
     names.push_back(m.name);
   }
-  if (names.size() <= pairwise_max) return false;
+  if (names.size() <= pairwise_max) return std::nullopt;
   index.reset(names.size());
   for (size_t i = 0; i < names.size(); ++i) {
     const auto same = [&](size_t other) { return names[i] == names[other]; };
-    if (index.meets(siphash(key, names[i]), i, same)) return true;
+    if (index.meets(siphash(key, names[i]), i, same)) return names[i];
   }
-  return false;
+  return std::nullopt;
 }
 
 Fault Parser::Impl::fault(Value value, size_t depth_left) {
   if (depth_left == 0) return Fault::too_deep;
+  const auto within = [&](Value nested, auto name) {
+    const Fault found = fault(nested, depth_left - 1);
+    if (found == Fault::duplicate_member) duplicate.insert(0, pointer_to(name()));
+    return found;
+  };
   Fault found = Fault::none;
   if (value.is(Kind::array)) {
+    size_t at = 0;
     for (const Value item : value.array()) {
-      if (is_nested(item)) found = fault(item, depth_left - 1);
+      if (is_nested(item)) found = within(item, [&] { return std::to_string(at); });
       if (found != Fault::none) return found;
+      ++at;
     }
     return found;
   }
   const Object object = value.object();
-  if (has_duplicate(object)) return Fault::duplicate_member;
+  if (const auto twice = duplicate_of(object)) {
+    duplicate = pointer_to(*twice);
+    return Fault::duplicate_member;
+  }
   for (const Object::Member m : object) {
-    if (is_nested(m.value)) found = fault(m.value, depth_left - 1);
+    if (is_nested(m.value)) found = within(m.value, [&] { return m.name; });
     if (found != Fault::none) return found;
   }
   return found;
@@ -165,6 +184,7 @@ Parser::~Parser() = default;
 Parser::Parser(Parser&&) noexcept = default;
 Parser& Parser::operator=(Parser&&) noexcept = default;
 
+const std::string& Parser::duplicate() const noexcept { return impl_->duplicate; }
 size_t Parser::capacity() const noexcept { return impl_->parser.capacity(); }
 
 void Parser::shrink() noexcept {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "gateway/base/error.h"
@@ -113,6 +114,8 @@ class Parser {
   // bad_number, too_large) and a detail that says what is wrong, not what was sent.
   Result<Value> parse(std::string_view text);
   Result<Value> parse(std::string_view text, const Limits& limits);  // others, for this document
+  // Of the last document that was refused for a member that is there twice: which one (RFC 6901).
+  const std::string& duplicate() const noexcept;
 
   // Gives the memory back that a document larger than `kept_max` took; its Values are gone then.
   static constexpr size_t kept_max = 256 * 1024;
@@ -124,5 +127,9 @@ class Parser {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// The first byte by which a text is no JSON document, whatever its depth and its numbers' size; its size if
+// it only breaks off, and nothing if it is one. To tell a client what is wrong, never to decide.
+std::optional<size_t> malformed_at(std::string_view text) noexcept;
 
 }  // namespace sallyport::json

@@ -159,10 +159,24 @@ class Validate final : public Policy {
     return decision;
   }
 
+  // What is known of where it is wrong; never what stands there.
+  Decision no_document(Slice text, const Error& error) const {
+    Decision refusal = refuse(Code::invalid_body, error.reason, error.detail);
+    const bool twice = error.reason == "duplicate_member";
+    const auto at = twice ? std::nullopt : json::malformed_at(text);
+    refusal->violations.push_back({twice ? workspace_->parser.duplicate() : "", std::string(error.reason),
+                                   twice ? "this member is there twice"
+                                   : at  ? fmt::format("byte {} cannot stand there, counted from 0", *at)
+                                         : error.detail});
+    if (at && *at == text.size())
+      refusal->violations.back().detail = fmt::format("the document breaks off behind {} bytes", *at);
+    return refusal;
+  }
+
   Decision check_document(Exchange& x, Slice text) {
     const json::Limits limits{rules_.body_rule.max.count, rules_.body_rule.max_depth};
     Result<json::Value> value = workspace_->parser.parse(text, limits);
-    if (!value) return refuse(Code::invalid_body, value.error().reason, value.error().detail);
+    if (!value) return no_document(text, value.error());
     Meter meter = Meter::of_bytes(text.size());
     if (rules_.body->check(*value, meter, nullptr)) return passed_content(x);
     if (meter.exhausted())

@@ -253,6 +253,24 @@ routes:
   CHECK(cut.body.find(R"("pointer":"/path/id")") != std::string::npos);
 }
 
+TEST_CASE("content that is no JSON document, or has a member twice, is told where, and not what") {
+  Story s;
+  const auto told = [&](const std::string& body) {
+    const Response r = s.gateway.ask(post("/orders", body, "Content-Type: application/json\r\n"));
+    CHECK(r.status == 400);
+    CHECK(r.body.find("secret") == std::string::npos);
+    return r.body.substr(std::min(r.body.find("\"errors\""), r.body.size()));
+  };
+  CHECK(
+      told(R"({"name":"secret",})") ==
+      R"("errors":[{"pointer":"","keyword":"malformed_json","detail":"byte 17 cannot stand there, counted from 0"}]})"
+      "\n");
+  CHECK(told(R"({"name":"secret")").find("breaks off behind 16 bytes") != std::string::npos);
+  CHECK(told(R"({"name":"secret","name":"secret"})").starts_with(R"("errors":[{"pointer":"/name",)"));
+  CHECK(told("").find("breaks off behind 0 bytes") != std::string::npos);
+  CHECK(told("{\"name\":\"\xff\"}").find("not_utf8") != std::string::npos);
+}
+
 namespace {
 
 std::string sizes(const Origin& origin) {

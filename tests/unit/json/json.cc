@@ -53,3 +53,62 @@ TEST_CASE("what a large document took is given back, what an ordinary one took i
   CHECK(parser.capacity() >= 100'000);
   CHECK(parser.parse("[1]"));
 }
+
+TEST_CASE("which member is there twice is known by its pointer") {
+  json::Parser parser(1 << 20);
+  const auto duplicate = [&](const std::string& text) {
+    CHECK(parser.parse(text).error().reason == "duplicate_member");
+    return parser.duplicate();
+  };
+  CHECK(duplicate(R"({"a":1,"a":2})") == "/a");
+  CHECK(duplicate(R"({"x":[0,{"b/c":{"~d":1,"\u007ed":2}}]})") == "/x/1/b~1c/~0d");
+  CHECK(duplicate("[[],{\"" + std::string(500, 'n') + "\":1,\"" + std::string(500, 'n') + "\":1}]").size() <
+        60);
+}
+
+TEST_CASE("where a text stops being JSON is told by its byte") {
+  struct Case {
+    std::string text;
+    size_t at;
+  };
+  for (const Case& c :
+       {Case{"", 0},        {" ", 1},         {"{", 1},          {"[1,]", 3},        {"[,]", 1},
+        {"[1 2]", 3},       {"{\"a\" 1}", 5}, {"{\"a\":1,}", 7}, {"{a:1}", 1},       {"{\"a\":}", 5},
+        {"{\"a\":tru}", 8}, {"[01]", 2},      {"[1.]", 3},       {"[-]", 2},         {"[1e+]", 4},
+        {"[+1]", 1},        {"\"a", 2},       {"\"\\q\"", 2},    {"\"\\u12g4\"", 5}, {"\"a\nb\"", 2},
+        {"1 2", 2},         {"{}}", 2},       {"[1}", 2},        {"nul", 3},         {"[1, 2, 'a']", 7}}) {
+    CAPTURE(c.text);
+    CHECK(json::malformed_at(c.text) == c.at);
+    json::Parser parser(1000);
+    CHECK_FALSE(parser.parse(c.text));
+  }
+  for (const std::string_view good :
+       {"1", " [] ", "{}", "[[],{}]", "{\"a\":{\"b\":[1,-0.5e-3,true,null,\"\\u00e4\\n\"]}}", "[1e999]"}) {
+    CAPTURE(good);
+    CHECK(json::malformed_at(good) == std::nullopt);
+  }
+}
+
+TEST_CASE("every text that the parser calls malformed has a byte that makes it so, however it is broken") {
+  json::Parser parser(1000);
+  const std::string good = R"({"a": [1, -2.5e3, true, {"b": "\u00e4\n", "c": null}], "d": {}, "e": []})";
+  REQUIRE(parser.parse(good));
+  for (size_t i = 0; i < good.size(); ++i) {
+    for (const char c : std::string_view("{}[]:,\"\\0e-. tx\n")) {
+      for (const bool inserted : {false, true}) {
+        std::string broken = good;
+        if (inserted) {
+          broken.insert(i, 1, c);
+        } else {
+          broken[i] = c;
+        }
+        CAPTURE(broken);
+        const auto parsed = parser.parse(broken);
+        const auto at = json::malformed_at(broken);
+        if (parsed || parsed.error().reason == "duplicate_member") CHECK(at == std::nullopt);
+        if (!parsed && parsed.error().reason == "malformed_json") CHECK(at.has_value());
+        if (at) CHECK(*at >= i - std::min<size_t>(i, inserted ? 2 : 4));
+      }
+    }
+  }
+}
