@@ -24,6 +24,19 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
 }
 
+// What YAML reads otherwise than it looks.
+std::string_view slip(Node::Kind wanted, const Node& found) {
+  const bool text = found.kind == Node::Kind::string;
+  if (wanted == Node::Kind::map && text && found.text.contains(':') && !found.text.contains(' '))
+    return "; a key has a colon and a space behind it";
+  const auto is_bare = [](const Node::Member& m) { return m.value.kind == Node::Kind::null; };
+  if (wanted == Node::Kind::string && found.is_map() && std::ranges::all_of(found.members, is_bare))
+    return "; a value that begins with { is written between quotes";
+  if (wanted == Node::Kind::list && found.is_scalar() && found.kind != Node::Kind::null)
+    return "; one thing is a list, too, in brackets: [NAME]";
+  return "";
+}
+
 }  // namespace
 
 Reader::Reader(const Node& node, Problems& problems, std::string path, std::string directory)
@@ -73,8 +86,8 @@ void Reader::finish() {
 
 bool Reader::expect(Node::Kind kind) {
   if (node_->kind == kind) return true;
-  error(fmt::format("{}: expected {}, found {}", path_.empty() ? "the config" : text::printable(path_),
-                    to_string(kind), to_string(node_->kind)));
+  error(fmt::format("{}: expected {}, found {}{}", path_.empty() ? "the config" : text::printable(path_),
+                    to_string(kind), to_string(node_->kind), slip(kind, *node_)));
   return false;
 }
 

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "gateway/base/text.h"
+#include "gateway/config/yaml_remedy.h"
 
 namespace sallyport::config {
 namespace {
@@ -70,7 +71,8 @@ class Builder final : public YAML::EventHandler {
                 const std::string& value) override {
     const bool quoted = tag == "!";
     if (!quoted && !tag.empty() && tag != "?" && tag != "tag:yaml.org,2002:str") {
-      throw Refused{mark, "tags are not understood here"};
+      throw Refused{mark,
+                    "tags are not understood here: a value that begins with \"!\" is written between quotes"};
     }
     if (!text::is_utf8(value)) throw Refused{mark, "this is not UTF-8"};
     const bool plain = tag.empty() || tag == "?";
@@ -81,7 +83,8 @@ class Builder final : public YAML::EventHandler {
     auto found = anchors_.find(anchor);
     if (found == anchors_.end())
       throw Refused{mark, "this alias refers to something that is not complete yet"};
-    if (expects_name()) throw Refused{mark, "an alias cannot be a key"};
+    if (expects_name())
+      throw Refused{mark, "an alias cannot be a key: write a key that begins with \"*\" between quotes"};
     add(mark, found->second, open_.size());
     place(found->second);
   }
@@ -140,7 +143,10 @@ class Builder final : public YAML::EventHandler {
       if (value == "<<") throw Refused{mark, "merge keys (<<) are not understood here; write the keys out"};
       Open& top = open_.back();
       if (!top.names.insert(value).second) {
-        throw Refused{mark, fmt::format("\"{}\" is here twice", text::printable(value))};
+        const auto first = std::ranges::find(top.node.members, value, &Node::Member::name);
+        throw Refused{mark, fmt::format("\"{}\" is here twice: it is at line {} already; put what belongs "
+                                        "together under one of them",
+                                        text::printable(value), first->mark.line)};
       }
       top.has_name = true;
       top.name = value;
@@ -156,7 +162,8 @@ class Builder final : public YAML::EventHandler {
   }
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind) {
     count(mark, 0);
-    if (expects_name()) throw Refused{mark, "a key must be text"};
+    if (expects_name())
+      throw Refused{mark, "a key must be text: write one that begins with { or [ between quotes"};
     check_depth(mark, open_.size());  // before the parser recurses
     Open opened;
     opened.node.kind = kind;
@@ -221,7 +228,9 @@ std::unique_ptr<Node> parse_yaml(std::string_view text, std::string_view file_na
   } catch (const Refused& refused) {
     return refuse(problems, file, refused.mark, refused.message);
   } catch (const YAML::Exception& e) {
-    return refuse(problems, file, e.mark, e.msg);
+    return refuse(
+        problems, file, e.mark,
+        with_remedy(e.msg, text, static_cast<size_t>(e.mark.line), static_cast<size_t>(e.mark.column)));
   } catch (const std::exception&) {
     return refuse(problems, file, YAML::Mark(), "the file cannot be read as YAML");
   }

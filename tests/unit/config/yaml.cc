@@ -11,7 +11,7 @@ using namespace sallyport::config;
 
 namespace {
 
-std::string refusal_of(const std::string& text, const DocumentLimits& limits) {
+std::string refusal_of(const std::string& text, const DocumentLimits& limits = {}) {
   Problems problems;
   const bool refused = parse_yaml(text, "t.yaml", problems, limits) == nullptr;
   CHECK(refused == !problems.empty());
@@ -60,6 +60,43 @@ TEST_CASE("an alias costs what it would cost written out") {
   CHECK(refusal_of("a: &a [[[1]]]\nb: [[*a]]\n", {.depth_max = 6}).empty());
   CHECK(refusal_of("a: &a [[[1]]]\nb: [[*a]]\n", {.depth_max = 5}) ==
         "t.yaml:2:6: this is nested more than 5 deep\n");
+}
+
+TEST_CASE("a syntax error is told with what is most likely meant") {
+  struct Case {
+    std::string text, place, remedy;
+  };
+  const std::string column = "the keys of one block begin in the same column";
+  const std::string quotes = "is written between quotes";
+  for (const Case& c : {
+           Case{"log:\n\tlevel: info\n", "2:7", "line 2 is indented by a tab"},
+           {"log:\n  level info\n  access: off\n", "3:9", column},
+           {"log\n  level: info\n", "2:8", column},
+           {"log:\n   level: info\n  access: off\n", "3:3", column},
+           {"log:\n - level: info\n  access: off\n", "3:3", column},
+           {"a: b: c\n", "1:5", quotes},
+           {"a: {name}/x\n", "1:10", quotes},
+           {"a: \"x\" y\n", "1:8", quotes},
+           {"a: { path: /o/{id} }\n", "1:15", "a \"{\" or \"[\" is not closed"},
+           {"a: [ b\nc: d\n", "2:2", "a \"{\" or \"[\" is not closed"},
+           {"a: { b: c d: e }\n", "1:12", "a \",\" is missing"},
+           {"a: {b: c}}\n", "1:10", "too many"},
+           {"host: *.example.com\n", "1:7", quotes},
+           {"a: @b\n", "1:4", quotes},
+           {"a: `b\n", "1:4", quotes},
+           {"a: %b\n", "1:4", quotes},
+           {"a: &\n", "1:5", quotes},
+           {"a: !b c\n", "1:4", quotes},
+           {"a: >b\n", "1:5", quotes},
+           {"a: \"\\q\"\n", "1:7", "a backslash is written twice"},
+           {"a: 1\nb: 2\na: 3\n", "3:1", "it is at line 1 already"},
+       }) {
+    CAPTURE(c.text);
+    const std::string told = refusal_of(c.text);
+    CHECK(told.starts_with("t.yaml:" + c.place + ": "));
+    CHECK(told.find(c.remedy) != told.npos);
+    CHECK(told.find('\n') == told.size() - 1);
+  }
 }
 
 TEST_CASE("what is written reads as the same") {
