@@ -47,6 +47,14 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
 
 }  // namespace
 
+std::optional<Bytes> body_limit(const config::Node& block) {
+  BodyOptions options;
+  config::Problems untold;  // by the plugin itself
+  config::Reader(block, untold, "", "").value(options);
+  if (!untold.empty() || options.mode != config::Mode::enforce) return std::nullopt;
+  return options.max;
+}
+
 const PluginType& body_plugin() {
   static constexpr PluginType type = {.name = "body",
                                       .band = Band::size,

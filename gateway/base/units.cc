@@ -122,7 +122,8 @@ Result<Rate> parse_rate(std::string_view text) {
   const auto count = text::parse_decimal(digits);
   if (!count || *count > Rate::count_max || !per)
     return too_large(text, fmt::format("{}/{}", Rate::count_max, to_string(longest_duration)));
-  if (*count == 0 || *per == 0) return bad_unit(text, "a rate: so many per so long, such as 100/1m");
+  if (*count == 0 || *per == 0)
+    return bad_unit(text, "a rate: at least 1, in a time that is longer than 0, such as 100/1m");
   return Rate{*count, Duration(static_cast<int64_t>(*per))};
 }
 

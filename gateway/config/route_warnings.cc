@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "gateway/base/text.h"
 #include "gateway/config/load_routes.h"
@@ -10,10 +13,11 @@
 namespace sallyport::config {
 namespace {
 
-// The literal text that a route begins with; empty: it begins with a {name}.
-std::string_view first_literal(const PathPattern& path) {
-  const bool literal = !path.segments.empty() && path.segments.front().kind == Segment::Kind::literal;
-  return literal ? std::string_view(path.segments.front().text) : std::string_view{};
+// The literal text that a path begins with; nothing: it begins with a {name}.
+std::optional<std::string_view> first_literal(const PathPattern& path) {
+  if (path.segments.empty()) return "";
+  if (path.segments.front().kind != Segment::Kind::literal) return std::nullopt;
+  return path.segments.front().text;
 }
 
 bool has_params(const PathPattern& path) {
@@ -33,24 +37,40 @@ bool covers(const PathPattern& wide, const PathPattern& narrow) {
   return wide.segments.size() == narrow.segments.size() && wide.shape() != narrow.shape();
 }
 
+// True if there is a path that both take.
+bool meet(const PathPattern& a, const PathPattern& b) {
+  for (size_t i = 0;; ++i) {
+    const bool a_ends = i >= a.segments.size(), b_ends = i >= b.segments.size();
+    if ((!a_ends && a.segments[i].kind == Segment::Kind::rest) ||
+        (!b_ends && b.segments[i].kind == Segment::Kind::rest))
+      return true;
+    if (a_ends || b_ends) return a_ends && b_ends && a.trailing_slash == b.trailing_slash;
+    const bool literal =
+        a.segments[i].kind == Segment::Kind::literal && b.segments[i].kind == Segment::Kind::literal;
+    if (literal && a.segments[i] != b.segments[i]) return false;
+  }
+}
+
 // None named are all.
 bool methods_meet(const std::vector<std::string>& a, const std::vector<std::string>& b) {
   const auto in_b = [&](const std::string& method) { return std::ranges::find(b, method) != b.end(); };
   return a.empty() || b.empty() || std::ranges::any_of(a, in_b);
 }
 
-// "" is any host, "*.example.com" all below it.
-bool hosts_meet(std::string_view a, std::string_view b) {
-  if (a.empty() || b.empty() || a == b) return true;
-  const auto below = [](std::string_view wild, std::string_view host) {
-    return wild.starts_with("*.") && host.ends_with(wild.substr(1));
-  };
-  return below(a, b) || below(b, a);
+// True if all hosts of `inner` are hosts of `outer`: "" is any host, "*.example.com" all below it.
+bool is_within(std::string_view inner, std::string_view outer) {
+  if (outer.empty() || inner == outer) return true;
+  return outer.starts_with("*.") && inner.ends_with(outer.substr(1));
+}
+bool hosts_meet(std::string_view a, std::string_view b) { return is_within(a, b) || is_within(b, a); }
+
+const Node* forward_key(const Route& route, std::string_view key) {
+  const PluginBlock* forward = route.plugin("forward");
+  return forward == nullptr || forward->block == nullptr ? nullptr : forward->block->find(key);
 }
 
 std::string_view upstream_of(const Route& route) {
-  const PluginBlock* forward = route.plugin("forward");
-  const Node* to = forward == nullptr || forward->block == nullptr ? nullptr : forward->block->find("to");
+  const Node* to = forward_key(route, "to");
   return to == nullptr ? std::string_view{} : std::string_view(to->text);
 }
 
@@ -58,47 +78,96 @@ std::string shown(const Route& route) {
   return fmt::format("\"{}\" ({})", text::printable(route.name), text::printable(route.match.path.text));
 }
 
-// The routes that ask who calls, by upstream and then by their first segment.
-using Protected =
-    std::unordered_map<std::string_view, std::unordered_map<std::string_view, std::vector<const Route*>>>;
+// A route and what its backend is asked for, which knows neither the client's host nor its path.
+struct Reach {
+  const Route* route;
+  PathPattern path;
+  bool rewrites = false;
 
-const Route* find_covered(const Route& open, const Protected& closed) {
-  const auto same_upstream = closed.find(upstream_of(open));
+  static Reach of(const Route& route) {
+    const Node* path = forward_key(route, "path");
+    if (path == nullptr || !path->is_scalar()) return {&route, route.match.path};
+    Result<PathPattern> parsed = PathPattern::parse(path->text);  // what is wrong is told elsewhere
+    if (!parsed) return {&route, route.match.path};
+    return {&route, std::move(*parsed), true};
+  }
+};
+
+// The routes that ask who calls, by upstream and then by the first segment of what they reach; under nothing
+// those that begin with a {name}.
+using Protected =
+    std::unordered_map<std::string_view, std::map<std::optional<std::string>, std::vector<Reach>>>;
+
+// The router is exact, and a backend may be lenient: whatever spelling of a protected path only the backend
+// takes for that path, goes to the public route beside it.
+bool takes_what_is_spelt_otherwise(const Reach& open, const Reach& closed) {
+  const Match &wide = open.route->match, &narrow = closed.route->match;
+  return !open.rewrites && !closed.rewrites && hosts_meet(wide.host, narrow.host) && has_params(wide.path) &&
+         covers(wide.path, narrow.path);
+}
+
+// A public part of a protected whole, which everybody sees who reads the config.
+bool is_plain_exception(const Match& open, const Match& closed) {
+  return hosts_meet(open.host, closed.host) && meet(open.path, closed.path) &&
+         !covers(open.path, closed.path) && open.path.shape() != closed.path.shape();
+}
+
+// What the router keeps apart by host, or by a path that is rewritten afterwards, is one to the backend.
+bool asks_for_the_same(const Reach& open, const Reach& closed) {
+  const Match &a = open.route->match, &b = closed.route->match;
+  const bool kept_apart = !is_within(a.host, b.host) || open.rewrites || closed.rewrites;
+  return kept_apart && meet(open.path, closed.path) && !is_plain_exception(a, b);
+}
+
+template <class Test>
+const Route* find_closed(const Reach& open, const Protected& closed, Test test) {
+  const auto same_upstream = closed.find(upstream_of(*open.route));
   if (same_upstream == closed.end()) return nullptr;
-  const std::string_view first = first_literal(open.match.path);
-  for (const auto& [segment, routes] : same_upstream->second) {
-    if (!first.empty() && first != segment) continue;
-    for (const Route* route : routes) {
-      if (hosts_meet(open.match.host, route->match.host) &&
-          methods_meet(open.match.methods, route->match.methods) &&
-          covers(open.match.path, route->match.path))
-        return route;
+  const auto first = first_literal(open.path);
+  for (const auto& [segment, reaches] : same_upstream->second) {
+    if (first && segment && *first != *segment) continue;
+    for (const Reach& reach : reaches) {
+      if (methods_meet(open.route->match.methods, reach.route->match.methods) && test(open, reach))
+        return reach.route;
     }
   }
   return nullptr;
 }
 
-}  // namespace
-
-// The router is exact, and a backend may be lenient: whatever spelling of a protected path only the backend
-// takes for that path, goes to the public route beside it.
-void warn_of_routes(const Model& model, Problems& problems) {
-  Protected closed;
-  for (const Route& route : model.routes) {
-    if (asks_who_calls(route) && !upstream_of(route).empty())
-      closed[upstream_of(route)][first_literal(route.match.path)].push_back(&route);
-  }
-  for (const Route& open : model.routes) {
-    if (!is_public(open) || !has_params(open.match.path)) continue;
-    const Route* route = find_covered(open, closed);
-    if (route == nullptr) continue;
-    problems.warn(
-        open.match.mark,
+void warn_of(const Reach& open, const Protected& closed, Problems& problems) {
+  const auto name = [&] { return text::printable(upstream_of(*open.route)); };
+  if (const Route* route = find_closed(open, closed, takes_what_is_spelt_otherwise))
+    return problems.warn(
+        open.route->match.mark,
         fmt::format("route {} is public and takes what route {} does not recognise: any spelling of its "
                     "path that upstream {} understands and this gateway does not (another case, an "
                     "encoding) gets past the authentication; give the public route a narrower path or an "
                     "upstream of its own, or let it authenticate, too",
-                    shown(open), shown(*route), text::printable(upstream_of(open))));
+                    shown(*open.route), shown(*route), name()));
+  if (const Route* route = find_closed(open, closed, asks_for_the_same))
+    problems.warn(
+        open.route->match.mark,
+        fmt::format(
+            "route {} is public and asks upstream {} for {}, which route {} protects: the upstream does "
+            "not see by which host or path it was asked; give the public route another forward.path or an "
+            "upstream of its own, or let it authenticate, too",
+            shown(*open.route), name(), text::printable(open.path.text), shown(*route)));
+}
+
+}  // namespace
+
+void warn_of_routes(const Model& model, Problems& problems) {
+  Protected closed;
+  for (const Route& route : model.routes) {
+    if (!asks_who_calls(route) || upstream_of(route).empty() || route.match.path.text.empty()) continue;
+    Reach reach = Reach::of(route);
+    auto first = first_literal(reach.path);
+    closed[upstream_of(route)][first ? std::optional<std::string>(*first) : std::nullopt].push_back(
+        std::move(reach));
+  }
+  for (const Route& open : model.routes) {
+    if (is_public(open) && !upstream_of(open).empty() && !open.match.path.text.empty())
+      warn_of(Reach::of(open), closed, problems);
   }
 }
 

@@ -351,7 +351,7 @@ std::unique_ptr<Plugin> make_forward(config::Reader& reader, Setup& setup) {
   if (options.to.empty() && !reader.whole()) return nullptr;
   const auto route = std::ranges::find(setup.model.routes, setup.route, &config::Route::name);
   std::optional<RewriteBack> back;
-  if (route != setup.model.routes.end()) {
+  if (route != setup.model.routes.end() && !route->match.path.text.empty()) {
     if (options.path) check_path(*options.path, route->match.path, reader);
     back = rewrite_back(options, route->match.path);
   }

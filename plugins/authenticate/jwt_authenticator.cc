@@ -41,6 +41,7 @@ struct JwtOptions {
     };
     not_empty("issuer", issuer);
     not_empty("client_claim", client_claim);
+    not_empty("roles_claim", roles_claim);
     for (const std::string& audience : audiences) not_empty("audiences", audience);
     if (reader.has("audiences") && audiences.empty())
       reader.error_at("audiences", "audiences: at least one is needed");

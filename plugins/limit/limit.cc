@@ -222,10 +222,19 @@ void guard_headers(const std::vector<LimitRule>& rules, Setup& setup) {
   }
 }
 
+// A request would be counted twice.
+void check_repeated(const std::vector<std::string>& names, config::Reader& reader) {
+  for (auto one = names.begin(); one != names.end(); ++one) {
+    if (std::find(names.begin(), one, *one) != one)
+      reader.error(fmt::format("the limit \"{}\" is there twice: name it once", text::printable(*one)));
+  }
+}
+
 std::unique_ptr<Plugin> make_limit(config::Reader& reader, Setup& setup) {
   UseOptions options;
   reader.value(options);
   if (options.use.size() > LimitRule::per_route_max) reader.error("a route can have eight limits at most");
+  check_repeated(options.use, reader);
   std::vector<LimitRule> rules;
   std::string remote;
   for (const std::string& name : options.use) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -50,6 +51,12 @@ Slice value_of(const LimitBy& by, Exchange& x, std::string_view route) {
   return {};
 }
 
+// As a whole number: the reader has told of anything else.
+bool is_written(const config::Reader& reader, std::string_view key) {
+  const config::Node* node = reader.node().find(key);
+  return node != nullptr && node->kind == config::Node::Kind::integer && !node->text.starts_with('-');
+}
+
 }  // namespace
 
 std::optional<LimitBy> LimitBy::parse(std::string_view text) {
@@ -80,16 +87,22 @@ void LimitOptions::check(config::Reader& reader) const {
     }
   }
   if (by.empty() || by.size() > 8) reader.error_at("by", "by: from one to eight things");
-  for (const std::string_view key : {"burst", "lease"}) {
-    const uint64_t value = key == "burst" ? burst : lease;
-    if (reader.node().is_map() && reader.has(key) && value == 0)
-      reader.error_at(key, fmt::format("{}: 0 is not one: it is 1 at least; without the key it follows from "
-                                       "the rate",
-                                       key));
+  for (size_t i = 0; i < by.size(); ++i) {
+    if (std::ranges::find(by.begin(), by.begin() + static_cast<ptrdiff_t>(i), by[i]) !=
+        by.begin() + static_cast<ptrdiff_t>(i))
+      reader.error_at("by", fmt::format("by: \"{}\" is there twice", text::printable(by[i])));
   }
-  if (burst > burst_max) reader.error_at("burst", fmt::format("burst can be {} at most", burst_max));
-  if (lease > lease_max || lease > burst_in_force())
-    reader.error_at("lease", fmt::format("lease can be {} at most, and not more than the burst", lease_max));
+  const bool from_redis = store != "memory";
+  const uint64_t leases = std::min<uint64_t>(lease_max, std::max<uint64_t>(burst_in_force(), 1));
+  if (is_written(reader, "burst") && (burst < 1 || burst > burst_max))
+    reader.error_at(
+        "burst",
+        fmt::format("burst must be from 1 to {}; without the key it is what the rate counts", burst_max));
+  if (from_redis && is_written(reader, "lease") && (lease < 1 || lease > leases))
+    reader.error_at("lease",
+                    fmt::format("lease must be from 1 to {}: never more than the burst, nor than {}; "
+                                "without the key it is a hundredth of the burst",
+                                leases, lease_max));
   if (rate.count > 0) check_rate(reader);
 }
 
@@ -97,9 +110,10 @@ void LimitOptions::check(config::Reader& reader) const {
 // bits of nanoseconds, and in Redis in whole microseconds.
 void LimitOptions::check_rate(config::Reader& reader) const {
   const int64_t step_ns = rate.per.count() / static_cast<int64_t>(rate.count);
-  if (rate.per > std::chrono::hours(24 * 366))
-    return reader.error_at("rate", "a rate can be per 366d at most");
-  if (step_ns < 1000) return reader.error_at("rate", "a rate can be 1000000 a second at most");
+  if (rate.per > std::chrono::hours(24 * 366) || step_ns < 1000)
+    return reader.error_at("rate", fmt::format("rate must be from 1/366d to 1000000/1s, and its time 366d at "
+                                               "most; {} is {}",
+                                               to_string(rate), step_ns < 1000 ? "faster" : "longer"));
   if (const auto most = static_cast<uint64_t>(longest_duration.count() / step_ns); burst_in_force() > most) {
     reader.error_at("burst",
                     fmt::format("burst {} at {} takes more than {} to come back: make the burst {} at "

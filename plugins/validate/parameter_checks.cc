@@ -70,6 +70,18 @@ void check_numbers(config::Reader& reader, const Node& schema, const std::vector
   }
 }
 
+// A value of a query, a path or a header is one scalar to every backend, whatever brackets it has.
+void check_types(config::Reader& reader, const Node& schema, const std::vector<std::string_view>& types) {
+  for (const std::string_view type : {"array", "object"}) {
+    if (!names(types, type)) continue;
+    reader.error_at(
+        schema.find("type")->mark,
+        fmt::format("{}: no parameter is ever an {}: it is text, or what type: integer, number or "
+                    "boolean says; describe how the text looks (pattern), or leave the type away",
+                    text::printable(reader.path()), type));
+  }
+}
+
 }  // namespace
 
 void check_path_parameters(config::Reader& reader, const config::PathPattern& path) {
@@ -115,6 +127,7 @@ void check_parameter_schemas(config::Reader& reader) {
     const Node& schema = member.value;
     config::Reader one = reader.at(member.name);
     const std::vector<std::string_view> types = types_of(schema);
+    check_types(one, schema, types);
     if (const Node* value = schema.find("const")) check_value(one, *value, types);
     if (const Node* values = schema.find("enum")) {
       for (const Node& value : values->items) check_value(one, value, types);

@@ -12,7 +12,7 @@
 #include "gateway/core/setup.h"
 #include "gateway/http/media_type.h"
 #include "gateway/http/uri.h"
-#include "gateway/json/write.h"
+#include "plugins/body.h"
 #include "plugins/validate/parameter_checks.h"
 #include "plugins/validate/parameters.h"
 #include "plugins/validate/schema.h"
@@ -259,10 +259,25 @@ void check_parameters_of(config::Reader& reader, const Setup& setup) {
   for (const std::string_view key : {"query", "path", "headers"}) {
     if (!reader.node().is_map() || !reader.has(key)) continue;
     config::Reader block = reader.at(key);
-    if (key == "path" && route != setup.model.routes.end()) check_path_parameters(block, route->match.path);
+    const bool has_path = route != setup.model.routes.end() && !route->match.path.text.empty();
+    if (key == "path" && has_path) check_path_parameters(block, route->match.path);
     if (key == "headers") check_header_parameters(block);
     check_parameter_schemas(block);
   }
+}
+
+// What the route's own limit of content never lets come so far. Warned of only where it is written.
+void check_reach_of_max(const BodyRule& rule, const config::Node& block, Setup& setup) {
+  const auto route = std::ranges::find(setup.model.routes, setup.route, &config::Route::name);
+  const config::Node* written = block.is_map() ? block.find("max") : nullptr;
+  const config::PluginBlock* body = route == setup.model.routes.end() ? nullptr : route->plugin("body");
+  if (written == nullptr || body == nullptr) return;
+  const std::optional<Bytes> most = body_limit(*body->block);
+  if (!most || rule.max.count <= most->count) return;
+  setup.problems.warn(written->mark,
+                      fmt::format("validate.body.max {} is never reached: body.max of route {} lets {} "
+                                  "through; raise that one, or leave this one away",
+                                  to_string(rule.max), text::printable(route->name), to_string(*most)));
 }
 
 std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
@@ -274,6 +289,7 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   if (options.body && options.body->schema != nullptr) {
     config::Reader body = reader.at("body");
     rules.body_rule = *options.body;
+    if (body.whole()) check_reach_of_max(*options.body, body.node(), setup);
     rules.body = schema_of(*options.body->schema, body, setup);
     if (rules.body == nullptr) body.refuse();
   }

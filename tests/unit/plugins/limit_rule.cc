@@ -112,7 +112,7 @@ TEST_CASE("a burst or a lease of nothing is refused, as it would stand for the d
     CAPTURE(limit);
     const Read got = read(limit);
     CHECK_FALSE(got.rule);
-    CHECK(got.problems.find("0 is not") != std::string::npos);
+    CHECK(got.problems.find("must be from 1 to ") != std::string::npos);
   }
   CHECK(read("{ rate: 100/1m, burst: 1 }").problems == "");
 }

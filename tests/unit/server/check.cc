@@ -159,7 +159,121 @@ TEST_CASE("a public route that takes what a protected one beside it does not rec
   CHECK(warnings_of("path: /site", admin) == "");
   CHECK(warnings_of("path: \"/b/{rest...}\"", admin) == "");
   CHECK(warnings_of(admin, rest) == "");  // the protected one takes all the rest
-  CHECK(warnings_of(rest + ", host: a.com", admin + ", host: b.com") == "");
   CHECK(warnings_of(rest + ", methods: [GET]", admin + ", methods: [POST]") == "");
   CHECK(warnings_of("path: \"/{id}\", methods: [GET]", "path: \"/{id}\", methods: [POST]") == "");
+}
+
+TEST_CASE("a public route that leads the backend to what another host or path protects is warned of") {
+  setenv("KEY_PEPPER", "pepper", 1);
+  // open and closed: matches, and what each is forwarded as.
+  const auto warned = [](const std::string& open, const std::string& closed, const std::string& open_as = "",
+                         const std::string& closed_as = "") {
+    const auto block = [](const std::string& as) {
+      return "forward: { to: app" + (as.empty() ? "" : ", path: \"" + as + "\"") + " }";
+    };
+    const test::Checked checked = Conf::check(
+        std::string(head) +
+            "upstreams: { app: { targets: [http://127.0.0.1:1] } }\nauthenticators: { keys: { type: api_key, "
+            "file: "
+            "../keys.yaml, pepper: env:KEY_PEPPER } }\nroutes:\n  - { name: site, match: { " +
+            open + " }, authenticate: public, " + block(open_as) + " }\n  - { name: admin, match: { " +
+            closed + " }, authenticate: { any_of: [keys] }, " + block(closed_as) + " }\n",
+        SALLYPORT_SOURCE_DIR "/conf/examples");
+    CHECK(checked.generation != nullptr);
+    return checked.problems.text();
+  };
+  const std::string rest = "path: \"/{rest...}\"", admin = "path: \"/admin/{rest...}\"";
+  CHECK(warned(rest + ", host: a.com", admin + ", host: b.com")
+            .starts_with(
+                "t.yaml:6:26: warning: route \"site\" (/{rest...}) is public and asks upstream app for "
+                "/{rest...}, which route \"admin\" (/admin/{rest...}) protects"));
+  CHECK(warned("path: /admin", "path: /admin, host: b.com") != "");  // any other Host header will do
+  CHECK(warned("path: /admin/x, host: a.com", admin + ", host: b.com") != "");
+  CHECK(warned("path: /admin/x, host: a.com", admin + ", host: \"*.com\"") == "");  // a plain exception
+  CHECK(warned("path: /other, host: a.com", admin + ", host: b.com") == "");
+  CHECK(warned("path: /list", admin, "/admin/list") != "");
+  CHECK(warned("path: \"/pub/{rest...}\"", admin, "/{rest...}") != "");
+  CHECK(warned("path: \"/pub/{rest...}\"", admin, "/pages/{rest...}") == "");
+  CHECK(warned(rest, admin, "", "/secret/{rest...}") != "");
+  CHECK(warned("path: /secret/x", admin, "", "/secret/{rest...}") != "");
+  CHECK(warned(rest, admin, "/site/{rest...}") == "");
+  CHECK(warned("path: /api/alive", "path: \"/api/{rest...}\"", "/alive", "/{rest...}") == "");
+  CHECK(warned("path: /list, methods: [GET]", admin + ", methods: [POST]", "/admin/list") == "");
+}
+
+TEST_CASE("who trusts everybody's X-Forwarded-For or PROXY header is warned") {
+  for (const char* range : {"0.0.0.0/0", "\"::/0\"", "\"::ffff:0:0/96\""}) {
+    CAPTURE(range);
+    CHECK(contains(problems_of("http: { trusted_proxies: [10.0.0.0/8, " + std::string(range) + "] }\n"),
+                   " is everybody: whoever connects may say X-Forwarded-For"));
+    const test::Checked checked = Conf::check(
+        "version: 1\nlisteners: [{ name: m, address: 127.0.0.1:0, plaintext: true, proxy_protocol: { "
+        "from: [" +
+            std::string(range) + "] } }]\n",
+        "/nonexistent");
+    CHECK(checked.generation != nullptr);
+    CHECK(contains(checked.problems.text(), "t.yaml:2:"));
+    CHECK(contains(checked.problems.text(), "warning: "));
+  }
+  CHECK(problems_of("http: { trusted_proxies: [10.0.0.0/8, \"2001:db8::/32\", 0.0.0.0/1] }\n") == "");
+}
+
+TEST_CASE("what can never match, or is never reached, is told") {
+  const auto of = [](const std::string& keys) {
+    return problems_of(
+        "routes:\n  - { name: r, match: { path: \"/{id}\" }, authenticate: public, respond: { status: "
+        "204 }, " +
+        keys + " }\n");
+  };
+  for (const char* type : {"array", "object", "[string, array]"}) {
+    CAPTURE(type);
+    for (const char* where : {"query", "path", "headers"})
+      CHECK(contains(of("validate: { " + std::string(where) + ": { id: { type: " + type + " } } }"),
+                     "no parameter is ever an "));
+  }
+  const std::string larger = "validate: { body: { schema: {}, max: 2MiB } }";
+  CHECK(of("body: { max: 64KiB }, " + larger) ==
+        "t.yaml:4:149: warning: validate.body.max 2MiB is never reached: body.max of route r lets 64KiB "
+        "through; "
+        "raise that one, or leave this one away\n");
+  CHECK(contains(of(larger), "body.max of route r lets 1MiB through"));
+  CHECK(of("body: { max: 2MiB }, " + larger) == "");
+  CHECK(of("body: { max: 64KiB, mode: off }, " + larger) == "");
+  CHECK(of("body: { max: 64KiB }, validate: { body: { schema: {} } }") == "");
+  const std::string twice = problems_of(
+      "limits: { a: { rate: 1/1s }, b: { rate: 1/1s, by: [ip, ip] } }\nroutes:\n  - { name: r, match: { "
+      "path: / }, authenticate: public, limit: [a, a], respond: { status: 204 } }\n");
+  CHECK(contains(twice, "the limit \"a\" is there twice"));
+  CHECK(contains(twice, "by: \"ip\" is there twice"));
+  CHECK(contains(
+      problems_of("authenticators: { i: { type: jwt, issuer: i, audiences: [a], algorithms: [ES256], jwks: { "
+                  "url: \"https://i/\" }, roles_claim: \"\" } }\n"),
+      "roles_claim cannot be empty"));
+}
+
+TEST_CASE("one cause gives one message, with the ends that are allowed") {
+  const auto of = [](const std::string& path, const std::string& forward_path) {
+    return problems_of(
+        "upstreams: { app: { targets: [http://127.0.0.1:1] } }\nroutes:\n  - { name: r, match: { " + path +
+        " }, authenticate: public, forward: { to: app, path: \"" + forward_path +
+        "\" }, validate: { path: { id: {} } } }\n");
+  };
+  CHECK(of("path: \"orders/{id}\"", "/v1/{id}") ==
+        "t.yaml:5:31: path \"orders/{id}\": a path begins with \"/\"\n");
+  CHECK(of("", "/v1/{id}") == "t.yaml:5:23: routes[0].match needs \"path\"\n");
+  CHECK(of("path: \"/orders/{id}\"", "v1") == "t.yaml:5:97: path \"v1\": a path begins with \"/\"\n");
+  const auto rate = [](const std::string& limit) {
+    return problems_of("limits: { a: { " + limit + " } }\n");
+  };
+  for (const char* wrong : {"rate: 2000000/1s", "rate: 1/400d"})
+    CHECK(contains(rate(wrong), "rate must be from 1/366d to 1000000/1s"));
+  CHECK(contains(rate("rate: 0/1m"), "at least 1, in a time that is longer than 0"));
+  for (const char* wrong : {"0", "2000000000"})
+    CHECK(contains(rate("rate: 1/1s, burst: " + std::string(wrong)), "burst must be from 1 to 1000000000;"));
+  const std::string negative = rate("rate: 1/1s, burst: -1");
+  CHECK(negative.find('\n') == negative.size() - 1);
+  const std::string leased = rate("rate: 1/1s, lease: 5");
+  CHECK(leased.find('\n') == leased.size() - 1);
+  CHECK(contains(rate("rate: 5/1s, lease: 10, store: r } }\nstores: { r: { url: redis://127.0.0.1"),
+                 "lease must be from 1 to 5: "));
 }
