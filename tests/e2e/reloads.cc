@@ -170,3 +170,32 @@ TEST_CASE("a watched file that stays away is told once; when it is back, that is
   CHECK(counted("success"));
   CHECK(counted("failure"));  // and no more of them
 }
+
+TEST_CASE("counters outlive a reload that changes a rate; other numbers of entries, or no use, forget them") {
+  Gateway gateway(R"(
+stores: { memory: { entries: 2048 } }
+limits: { once: { rate: 1/1h }, other: { rate: 9/1h } }
+routes: [ { name: x, match: { path: /x }, authenticate: public, limit: [once], respond: { status: 204 } } ]
+)");
+  auto client = gateway.connect();
+  const auto status = [&] { return client->ask(get("/x")).status; };
+  int reloads = 0;
+  const auto reload = [&](const std::string& from, const std::string& to) {
+    change(gateway, from, to);
+    ++reloads;
+    const std::string done = "sallyport_config_reloads_total{result=\"success\"} " + std::to_string(reloads);
+    CHECK(eventually([&] { return gateway.has_metric(done); }));
+  };
+  CHECK(status() == 204);
+  CHECK(status() == 429);
+  reload("rate: 1/1h", "rate: 1/2h");
+  CHECK(status() == 429);
+  reload("entries: 2048", "entries: 4096");
+  CHECK(status() == 204);
+  CHECK(status() == 429);
+  reload("limit: [once]", "limit: [other]");
+  CHECK(status() == 204);
+  reload("limit: [other]", "limit: [once]");
+  CHECK(status() == 204);
+  CHECK(status() == 429);
+}
