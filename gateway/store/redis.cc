@@ -144,7 +144,10 @@ RedisClient::RedisClient(Loop& loop, observe::Metrics& metrics, RedisOptions opt
   task_ = run();
 }
 
-RedisClient::~RedisClient() { lose({Code::dependency_down, "not_connected", "the client ends"}); }
+RedisClient::~RedisClient() {
+  lose({Code::dependency_down, "not_connected", "the client ends"});
+  decide();
+}
 
 void RedisClient::append(const std::vector<std::string>& words) {
   out_.append("*" + std::to_string(words.size()) + "\r\n");
@@ -157,6 +160,7 @@ void RedisClient::append(const std::vector<std::string>& words) {
 
 Task<Result<RedisReply>> RedisClient::command(std::vector<std::string> words) {
   const Monotonic began = MonotonicClock::now();
+  if (!decided_) co_await first_connection();
   Result<RedisReply> reply =
       ready_ ? Result<RedisReply>() : down("not_connected", "there is no connection to the store");
   if (reply) reply = co_await exchange(words);
@@ -165,6 +169,18 @@ Task<Result<RedisReply>> RedisClient::command(std::vector<std::string> words) {
   else
     failures_.add();
   co_return reply;
+}
+
+Task<> RedisClient::first_connection() {
+  WaitUntil decided(loop_, loop_.now() + options_.timeout);
+  undecided_.push_back(decided);
+  co_await decided;
+}
+
+// From now on the state of the connection tells whether the server is there.
+void RedisClient::decide() {
+  decided_ = true;
+  while (WaitUntil* waits = undecided_.pop_front()) waits->notify();
 }
 
 Task<Result<RedisReply>> RedisClient::exchange(const std::vector<std::string>& words) {
@@ -213,6 +229,7 @@ Task<> RedisClient::run() {
   Duration retry = retry_first;
   for (;;) {
     Result<void> opened = co_await open();
+    decide();
     Error error;
     if (opened) {
       error = co_await read_replies();

@@ -1,8 +1,9 @@
 // RedisClient: one connection of a worker to a Redis server. Commands of one turn of the loop go out in one
-// write; replies come back in order. It connects by itself, and again after a failure; while there is no
-// connection, commands fail at once. Each time the name is looked up, and all of its addresses are tried. A
-// server that says that it is of no use (a replica since a failover, one that loads, is full, or does not let
-// us) is left, and the next address has its turn.
+// write; replies come back in order. It connects by itself, and again after a failure. While the first
+// connection is being made, commands wait for it, as nobody knows yet whether the server is there; after a
+// loss they fail at once until there is another. Each time the name is looked up, and all of its addresses
+// are tried. A server that says that it is of no use (a replica since a failover, one that loads, is full, or
+// does not let us) is left, and the next address has its turn.
 //
 // hiredis reads the replies (bounded in size and depth); the transport is our own. One worker's thread.
 #pragma once
@@ -21,6 +22,7 @@
 #include "gateway/async/signal.h"
 #include "gateway/async/task.h"
 #include "gateway/base/error.h"
+#include "gateway/base/list.h"
 #include "gateway/net/connect.h"
 #include "gateway/observe/metrics.h"
 
@@ -33,7 +35,7 @@ struct RedisOptions {
   uint32_t database = 0;
   std::string username;
   std::shared_ptr<const std::string> password;  // null: no AUTH
-  Duration timeout = milliseconds(20);          // for a reply
+  Duration timeout = milliseconds(20);          // for a reply, and for the first connection before it
   Duration connect_timeout = seconds(1);        // name, TCP, TLS and AUTH
   net::TlsOptions tls;
 };
@@ -58,12 +60,13 @@ class RedisClient final : private TurnEnd {
   // Runs a script by its hash; tells it to the server first, and again if that has forgotten it.
   Task<Result<RedisReply>> eval(const std::string& script, std::vector<std::string> keys,
                                 std::vector<std::string> arguments);
-  bool connected() const noexcept { return ready_; }
 
  private:
   struct Waiting;
   struct Reader;
 
+  Task<> first_connection();
+  void decide();
   Task<Result<RedisReply>> exchange(const std::vector<std::string>& words);
   void at_turn_end() override;
   Task<> run();
@@ -85,6 +88,8 @@ class RedisClient final : private TurnEnd {
   std::deque<Waiting*> waiting_;   // in the order of their commands; null: nobody waits any more
   std::deque<Monotonic> sent_at_;  // when each was sent
   std::unordered_map<std::string, std::string> hashes_;  // of scripts
+  List<WaitUntil> undecided_;                            // who waits for the first connection
+  bool decided_ = false;                                 // it stands, or has failed
   bool ready_ = false;
   bool proved_ = false;                    // a command has been obeyed on this connection
   size_t first_address_ = 0;               // of the name's, that is tried

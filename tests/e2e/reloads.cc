@@ -6,8 +6,10 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <future>
 #include <map>
 
+#include "tests/support/fake_redis.h"
 #include "tests/support/gateway.h"
 #include "tests/support/issuer.h"
 #include "tests/support/origin.h"
@@ -198,4 +200,28 @@ routes: [ { name: x, match: { path: /x }, authenticate: public, limit: [once], r
   reload("limit: [other]", "limit: [once]");
   CHECK(status() == 204);
   CHECK(status() == 429);
+}
+
+TEST_CASE("a request that comes while a reload connects to its store anew waits for that: none is lost") {
+  std::promise<void> let_in;
+  const auto allowed = let_in.get_future().share();
+  FakeRedis redis([&](const FakeRedis::Words& words, int connection) {
+    if (connection == 2 && words.front() == "PING") allowed.wait();
+    return FakeRedis::good(words);
+  });
+  Gateway gateway("stores: { shared: { url: \"redis://127.0.0.1:" + std::to_string(redis.port()) +
+                  "\", timeout: 8s } }\nlimits: { many: { rate: 1000/1s, by: route, store: shared, "
+                  "when_store_fails: deny } }\nroutes:\n  - { name: x, match: { path: /x }, authenticate: "
+                  "public, limit: [many], respond: { status: 200 } }\n");
+  const auto client = gateway.connect();
+  int passed = 0;
+  for (int i = 0; i < 100; ++i) {
+    if (i == 50) change(gateway, "timeout: 8s", "timeout: 9s");
+    if (i == 50) CHECK(eventually([&] { return redis.count("PING") == 2; }));
+    CHECK(client->send(get("/x")));
+    if (i == 50) let_in.set_value();
+    passed += client->read().status == 200 ? 1 : 0;
+  }
+  CHECK(passed == 100);
+  CHECK(redis.connections() == 2);
 }
