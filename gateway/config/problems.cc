@@ -20,7 +20,8 @@ void keep(std::vector<Problem>& list, const Mark& mark, std::string message) {
 }  // namespace
 
 std::string Problem::place() const {
-  return mark.file == nullptr ? "" : fmt::format("{}:{}:{}", *mark.file, mark.line, mark.column);
+  if (mark.file == nullptr) return "";
+  return mark.line == 0 ? *mark.file : fmt::format("{}:{}:{}", *mark.file, mark.line, mark.column);
 }
 
 void Problems::add(const Mark& mark, std::string message) { keep(wrong_, mark, std::move(message)); }
@@ -32,7 +33,7 @@ void Problems::add_all(const Problems& other) {
   for (const Problem& p : other.warnings_) warn(p.mark, p.message);
 }
 
-std::string Problems::text() const {
+std::vector<std::string> Problems::lines() const {
   struct Line {
     const Problem* problem;
     std::string_view kind;
@@ -44,12 +45,20 @@ std::string Problems::text() const {
   std::ranges::sort(in_order, {}, [](const Line& line) {
     return std::tuple(line.problem->mark.line, line.problem->mark.column, line.found);
   });
-  std::string out;
+  std::vector<std::string> lines;
   for (const auto& [problem, kind, unused] : in_order) {
     const std::string place = problem->place();
-    out += fmt::format("{}{}{}{}\n", place, place.empty() ? "" : ": ", kind, problem->message);
+    lines.push_back(fmt::format("{}{}{}{}", place, place.empty() ? "" : ": ", kind, problem->message));
   }
+  return lines;
+}
+
+std::string Problems::text() const {
+  std::string out;
+  for (const std::string& line : lines()) out += line + '\n';
   return out;
 }
+
+std::string Problems::in_one_line() const { return fmt::format("{}", fmt::join(lines(), "; ")); }
 
 }  // namespace sallyport::config

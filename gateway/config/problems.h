@@ -16,7 +16,7 @@ namespace sallyport::config {
 struct Problem {
   Mark mark;
   std::string message;  // one line; for an unknown key with a "did you mean"
-  // "file:line:column"; empty: nobody knows where.
+  // "file:line:column", or "file" if it is about the whole of it; empty: nobody knows where.
   std::string place() const;
 };
 
@@ -36,8 +36,12 @@ class Problems {
   const std::vector<Problem>& warnings() const noexcept { return warnings_; }
   // "file:line:column: message", or "…: warning: message", one a line, in the order of the file.
   std::string text() const;
+  // The same behind one another, for the error log.
+  std::string in_one_line() const;
 
  private:
+  std::vector<std::string> lines() const;
+
   std::vector<Problem> wrong_;
   std::vector<Problem> warnings_;
 };

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <limits>
 
+#include "gateway/base/file.h"
 #include "gateway/base/text.h"
-#include "gateway/config/yaml.h"
 
 namespace sallyport::config {
 namespace {

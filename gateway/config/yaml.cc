@@ -1,21 +1,17 @@
 #include "gateway/config/yaml.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
 #include <utility>
 
+#include "gateway/base/file.h"
 #include "gateway/base/text.h"
 #include "gateway/config/yaml_remedy.h"
 
@@ -234,31 +230,6 @@ std::unique_ptr<Node> parse_yaml(std::string_view text, std::string_view file_na
   } catch (const std::exception&) {
     return refuse(problems, file, YAML::Mark(), "the file cannot be read as YAML");
   }
-}
-
-Result<std::string> read_file(const std::string& path, size_t bytes_max) {
-  std::FILE* file = std::fopen(path.c_str(), "rbe");
-  if (file == nullptr) return fail(Code::io, "cannot_open", std::strerror(errno));
-  struct stat about{};
-  const bool known = fstat(fileno(file), &about) == 0 && about.st_size > 0;
-  // What is there, and one byte more that shows the end; then, if it grows meanwhile, the rest.
-  size_t room = std::min(known ? static_cast<size_t>(about.st_size) : 0, bytes_max) + 1;
-  std::string content;
-  for (bool more = true; more; room = 16 * 1024) {
-    const size_t before = content.size();
-    content.resize_and_overwrite(before + room, [&](char* to, size_t) {
-      const size_t got = std::fread(to + before, 1, room, file);
-      more = got == room && before + got <= bytes_max;
-      return before + got;
-    });
-  }
-  const bool failed = std::ferror(file) != 0;
-  const int cause = errno;
-  std::fclose(file);
-  if (failed) return fail(Code::io, "cannot_read", std::strerror(cause));
-  if (content.size() > bytes_max)
-    return fail(Code::invalid_data, "file_too_large", fmt::format("it is larger than {} bytes", bytes_max));
-  return content;
 }
 
 std::unique_ptr<Node> read_document(const std::string& path, std::string_view shown_name, Problems& problems,

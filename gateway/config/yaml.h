@@ -29,9 +29,6 @@ std::unique_ptr<Node> parse_json(std::string_view text, std::string_view file_na
 std::unique_ptr<Node> read_document(const std::string& path, std::string_view shown_name, Problems& problems,
                                     const DocumentLimits& limits = {});
 
-// The whole file, at most bytes_max; an Error with a detail that names the cause (not the path's secrets).
-Result<std::string> read_file(const std::string& path, size_t bytes_max);
-
 // A node as JSON text (for what is embedded in YAML but is JSON by nature).
 std::string to_json(const Node& node);
 

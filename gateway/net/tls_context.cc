@@ -10,11 +10,11 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <iterator>
 #include <map>
 #include <utility>
 
+#include "gateway/base/file.h"
 #include "gateway/base/text.h"
 #include "gateway/net/tls_internal.h"
 
@@ -25,6 +25,7 @@ constexpr char ciphers_12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";  // forward secrecy
 constexpr uint8_t alpn_both[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr uint8_t alpn_http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
+constexpr size_t system_bundle_max = 16 << 20;
 constexpr uint32_t session_life_s = 7200;
 
 std::unexpected<Error> bad(std::string detail) {
@@ -249,8 +250,8 @@ Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::make(TlsClient
   if (options.verify) {
     const bool own = !options.ca_pem.empty();
     if (!own) {
-      std::ifstream file(system_bundle);
-      options.ca_pem.assign(std::istreambuf_iterator<char>(file), {});
+      Result<std::string> bundle = read_file(system_bundle, system_bundle_max);
+      if (bundle) options.ca_pem = std::move(*bundle);
     }
     if (!trust(c, read_certificates(options.ca_pem))) {
       return bad(own ? "the ca file holds no PEM certificate, or a broken one"

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "gateway/base/arena.h"
-#include "gateway/config/yaml.h"
+#include "gateway/base/file.h"
 #include "gateway/http/h1_client.h"
 #include "gateway/http/uri.h"
 #include "gateway/net/connect.h"
@@ -33,7 +33,7 @@ Result<net::TlsOptions> tls_for(const Url& url, const Background::Fetch& what) {
   if (!url.target.tls) return options;
   net::TlsClientOptions client;
   if (!what.ca_file.empty()) {
-    Result<std::string> pem = config::read_file(what.ca_file, 1 << 20);
+    Result<std::string> pem = read_file(what.ca_file, 1 << 20);
     if (!pem) return std::unexpected(std::move(pem.error()));
     client.ca_pem = std::move(*pem);
   }

@@ -5,9 +5,9 @@
 
 #include <utility>
 
+#include "gateway/base/file.h"
 #include "gateway/base/units.h"
 #include "gateway/config/address.h"
-#include "gateway/config/yaml.h"
 #include "gateway/net/listener.h"
 #include "gateway/observe/log.h"
 
@@ -36,7 +36,7 @@ Result<BoundListener> bind_unix_for(const config::Listener& listener, const conf
 
 std::optional<std::string> read_pem(const config::FilePath& file, const std::string& what,
                                     config::Problems& problems, const config::Listener& listener) {
-  Result<std::string> pem = config::read_file(file.resolved, pem_max);
+  Result<std::string> pem = read_file(file.resolved, pem_max);
   if (pem) return std::move(*pem);
   problems.add(listener.mark,
                fmt::format("listener {}: {} {}: {}", listener.name, what, file.shown, pem.error().detail));
@@ -118,7 +118,7 @@ bool reload_part(const ListenerPlan& plan, const config::FilePath& file, Read re
                  {{"listener", plan.config.name}, {"file", file.shown}});
   } else {
     observe::log(observe::Level::error, "certificate_reload_failed",
-                 {{"listener", plan.config.name}, {"file", file.shown}, {"detail", problems.text()}});
+                 {{"listener", plan.config.name}, {"file", file.shown}, {"detail", problems.in_one_line()}});
   }
   return good;
 }

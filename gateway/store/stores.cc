@@ -2,9 +2,9 @@
 
 #include <utility>
 
+#include "gateway/base/file.h"
 #include "gateway/config/address.h"
 #include "gateway/config/model.h"
-#include "gateway/config/yaml.h"
 #include "gateway/net/tls_context.h"
 
 namespace sallyport::store {
@@ -25,7 +25,7 @@ Result<RedisOptions> redis_options(const std::string& name, const config::Store&
   net::TlsClientOptions tls;
   tls.verify = block.tls.verify;
   if (!block.tls.ca.empty()) {
-    Result<std::string> pem = config::read_file(block.tls.ca.resolved, 1 << 20);
+    Result<std::string> pem = read_file(block.tls.ca.resolved, 1 << 20);
     if (!pem) return std::unexpected(std::move(pem.error()));
     tls.ca_pem = std::move(*pem);
   }

@@ -4,9 +4,9 @@
 
 #include <utility>
 
+#include "gateway/base/file.h"
 #include "gateway/base/text.h"
 #include "gateway/config/show.h"
-#include "gateway/config/yaml.h"
 #include "gateway/core/setup.h"
 #include "gateway/net/tls_context.h"
 
@@ -26,7 +26,7 @@ Result<std::shared_ptr<const net::TlsClientContext>> tls_for(const std::string& 
   net::TlsClientOptions options;
   options.verify = tls.verify;
   if (!tls.ca.empty()) {
-    Result<std::string> pem = config::read_file(tls.ca.resolved, 1 << 20);
+    Result<std::string> pem = read_file(tls.ca.resolved, 1 << 20);
     if (!pem) return std::unexpected(std::move(pem.error()));
     options.ca_pem = std::move(*pem);
   }

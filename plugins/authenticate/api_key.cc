@@ -8,9 +8,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "gateway/base/file.h"
 #include "gateway/base/text.h"
 #include "gateway/base/units.h"
-#include "gateway/config/yaml.h"
 #include "plugins/authenticate/names.h"
 
 namespace sallyport {
@@ -255,7 +255,7 @@ class ApiKeyTable::Builder {
 std::shared_ptr<const ApiKeyTable> ApiKeyTable::read(const std::string& path, const std::string& shown,
                                                      std::shared_ptr<const std::string> pepper,
                                                      config::Problems& problems) {
-  const Result<std::string> text = config::read_file(path, ApiKeyFile::bytes_max);
+  const Result<std::string> text = read_file(path, ApiKeyFile::bytes_max);
   if (!text) {
     problems.add({}, "cannot read it: " + text.error().detail);
     return nullptr;

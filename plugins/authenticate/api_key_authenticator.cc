@@ -107,7 +107,7 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
         live->publish(std::move(fresh));
       } else {  // what was read before stays in force
         observe::log(Level::error, "keys_reload_failed",
-                     {{"file", options.file.shown}, {"detail", problems.text()}});
+                     {{"file", options.file.shown}, {"detail", problems.in_one_line()}});
       }
     };
     // Watched before it is read: a change while it is read is not missed.

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "gateway/base/file.h"
 #include "gateway/base/text.h"
 #include "gateway/config/yaml.h"
 
@@ -209,7 +210,7 @@ std::optional<ApiKeyFile> ApiKeyFile::parse_document(std::string_view text, cons
 
 std::optional<ApiKeyFile> ApiKeyFile::read(const std::string& path, const std::string& shown,
                                            config::Problems& problems) {
-  const Result<std::string> text = config::read_file(path, bytes_max);
+  const Result<std::string> text = read_file(path, bytes_max);
   if (text) return parse(*text, path, shown, problems);
   problems.add({}, "cannot read it: " + text.error().detail);
   return std::nullopt;

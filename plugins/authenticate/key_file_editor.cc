@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "gateway/config/yaml.h"
+#include "gateway/base/file.h"
 #include "plugins/authenticate/api_key.h"
 
 namespace sallyport {
@@ -90,7 +90,7 @@ Result<ApiKeyFile> checked(std::string_view text, const std::string& path) {
 }  // namespace
 
 Result<ApiKeyFile> read_key_file(const std::string& path) {
-  const Result<std::string> text = config::read_file(path, ApiKeyFile::bytes_max);
+  const Result<std::string> text = read_file(path, ApiKeyFile::bytes_max);
   if (text) return checked(*text, path);
   return fail(Code::invalid_data, "key_file",
               fmt::format("{}: cannot read it: {}\n", path, text.error().detail));
@@ -135,7 +135,7 @@ Result<void> KeyFileEditor::save() {
   if (text.size() > ApiKeyFile::bytes_max) return failed(path_ + " would be larger than the gateway takes");
   if (auto good = checked(text, path_); !good) return std::unexpected(std::move(good.error()));
   if (Result<void> replaced = replace(real_, text); !replaced) return replaced;
-  const Result<std::string> now = config::read_file(path_, ApiKeyFile::bytes_max);
+  const Result<std::string> now = read_file(path_, ApiKeyFile::bytes_max);
   if (now && *now == text) return {};
   return failed(
       fmt::format("{} was written, and {} does not have it: nothing has changed there", real_, path_));

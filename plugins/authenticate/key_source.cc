@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "gateway/base/arena.h"
+#include "gateway/base/file.h"
 #include "gateway/base/file_state.h"
 #include "gateway/base/text.h"
 #include "gateway/config/ranges.h"
-#include "gateway/config/yaml.h"
 #include "gateway/crypto/hash.h"
 #include "gateway/http/uri.h"
 #include "gateway/observe/log.h"
@@ -83,7 +83,7 @@ class KeyFile final : public KeySource {
       : KeySource(known->live()), known_(std::move(known)), file_(std::move(file)) {
     if (background == nullptr) return;
     watch_ = background->watch(file_.resolved, [this, background] {
-      const auto document = config::read_file(file_.resolved, file_bytes_max);
+      const auto document = read_file(file_.resolved, file_bytes_max);
       if (!document) {
         observe::log(Level::error, "key_set_refused",
                      {{"from", file_.shown}, {"detail", "cannot read it: " + document.error().detail}});
@@ -97,7 +97,7 @@ class KeyFile final : public KeySource {
   Result<void> read() {
     const FileState state = FileState::of(file_.resolved);  // before it is read: never too new
     if (state == state_ && state != FileState{}) return {};
-    Result<std::string> document = config::read_file(file_.resolved, file_bytes_max);
+    Result<std::string> document = read_file(file_.resolved, file_bytes_max);
     if (!document) return std::unexpected(std::move(document.error()));
     auto set = KeySet::parse(*document);
     if (!set) return std::unexpected(std::move(set.error()));
@@ -168,7 +168,7 @@ std::shared_ptr<KeySource> key_file(const JwksOptions& jwks, config::Reader& rea
 std::shared_ptr<KeySource> key_address(const JwksOptions& jwks, config::Reader& reader, Setup& setup) {
   std::string from = jwks.url;
   if (!jwks.ca.empty()) {
-    const Result<std::string> pem = config::read_file(jwks.ca.resolved, file_bytes_max);
+    const Result<std::string> pem = read_file(jwks.ca.resolved, file_bytes_max);
     if (!pem || !pem->contains("CERTIFICATE-----")) {
       reader.error_at("ca", fmt::format("{}: {}", jwks.ca.shown,
                                         pem ? "there is no certificate (PEM) in it" : pem.error().detail));

@@ -172,3 +172,23 @@ TEST_CASE("a second process never takes the admin port") {
     CHECK(second.err.find("(listener admin): Address already in use") != std::string::npos);
   }
 }
+
+TEST_CASE("a pipe where a file should be holds up neither a check, nor a start, nor a running gateway") {
+  Gateway gateway(
+      "authenticators: { k: { type: api_key, file: keys.yaml } }\nroutes:\n  - { name: x, match: "
+      "{ path: /x }, authenticate: public, respond: { status: 200 } }\n",
+      [](const TempDir& dir) { dir.write("keys.yaml", "version: 1\nkeys: []\n"); });
+  const std::string pipe = gateway.dir().path("pipe");
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  for (const char* command : {"check", "run"}) {
+    const Finished done = run({binary(), command, pipe});
+    CHECK(done.status == 78);
+    CHECK(done.err == pipe + ": cannot read it: it is a pipe, not a regular file\n");
+  }
+  std::filesystem::rename(pipe, gateway.dir().path("keys.yaml"));
+  gateway.reload();
+  CHECK(gateway.told("config_unchanged"));
+  CHECK(gateway.errors().find("keys.yaml: cannot read it: it is a pipe, not a regular file") !=
+        std::string::npos);
+  CHECK(gateway.admin("/healthz").status == 200);
+}
