@@ -53,12 +53,12 @@ class LogRing {
   size_t held() const noexcept {
     return head_.load(std::memory_order_acquire) - tail_.load(std::memory_order_relaxed);
   }
-  // What can be written in one piece.
-  Slice readable() const noexcept {
+  // What can be written in one piece, behind the first `from` bytes, of which there are so many.
+  Slice readable(size_t from = 0) const noexcept {
     const uint64_t head = head_.load(std::memory_order_acquire);
-    const uint64_t tail = tail_.load(std::memory_order_relaxed);
-    const size_t at = tail % size_;
-    return {bytes_.get() + at, std::min<size_t>(head - tail, size_ - at)};
+    const uint64_t first = tail_.load(std::memory_order_relaxed) + from;
+    const size_t at = first % size_;
+    return {bytes_.get() + at, std::min<size_t>(head - first, size_ - at)};
   }
   void consume(size_t bytes) noexcept {
     tail_.store(tail_.load(std::memory_order_relaxed) + bytes, std::memory_order_release);

@@ -50,26 +50,52 @@ void LogStream::note_recovery() {
 }
 
 // What the ring holds now: what comes meanwhile is for the next time. A write that stops inside a line goes
-// on there the next time: the ring still has the rest, so one request stays one line.
+// on there the next time, so one request stays one line.
 LogStream::Left LogStream::write_ring(LogRing& ring) {
-  for (size_t held = ring.held(); held > 0;) {
-    const ssize_t written = output_.write(ring.readable().substr(0, held));
+  for (size_t held = ring.held(); begun_ < held;) {
+    const Slice bytes = ring.readable(begun_).substr(0, held - begun_);
+    const ssize_t written = output_.write(bytes);
     if (written == 0) return Left::stuck;
     if (written < 0) {
       note_failure(errno);
       return Left::failing;
     }
-    ring.consume(static_cast<size_t>(written));
-    held -= static_cast<size_t>(written);
+    held -= let_go(ring, bytes.substr(0, static_cast<size_t>(written)));
   }
   return Left::nothing;
 }
 
+// Lines leave the ring whole, as what one output has begun may have to begin anew in the next.
+size_t LogStream::let_go(LogRing& ring, Slice written) {
+  const size_t lines = written.rfind('\n') + 1;  // npos + 1 is 0
+  const size_t whole = lines == 0 ? 0 : begun_ + lines;
+  begun_ = begun_ + written.size() - whole;
+  ring.consume(whole);
+  return whole;
+}
+
+// The line that the old output has begun is ended there; if it does not take that, the next has all of it.
+void LogStream::turn_to(LogOutput next) {
+  LogRing& ring = *rings_[turn_];
+  while (begun_ > 0) {
+    const Slice rest = ring.readable(begun_);
+    const size_t end = rest.find('\n');
+    const Slice line = end == Slice::npos ? rest : rest.substr(0, end + 1);
+    const ssize_t written = output_.write(line);
+    if (written <= 0) break;
+    let_go(ring, line.substr(0, static_cast<size_t>(written)));
+  }
+  output_ = std::move(next);
+  begun_ = 0;
+}
+
 LogStream::Left LogStream::write_out() {
+  std::unique_ptr<LogOutput> next;
   {
     std::lock_guard lock(mutex_);
-    if (const auto next = std::exchange(next_output_, nullptr)) output_ = std::move(*next);
+    next = std::exchange(next_output_, nullptr);
   }
+  if (next != nullptr) turn_to(std::move(*next));
   for (size_t i = 0; i < rings_.size(); ++i) {
     const Left left = write_ring(*rings_[turn_]);
     if (left != Left::nothing) return left;  // and goes on there: no other ring may start inside its line

@@ -29,7 +29,7 @@ class LogStream {
   LogRing& ring(size_t producer) noexcept { return *rings_[producer]; }  // for that producer's thread
   // --- any thread
   uint64_t lost() const noexcept;
-  void use(LogOutput output);                                                // from now on
+  void use(LogOutput output);                                                // from the next line on
   void close() noexcept { closed_.store(true, std::memory_order_release); }  // no line will follow
 
  private:
@@ -39,6 +39,8 @@ class LogStream {
   // --- the writer's thread
   Left write_out();
   Left write_ring(LogRing& ring);
+  size_t let_go(LogRing& ring, Slice written);
+  void turn_to(LogOutput next);
   void note_failure(int cause);
   void note_recovery();
 
@@ -49,7 +51,8 @@ class LogStream {
   std::unique_ptr<LogOutput> next_output_;
 
   LogOutput output_;
-  size_t turn_ = 0;  // the ring that is written next
+  size_t turn_ = 0;   // the ring that is written next
+  size_t begun_ = 0;  // bytes of its first line that the output has
   bool failing_ = false;
   uint64_t lost_told_ = 0;
 };

@@ -2,16 +2,20 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tests/support/process.h"
 
 using namespace sallyport;
 using namespace sallyport::observe;
@@ -163,4 +167,34 @@ TEST_CASE("a log goes on elsewhere from the next line on, also from and to off")
   CHECK(text("/a").find("/b") == std::string::npos);
   for (const char* name : {"/a", "/b"}) unlink((dir + name).c_str());
   rmdir(dir.c_str());
+}
+
+TEST_CASE("a log that turns to another file inside a line leaves that line whole in one of them") {
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit usual{};
+  getrlimit(RLIMIT_FSIZE, &usual);
+  const std::string first = line_of(record("/first")), second = line_of(record("/second"));
+  const auto largest_file = [&](size_t bytes) {
+    const rlimit limit{bytes, usual.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  };
+  for (const bool there_is_room_again : {false, true}) {
+    CAPTURE(there_is_room_again);
+    const test::TempDir dir;
+    LogWriter writer;
+    auto log = AccessLog::open(writer, {AccessLog::To::file, dir.path("old"), 1, 1 << 16});
+    REQUIRE(log);
+    largest_file(first.size() + second.size() / 2);  // as on a disk that is full there
+    (*log)->write(0, record("/first"));
+    (*log)->write(0, record("/second"));
+    writer.flush();
+    CHECK(dir.read("old").size() == first.size() + second.size() / 2);
+    if (there_is_room_again) largest_file(usual.rlim_cur);
+    REQUIRE((*log)->redirect(AccessLog::To::file, dir.path("next")));
+    if (there_is_room_again) (*log)->write(0, record("/first"));
+    writer.flush();
+    largest_file(usual.rlim_cur);
+    CHECK(dir.read("next") == (there_is_room_again ? first : second));
+    if (there_is_room_again) CHECK(dir.read("old") == first + second);
+  }
 }
