@@ -203,6 +203,7 @@ void Admin::check(Reader& reader) {
 }
 
 bool AccessLogTo::shorthand(Reader& reader) {
+  mark = reader.node().mark;
   std::string written = reader.node().text;
   if (written == "off" || (reader.node().kind == Node::Kind::boolean && written == "false")) {
     kind = Kind::off;

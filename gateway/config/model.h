@@ -40,6 +40,7 @@ struct AccessLogTo {
   enum class Kind : uint8_t { off, out, err, file };
   Kind kind = Kind::out;
   FilePath file;  // of Kind::file; appended to
+  Mark mark;
 
   bool shorthand(Reader& reader);
   bool shorthand(Writer& writer) const;

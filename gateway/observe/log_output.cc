@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <string>
 
 namespace sallyport::observe {
@@ -50,6 +51,22 @@ Result<LogOutput> LogOutput::open(To to, const std::string& path) {
   const bool pipe = fstat(own.get(), &what) == 0 && S_ISFIFO(what.st_mode);
   const int opened = own.get();
   return LogOutput(std::move(own), opened, pipe ? Kind::pipe : Kind::plain);
+}
+
+Result<void> LogOutput::can_open(const std::string& path) {
+  struct stat what{};
+  int status = stat(path.c_str(), &what);
+  if (status == 0 && S_ISDIR(what.st_mode)) {
+    errno = EISDIR;
+    status = -1;
+  } else if (status == 0) {
+    status = faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS);
+  } else if (errno == ENOENT) {
+    const std::string folder = std::filesystem::path(path).parent_path();
+    status = faccessat(AT_FDCWD, folder.empty() ? "." : folder.c_str(), W_OK | X_OK, AT_EACCESS);
+  }
+  if (status != 0) return fail(Code::io, "cannot_open", path + ": " + std::strerror(errno));
+  return {};
 }
 
 ssize_t LogOutput::write(Slice bytes) noexcept {

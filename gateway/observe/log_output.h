@@ -18,6 +18,8 @@ class LogOutput {
   enum class To : uint8_t { off, out, err, file };
   // Opens a file (append, mode 0640). Errors: io with the cause.
   static Result<LogOutput> open(To to, const std::string& path);
+  // Whether a file could be opened or made there; it is left as it is. Errors: as of open().
+  static Result<void> can_open(const std::string& path);
 
   LogOutput() noexcept = default;  // off: takes everything and keeps nothing
   // How many of the bytes are taken: 0 if none at this moment; -1, with errno, if they cannot be written.

@@ -9,6 +9,7 @@
 #include "gateway/config/route_pattern.h"
 #include "gateway/core/setup.h"
 #include "gateway/observe/log.h"
+#include "gateway/observe/log_output.h"
 #include "gateway/server/plugin_types.h"
 
 namespace sallyport::server {
@@ -68,6 +69,7 @@ std::shared_ptr<Generation> Generation::make(config::Loaded loaded, const std::s
   made->directory_ = std::move(loaded.directory);
   if (problems.empty()) made->prepare_listeners(background, std::move(tickets), problems);
   made->prepare_plugins(process, background, problems);
+  made->check_access_log(problems);
   if (!problems.empty()) return nullptr;
   return made;
 }
@@ -102,6 +104,13 @@ void Generation::prepare_listeners(Background* background,
     }
     listeners_.push_back(std::move(plan));
   }
+}
+
+void Generation::check_access_log(config::Problems& problems) const {
+  const config::AccessLogTo& to = model_->log.access.to;
+  if (to.kind != config::AccessLogTo::Kind::file) return;
+  if (const Result<void> can = observe::LogOutput::can_open(to.file.resolved); !can)
+    problems.add(to.mark, "log.access.to: cannot open the access log: " + can.error().detail);
 }
 
 // Each pair by itself, so that a broken one does not keep the others from being renewed.
@@ -157,7 +166,7 @@ std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>
   }
   world->routes = Router(entries);
   if (!problems.empty()) {  // a file changed between the check and now
-    observe::log(observe::Level::error, "config_changed_under_way", {{"detail", problems.text()}});
+    observe::log(observe::Level::error, "config_changed_under_way", {{"detail", problems.in_one_line()}});
   }
   return world;
 }

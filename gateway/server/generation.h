@@ -41,6 +41,7 @@ class Generation {
   void prepare_plugins(Cache& process, Background* background, config::Problems& problems);
   void prepare_listeners(Background* background, std::shared_ptr<const Live<net::TicketKeys>> tickets,
                          config::Problems& problems);
+  void check_access_log(config::Problems& problems) const;
   void watch_tls(const ListenerPlan& plan, Background& background);
 
   std::string path_;

@@ -2,9 +2,12 @@
 // missing is used.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <string>
 
+#include "gateway/config/yaml.h"
 #include "tests/support/conf.h"
+#include "tests/support/process.h"
 
 using namespace sallyport;
 using test::Conf;
@@ -276,4 +279,27 @@ TEST_CASE("one cause gives one message, with the ends that are allowed") {
   CHECK(leased.find('\n') == leased.size() - 1);
   CHECK(contains(rate("rate: 5/1s, lease: 10, store: r } }\nstores: { r: { url: redis://127.0.0.1"),
                  "lease must be from 1 to 5: "));
+}
+
+TEST_CASE("an access log that could not be opened is told, and none is made") {
+  const test::TempDir dir;
+  const std::string routes =
+      "routes:\n  - { name: r, match: { path: / }, authenticate: public, respond: { status: 204 } }\n";
+  const auto told = [&](const std::string& file) {
+    return problems_of("log: { access: { to: \"file:" + file + "\" } }\n" + routes, dir.path());
+  };
+  CHECK(told("none/access.log") == "t.yaml:3:22: log.access.to: cannot open the access log: " +
+                                       dir.path("none/access.log") + ": No such file or directory\n");
+  CHECK(contains(told(dir.path()), ": Is a directory\n"));
+  CHECK(contains(told(dir.write("file", "") + "/access.log"), ": Not a directory\n"));
+  CHECK(told("access.log") == "");
+  CHECK_FALSE(std::filesystem::exists(dir.path("access.log")));
+}
+
+TEST_CASE("what is wrong with a whole file is told with its name, without a line") {
+  config::Problems problems;
+  CHECK(config::read_document("/nonexistent", "gateway.yaml", problems) == nullptr);
+  CHECK(problems.text() == "gateway.yaml: cannot read it: No such file or directory\n");
+  problems.add({}, "and this");
+  CHECK(problems.in_one_line() == "gateway.yaml: cannot read it: No such file or directory; and this");
 }
