@@ -66,7 +66,8 @@ struct Fence {
   const char* header;  // a regular expression over what is included
   const char* inside;  // over the paths that may
 };
-const std::array<Fence, 10> fences = {{{"^uv\\.h", "^gateway/(async|net)/"},
+const std::array<Fence, 11> fences = {{{"^uv\\.h", "^gateway/(async|net)/"},
+                                       {"^ares", "^gateway/net/ares_channel"},
                                        {"^llhttp\\.h", "^gateway/http/h1"},
                                        {"^nghttp2/", "^gateway/http/h2"},
                                        {"^openssl/", "^gateway/(net/(tls|certificates)|crypto/)"},

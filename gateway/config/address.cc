@@ -12,6 +12,7 @@
 namespace sallyport::config {
 namespace {
 
+constexpr uint16_t dns_port = 53;
 constexpr size_t unix_path_max = 107;  // sun_path of Linux, less its final NUL
 
 std::unexpected<Error> bad(std::string detail) {
@@ -99,6 +100,22 @@ Result<Address> parse_address(std::string_view text) {
   if (!parts->port) return bad(fmt::format("\"{}\" has no port: expected host:port", shown));
   const auto port = parse_port(*parts->port);
   if (!port) return bad(fmt::format("\"{}\": a port is a number from 0 to 65535", shown));
+  Address address;
+  address.host = parts->host;
+  address.port = *port;
+  return address;
+}
+
+Result<Address> parse_dns_server(std::string_view text) {
+  const auto parts = split(text);
+  in_addr v4;
+  const bool numeric = parts && (is_ipv6(parts->host) || inet_pton(AF_INET, parts->host.c_str(), &v4) == 1);
+  const auto port = numeric && parts->port ? parse_port(*parts->port) : std::optional<uint16_t>(dns_port);
+  if (!numeric || !port || *port == 0) {
+    return bad(
+        fmt::format("\"{}\" is no address of a DNS server: expected 10.0.0.53, 10.0.0.53:53 or [v6]:53",
+                    text::printable(text)));
+  }
   Address address;
   address.host = parts->host;
   address.port = *port;

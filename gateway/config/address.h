@@ -1,4 +1,4 @@
-// Address: where a listener listens: "0.0.0.0:8443", "[::]:8443", "localhost:8080",
+// Address: where a listener listens, or a DNS server: "0.0.0.0:8443", "[::]:8443", "localhost:8080",
 // "unix:/run/sallyport.sock". RedisUrl: where a store is: "redis://127.0.0.1:6379/0".
 //
 // Values; any thread. No name is resolved here.
@@ -23,6 +23,9 @@ struct Address {
 
 // Errors: invalid_data, with a detail that shows what is expected.
 Result<Address> parse_address(std::string_view text);
+
+// A DNS server: a numeric address, and a port unless it is 53. Errors: invalid_data.
+Result<Address> parse_dns_server(std::string_view text);
 
 // The form that parse_address reads.
 std::string to_string(const Address& address);

@@ -234,6 +234,15 @@ void AccessLogTo::check(Reader& reader) {
   reader.error("expected stdout, stderr, off or file:PATH, found a map");
 }
 
+void Dns::check(Reader& reader) {
+  if (servers.size() > servers_max)
+    reader.error_at("servers", fmt::format("servers: {} at most", servers_max));
+  for (const std::string& server : servers) {
+    if (const auto address = parse_dns_server(server); !address)
+      reader.error_at("servers", address.error().detail);
+  }
+}
+
 void Shutdown::check(Reader& reader) {
   check_between(reader, "drain_timeout", drain_timeout, Duration::zero(), longest_wait);
 }

@@ -74,6 +74,18 @@ struct Log {
   }
 };
 
+// dns: how names of upstreams, stores and key sets are looked up.
+struct Dns {
+  static constexpr size_t servers_max = 8;
+  std::vector<std::string> servers;  // ADDRESS[:port], asked instead of those of resolv.conf; empty: those
+
+  template <class IO>
+  void fields(IO& io) {
+    io.field("servers", servers);
+  }
+  void check(Reader& reader);
+};
+
 // shutdown
 struct Shutdown {
   Duration drain_timeout =
@@ -169,7 +181,7 @@ struct Upstream {
   Duration body_timeout = seconds(30);  // the longest silence while the response's content is read
   Duration idle_timeout = seconds(60);  // an unused connection is kept this long
   uint32_t connections_max = 1024;      // open ones, per worker; requests wait for room up to connect_timeout
-  Duration resolve_every = seconds(30);  // host names are looked up again
+  Duration resolve_every = seconds(30);  // host names are looked up again, sooner if their TTL says so
   ClientTls tls;                         // for https:// and h2:// targets
   Mark mark;
   std::vector<Mark> target_marks;  // one for each target
@@ -260,6 +272,7 @@ struct Model {
   std::optional<Admin> admin;
   Log log;
   Shutdown shutdown;
+  Dns dns;
   Stores stores;
   Named<Upstream> upstreams;
   Named<AuthenticatorBlock> authenticators;
@@ -283,6 +296,7 @@ struct Model {
     io.field("admin", admin);
     io.field("log", log);
     io.field("shutdown", shutdown);
+    io.field("dns", dns);
     io.field("stores", stores);
     io.field("upstreams", upstreams);
     io.field("authenticators", authenticators);

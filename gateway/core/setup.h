@@ -16,6 +16,9 @@
 namespace sallyport {
 
 class Loop;
+namespace net {
+class Resolver;
+}
 
 class Setup {
  public:
@@ -35,6 +38,7 @@ class Setup {
       nullptr;  // of the worker; null while the config is only checked: then nothing may connect or run
   Background* background =
       nullptr;  // main thread, while a generation is made to be run; null in `check` and on workers
+  net::Resolver* resolver = nullptr;  // of the worker; null where loop is
 
   // Which headers of a request no backend gets; one a config.
   std::shared_ptr<http::HeaderGuard> header_guard() const {

@@ -1,10 +1,9 @@
-// connect: an outgoing connection, by name or address, with or without TLS.
+// connect: an outgoing connection to an address, with or without TLS.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "gateway/async/task.h"
 #include "gateway/net/stream.h"
@@ -20,11 +19,6 @@ struct SocketAddress {
   bool unix_path = false;
   bool operator==(const SocketAddress&) const = default;
 };
-
-// All addresses of a name (getaddrinfo on the thread pool), at most 32, IPv4 and IPv6 as the system orders
-// them. A numeric host is given back at once. Errors: name_not_resolved, timed_out.
-Task<Result<std::vector<SocketAddress>>> resolve(Loop& loop, std::string host, uint16_t port,
-                                                 Monotonic deadline);
 
 struct TlsOptions {
   std::shared_ptr<const TlsClientContext> context;  // null: plain TCP

@@ -75,7 +75,7 @@ class MainBackground::Fetching final : public Handle {
   Task<> run() {
     Duration retry = what_.retry_after;
     for (;;) {
-      Result<std::string> document = co_await fetch_document(loop_, what_);
+      Result<std::string> document = co_await fetch_document(loop_, owner_.resolver_, what_);
       if (!document) {
         observe::log(
             observe::Level::warn, "fetch_failed",
@@ -99,8 +99,9 @@ class MainBackground::Fetching final : public Handle {
   Task<> task_;
 };
 
-MainBackground::MainBackground(Loop& loop, observe::Metrics& metrics)
+MainBackground::MainBackground(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics)
     : loop_(loop),
+      resolver_(resolver),
       timer_(loop, &MainBackground::look, this),
       reloads_(metrics, "sallyport_file_reloads_total", {}, "kind", "result") {
   for (const char* kind : {"certificate", "api_keys", "key_set"}) {

@@ -10,13 +10,14 @@
 #include "gateway/async/nursery.h"
 #include "gateway/async/timer.h"
 #include "gateway/core/background.h"
+#include "gateway/net/resolver.h"
 #include "gateway/observe/metrics.h"
 
 namespace sallyport::server {
 
 class MainBackground final : public Background {
  public:
-  MainBackground(Loop& loop, observe::Metrics& metrics);
+  MainBackground(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics);
   ~MainBackground() override;
 
   std::unique_ptr<Handle> watch(std::string path, std::move_only_function<void()> changed) override;
@@ -36,6 +37,7 @@ class MainBackground final : public Background {
   static void look(void* self);
 
   Loop& loop_;
+  net::Resolver& resolver_;
   Timer timer_;
   std::list<Watch*> watches_;
   std::list<Fetching*> fetchings_;

@@ -44,14 +44,14 @@ Result<net::TlsOptions> tls_for(const Url& url, const Background::Fetch& what) {
   return options;
 }
 
-Task<Result<std::unique_ptr<net::Stream>>> open(Loop& loop, const Url& url, const Background::Fetch& what,
-                                                Monotonic deadline) {
+Task<Result<std::unique_ptr<net::Stream>>> open(Loop& loop, net::Resolver& resolver, const Url& url,
+                                                const Background::Fetch& what, Monotonic deadline) {
   Result<net::TlsOptions> tls = tls_for(url, what);
   if (!tls) co_return std::unexpected(std::move(tls.error()));
-  auto addresses = co_await net::resolve(loop, url.target.host, url.target.port, deadline);
-  if (!addresses) co_return std::unexpected(std::move(addresses.error()));
+  auto found = co_await resolver.resolve(url.target.host, url.target.port, deadline);
+  if (!found) co_return std::unexpected(std::move(found.error()));
   Result<std::unique_ptr<net::Stream>> stream = fail(Code::io, "not_connected");
-  for (const net::SocketAddress& address : *addresses) {
+  for (const net::SocketAddress& address : found->addresses) {
     stream = co_await net::connect(loop, address, *tls, deadline);
     if (stream) break;
   }
@@ -60,11 +60,11 @@ Task<Result<std::unique_ptr<net::Stream>>> open(Loop& loop, const Url& url, cons
 
 }  // namespace
 
-Task<Result<std::string>> fetch_document(Loop& loop, const Background::Fetch& what) {
+Task<Result<std::string>> fetch_document(Loop& loop, net::Resolver& resolver, const Background::Fetch& what) {
   const Monotonic deadline = loop.now() + what.timeout;
   Result<Url> url = split(what.url);
   if (!url) co_return std::unexpected(std::move(url.error()));
-  auto stream = co_await open(loop, *url, what, deadline);
+  auto stream = co_await open(loop, resolver, *url, what, deadline);
   if (!stream) co_return std::unexpected(std::move(stream.error()));
 
   Arena arena(loop.blocks());

@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "gateway/config/address.h"
 #include "gateway/config/route_pattern.h"
 #include "gateway/core/setup.h"
 #include "gateway/observe/log.h"
@@ -142,6 +143,15 @@ http::ServerLimits Generation::server_limits() const noexcept {
           h.streams};
 }
 
+net::Resolver::Options Generation::resolver_options() const {
+  net::Resolver::Options options;
+  for (const std::string& server : model_->dns.servers) {
+    if (const auto address = config::parse_dns_server(server))
+      options.servers.push_back(config::to_string(*address));
+  }
+  return options;
+}
+
 std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>& generation,
                                          const WorkerParts& parts) {
   auto world = std::make_shared<World>();
@@ -154,7 +164,7 @@ std::shared_ptr<const World> build_world(const std::shared_ptr<const Generation>
   const config::Model& model = generation->model();
   Setup setup{
       model,        problems, generation->directory(), {},          parts.process, generation->cache(),
-      parts.worker, snapshot, parts.metrics,           &parts.loop, nullptr};
+      parts.worker, snapshot, parts.metrics,           &parts.loop, nullptr,       &parts.resolver};
   world->none = std::make_unique<Route>("none", Chain{}, parts.metrics);
   std::vector<Router::Entry> entries;
   for (const config::Route& route : model.routes) {

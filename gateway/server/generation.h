@@ -12,6 +12,7 @@
 #include "gateway/core/cache.h"
 #include "gateway/core/world.h"
 #include "gateway/http/h1_server.h"
+#include "gateway/net/resolver.h"
 #include "gateway/server/listeners.h"
 
 namespace sallyport::server {
@@ -32,6 +33,7 @@ class Generation {
   const config::Model& model() const noexcept { return *model_; }
   const std::vector<ListenerPlan>& listeners() const noexcept { return listeners_; }
   http::ServerLimits server_limits() const noexcept;
+  net::Resolver::Options resolver_options() const;
   const std::string& directory() const noexcept { return directory_; }
   Cache& cache() const noexcept { return cache_; }
   const std::string& path() const noexcept { return path_; }
@@ -56,6 +58,7 @@ class Generation {
 struct WorkerParts {
   size_t number;
   Loop& loop;
+  net::Resolver& resolver;
   Cache& process;
   Cache& worker;
   observe::Metrics& metrics;

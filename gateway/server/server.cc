@@ -144,6 +144,7 @@ void Server::apply(std::shared_ptr<Generation> next, NewSockets added) {
   const auto tell = [](const BoundListener& bound) {
     log(Level::info, "listening", {{"name", bound.name}, {"address", bound.shown}});
   };
+  resolver_.use(next->resolver_options());
   to_apply_ += workers_.size();
   const std::shared_ptr<const Generation> lent = lend(next);
   for (size_t i = 0; i < workers_.size(); ++i) {

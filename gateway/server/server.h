@@ -10,6 +10,7 @@
 #include "gateway/async/loop.h"
 #include "gateway/async/os_signal.h"
 #include "gateway/core/cache.h"
+#include "gateway/net/resolver.h"
 #include "gateway/server/admin.h"
 #include "gateway/server/background.h"
 #include "gateway/server/generation.h"
@@ -65,7 +66,8 @@ class Server final : private AdminSource {
   Loop loop_;
   observe::Metrics metrics_;
   observe::CounterSet reloads_{metrics_, "sallyport_config_reloads_total", {}, "result"};
-  MainBackground background_{loop_, metrics_};
+  net::Resolver resolver_{loop_};
+  MainBackground background_{loop_, resolver_, metrics_};
   Cache process_;
   std::shared_ptr<Live<net::TicketKeys>> tickets_ = std::make_shared<Live<net::TicketKeys>>();
   std::shared_ptr<Generation> generation_;

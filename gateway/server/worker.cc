@@ -95,6 +95,7 @@ void Worker::start() {
   thread_ = std::thread([this, &ready] {
     pthread_setname_np(pthread_self(), fmt::format("worker {}", number_).c_str());
     loop_ = std::make_unique<Loop>();
+    resolver_ = std::make_unique<net::Resolver>(*loop_);
     ready.count_down();
     thread_main();
   });
@@ -111,6 +112,7 @@ void Worker::thread_main() {
   proxied_.cancel_all();
   world_.reset();
   cache_.clear();
+  resolver_.reset();
   loop_.reset();
 }
 
@@ -138,7 +140,9 @@ std::shared_ptr<const World> Worker::pinned(std::shared_ptr<const World> built) 
 }
 
 void Worker::take_config(const std::shared_ptr<const Generation>& generation, Sockets& sockets) {
-  world_ = pinned(build_world(generation, {number_, *loop_, process_, cache_, metrics_, access_log_}));
+  resolver_->use(generation->resolver_options());
+  world_ =
+      pinned(build_world(generation, {number_, *loop_, *resolver_, process_, cache_, metrics_, access_log_}));
   const config::Model& model = generation->model();
   limits_ = generation->server_limits();
   connections_max_ = model.http.connections;

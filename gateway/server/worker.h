@@ -20,6 +20,7 @@
 #include "gateway/core/world.h"
 #include "gateway/http/h1_server.h"
 #include "gateway/net/listener.h"
+#include "gateway/net/resolver.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/server/connection.h"
 #include "gateway/server/listeners.h"
@@ -127,6 +128,7 @@ class Worker {
 
   // own thread
   std::unique_ptr<Loop> loop_;
+  std::unique_ptr<net::Resolver> resolver_;
   Cache cache_;
   std::shared_ptr<const World> world_;
   http::ServerLimits limits_;

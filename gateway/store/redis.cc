@@ -134,8 +134,9 @@ struct RedisClient::Reader {
   size_t unread = 0;  // bytes fed since the last whole reply
 };
 
-RedisClient::RedisClient(Loop& loop, observe::Metrics& metrics, RedisOptions options)
+RedisClient::RedisClient(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics, RedisOptions options)
     : loop_(loop),
+      resolver_(resolver),
       options_(std::move(options)),
       out_(loop.blocks()),
       duration_(metrics.histogram("sallyport_store_duration_seconds", {{"store", options_.name}})),
@@ -261,13 +262,14 @@ bool RedisClient::tell(std::string_view event, const Error& error) {
 // The addresses of the name, one after the other, until one lets us in.
 Task<Result<void>> RedisClient::open() {
   const Monotonic deadline = loop_.now() + options_.connect_timeout;
-  auto addresses = co_await net::resolve(loop_, options_.host, options_.port, deadline);
-  if (!addresses) co_return std::unexpected(std::move(addresses.error()));
+  auto found = co_await resolver_.resolve(options_.host, options_.port, deadline);
+  if (!found) co_return std::unexpected(std::move(found.error()));
+  const std::vector<net::SocketAddress>& addresses = found->addresses;
   Result<void> opened;
-  for (size_t left = addresses->size(); left > 0; --left) {
+  for (size_t left = addresses.size(); left > 0; --left) {
     const Monotonic now = loop_.now();  // one that is silent leaves time for the others
-    const size_t at = first_address_ % addresses->size();
-    opened = co_await open_at((*addresses)[at], now + (deadline - now) / static_cast<int64_t>(left));
+    const size_t at = first_address_ % addresses.size();
+    opened = co_await open_at(addresses[at], now + (deadline - now) / static_cast<int64_t>(left));
     if (opened) break;
     ++first_address_;
   }

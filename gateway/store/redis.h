@@ -24,6 +24,7 @@
 #include "gateway/base/error.h"
 #include "gateway/base/list.h"
 #include "gateway/net/connect.h"
+#include "gateway/net/resolver.h"
 #include "gateway/observe/metrics.h"
 
 namespace sallyport::store {
@@ -51,7 +52,7 @@ struct RedisReply {
 
 class RedisClient final : private TurnEnd {
  public:
-  RedisClient(Loop& loop, observe::Metrics& metrics, RedisOptions options);
+  RedisClient(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics, RedisOptions options);
   ~RedisClient();
 
   // One command. Errors: dependency_down with the reason not_connected, store_timeout, connection_lost or
@@ -81,6 +82,7 @@ class RedisClient final : private TurnEnd {
   void append(const std::vector<std::string>& words);
 
   Loop& loop_;
+  net::Resolver& resolver_;
   RedisOptions options_;
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<Reader> reader_;

@@ -12,11 +12,13 @@ namespace {
 
 constexpr Duration skip_first = seconds(1);  // after one failure; doubled with each more
 constexpr Duration skip_most = seconds(30);
+constexpr Duration ttl_least = seconds(1);  // a name whose answer lasts for less is not looked up more often
 
 }  // namespace
 
-Cluster::Cluster(Loop& loop, observe::Metrics& metrics, ClusterOptions options)
+Cluster::Cluster(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics, ClusterOptions options)
     : loop_(loop),
+      resolver_(resolver),
       options_(std::move(options)),
       sweeper_(loop, &Cluster::sweep, this),
       idle_gauge_(
@@ -27,7 +29,7 @@ Cluster::Cluster(Loop& loop, observe::Metrics& metrics, ClusterOptions options)
       outcomes_(metrics, "sallyport_upstream_requests_total", {{"upstream", options_.name}}, "outcome") {
   for (const char* outcome :
        {"success", "connection_refused", "connect_timeout", "connection_reset", "name_not_resolved",
-        "tls_error", "upstream_timeout", "upstream_closed", "upstream_reset"}) {
+        "name_timeout", "tls_error", "upstream_timeout", "upstream_closed", "upstream_reset"}) {
     outcomes_.expect(outcome);
   }
   for (const Target& target : options_.targets) {
@@ -145,17 +147,20 @@ Task<Result<Lease*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
 Task<Result<std::unique_ptr<net::Stream>>> Cluster::connect(Endpoint& endpoint, Monotonic deadline) {
   Result<void> resolved = co_await have_addresses(endpoint, deadline);
   if (!resolved) co_return std::unexpected(std::move(resolved.error()));
-  const net::SocketAddress address = endpoint.addresses[endpoint.next_address++ % endpoint.addresses.size()];
   net::TlsOptions tls;
   if (endpoint.target.tls) {
     tls.context = options_.tls;
     tls.server_name = options_.server_name.empty() ? endpoint.target.host : options_.server_name;
     tls.http2 = endpoint.target.http2;
   }
-  Result<std::unique_ptr<net::Stream>> stream =
-      co_await net::connect(loop_, address, std::move(tls), deadline);
-  if (!stream) {
+  for (size_t left = endpoint.addresses.size();; --left) {
+    const net::SocketAddress address =
+        endpoint.addresses[endpoint.next_address++ % endpoint.addresses.size()];
+    Result<std::unique_ptr<net::Stream>> stream = co_await net::connect(loop_, address, tls, deadline);
+    if (stream) co_return stream;
     const Error& e = stream.error();
+    // One that refuses at once leaves time for the name's others.
+    if (left > 1 && (e.code == Code::connection_refused || e.code == Code::io)) continue;
     const std::string_view reason = e.code == Code::timed_out    ? "connect_timeout"
                                     : e.code == Code::tls_failed ? "upstream_tls_failed"
                                                                  : "connect_failed";
@@ -163,34 +168,43 @@ Task<Result<std::unique_ptr<net::Stream>>> Cluster::connect(Endpoint& endpoint, 
         Code::upstream_unreachable, reason,
         fmt::format("{} ({}): {} {}", endpoint.target.authority, address.host, e.reason, e.detail));
   }
-  co_return stream;
 }
 
 Task<Result<void>> Cluster::have_addresses(Endpoint& endpoint, Monotonic deadline) {
   if (!endpoint.addresses.empty()) {
-    if (!endpoint.resolving && loop_.now() - endpoint.resolved_at > options_.resolve_every) {
-      resolving_.start(resolve_again(endpoint));
-    }
+    if (!endpoint.resolving && loop_.now() >= endpoint.look_up_at) resolving_.start(resolve_again(endpoint));
     co_return Result<void>{};
   }
-  auto found = co_await net::resolve(loop_, endpoint.target.host, endpoint.target.port, deadline);
+  auto found = co_await resolver_.resolve(endpoint.target.host, endpoint.target.port, deadline);
   if (!found) {
     co_return fail(Code::upstream_unreachable, found.error().reason,
                    fmt::format("{}: {}", endpoint.target.host, found.error().detail));
   }
-  endpoint.addresses = std::move(*found);
-  endpoint.resolved_at = loop_.now();
+  take_addresses(endpoint, std::move(*found));
   co_return Result<void>{};
+}
+
+void Cluster::take_addresses(Endpoint& endpoint, net::Resolved found) {
+  endpoint.addresses = std::move(found.addresses);
+  endpoint.look_up_at = loop_.now() + std::min(options_.resolve_every, std::max(found.good_for, ttl_least));
 }
 
 // In the background, while the known addresses stay in use; a failure keeps them.
 Task<> Cluster::resolve_again(Endpoint& endpoint) {
   endpoint.resolving = true;
-  endpoint.resolved_at = loop_.now();
-  auto found = co_await net::resolve(loop_, endpoint.target.host, endpoint.target.port,
-                                     loop_.now() + options_.resolve_every);
-  if (found) endpoint.addresses = std::move(*found);
+  endpoint.look_up_at = loop_.now() + options_.resolve_every;
+  auto found = co_await resolver_.resolve(endpoint.target.host, endpoint.target.port, endpoint.look_up_at);
   endpoint.resolving = false;
+  const bool lost = std::exchange(endpoint.name_lost, !found);
+  if (found) {
+    take_addresses(endpoint, std::move(*found));
+  } else if (!lost) {
+    observe::log(observe::Level::warn, "upstream_name_lost",
+                 {{"upstream", options_.name},
+                  {"target", endpoint.target.authority},
+                  {"reason", found.error().reason},
+                  {"detail", found.error().detail + "; the addresses of before are used"}});
+  }
 }
 
 void Cluster::succeeded(Endpoint& endpoint, Duration took) noexcept {

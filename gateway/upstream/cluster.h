@@ -13,6 +13,7 @@
 #include "gateway/async/signal.h"
 #include "gateway/async/task.h"
 #include "gateway/base/list.h"
+#include "gateway/net/resolver.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/upstream/connection.h"
 
@@ -33,7 +34,7 @@ struct ClusterOptions {
 
 class Cluster final : public std::enable_shared_from_this<Cluster>, private TurnEnd {
  public:
-  Cluster(Loop& loop, observe::Metrics& metrics, ClusterOptions options);
+  Cluster(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics, ClusterOptions options);
   ~Cluster();
 
   const ClusterOptions& options() const noexcept { return options_; }
@@ -90,6 +91,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   Task<Result<std::unique_ptr<net::Stream>>> connect(Endpoint& endpoint, Monotonic deadline);
   Task<Result<void>> have_addresses(Endpoint& endpoint, Monotonic deadline);
   Task<> resolve_again(Endpoint& endpoint);
+  void take_addresses(Endpoint& endpoint, net::Resolved found);
   bool make_room() noexcept;
 
   // HTTP/1.1
@@ -114,6 +116,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   static void sweep(void* self);
 
   Loop& loop_;
+  net::Resolver& resolver_;
   ClusterOptions options_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   bool has_http2_ = false;

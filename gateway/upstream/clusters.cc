@@ -90,8 +90,9 @@ std::shared_ptr<Cluster> find_cluster(const std::string& name, config::Reader& r
   }
   const std::string key = fmt::format("upstream.{}\n{}{}", name, config::yaml_of(*block),
                                       options->tls == nullptr ? "" : options->tls->identity());
-  return setup.worker.get<Cluster>(
-      key, [&] { return std::make_shared<Cluster>(*setup.loop, setup.metrics, std::move(*options)); });
+  return setup.worker.get<Cluster>(key, [&] {
+    return std::make_shared<Cluster>(*setup.loop, *setup.resolver, setup.metrics, std::move(*options));
+  });
 }
 
 void check_upstreams(Setup& setup) {

@@ -29,8 +29,9 @@ struct WaitsForRoom : ListNode {
 struct Endpoint {
   Target target;
   std::vector<net::SocketAddress> addresses;
-  Monotonic resolved_at = Monotonic::min();
+  Monotonic look_up_at = Monotonic::min();  // again
   bool resolving = false;
+  bool name_lost = false;  // the last look-up has failed, and the log was told
   size_t next_address = 0;
   uint32_t failures = 0;                    // in a row
   Monotonic skip_until = Monotonic::min();  // after failures: others are asked first

@@ -194,7 +194,8 @@ std::shared_ptr<Shared> shared_for(const std::string& name, config::Reader& read
       fmt::format("limit.store.{}\n{}{}", name, config::yaml_of(block), store::identity(*options));
   return setup.worker.get<Shared>(key, [&] {
     auto shared = std::make_shared<Shared>();
-    shared->redis = std::make_shared<store::RedisClient>(*setup.loop, setup.metrics, *options);
+    shared->redis =
+        std::make_shared<store::RedisClient>(*setup.loop, *setup.resolver, setup.metrics, *options);
     return shared;
   });
 }

@@ -259,7 +259,7 @@ TEST_CASE("check, show and version") {
     CAPTURE(line);
     CHECK(std::isdigit(static_cast<unsigned char>(line[line.rfind(' ') + 1])) != 0);
   }
-  CHECK(libraries == 11);
+  CHECK(libraries == 12);
   CHECK(run({binary(), "frobnicate"}).status == 2);
   CHECK(run({binary(), "run", dir.path("none.yaml")}).status == 78);
 }

@@ -51,6 +51,21 @@ TEST_CASE("addresses of listeners") {
   CHECK(round_trip("[2001:DB8::1]:80") == "[2001:db8::1]:80");
 }
 
+TEST_CASE("addresses of DNS servers") {
+  const auto server = [](std::string_view text) {
+    const auto address = parse_dns_server(text);
+    return address ? to_string(*address) : address.error().detail;
+  };
+  CHECK(server("10.0.0.53") == "10.0.0.53:53");
+  CHECK(server("10.0.0.53:5353") == "10.0.0.53:5353");
+  CHECK(server("[2001:DB8::1]") == "[2001:db8::1]:53");
+  CHECK(server("[2001:db8::1]:5353") == "[2001:db8::1]:5353");
+  for (std::string_view bad :
+       {"", "dns.test", "localhost:53", "10.0.0.53:", "10.0.0.53:0", "10.0.0.53:65536", "10.0.0",
+        "2001:db8::1", "[::1", "unix:/run/dns", "10.0.0.53,10.0.0.54", " 10.0.0.53"})
+    CHECK(server(bad).contains("no address of a DNS server"));
+}
+
 TEST_CASE("what is no address says what is expected") {
   CHECK(says("", "no address"));
   CHECK(says(":8443", "0.0.0.0:8443 or [::]:8443"));
