@@ -205,6 +205,7 @@ Task<Result<RedisReply>> RedisClient::eval(const std::string& script, std::vecto
     std::vector<std::string> load = {"SCRIPT", "LOAD", script};
     Result<RedisReply> hash = co_await command(std::move(load));
     if (!hash) co_return hash;
+    if (hash->kind != RedisReply::Kind::text) co_return misanswered();
     known = hashes_.insert_or_assign(script, hash->text).first;
   }
   std::vector<std::string> words = {"EVALSHA", known->second, std::to_string(keys.size())};
@@ -215,6 +216,13 @@ Task<Result<RedisReply>> RedisClient::eval(const std::string& script, std::vecto
   words[0] = "EVAL";  // the server has forgotten it; this tells it again
   words[1] = script;
   co_return co_await command(std::move(words));
+}
+
+std::unexpected<Error> RedisClient::misanswered() {
+  failures_.add();
+  auto failure = down("store_error", "a reply of another form than its command has");
+  tell("store_error", failure.error());
+  return failure;
 }
 
 void RedisClient::at_turn_end() {

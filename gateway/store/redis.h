@@ -61,6 +61,9 @@ class RedisClient final : private TurnEnd {
   // Runs a script by its hash; tells it to the server first, and again if that has forgotten it.
   Task<Result<RedisReply>> eval(const std::string& script, std::vector<std::string> keys,
                                 std::vector<std::string> arguments);
+  // The failure that a reply is whose form the command does not have: counted and told like others.
+  std::unexpected<Error> misanswered();
+  bool connected() const noexcept { return ready_; }
 
  private:
   struct Waiting;

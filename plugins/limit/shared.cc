@@ -133,8 +133,7 @@ Task<Result<bool>> SharedBuckets::take(Exchange& x, BucketStates& states) {
   Result<store::RedisReply> reply =
       co_await redis_->eval(take_script, std::move(names), std::move(arguments));
   if (!reply) co_return std::unexpected(std::move(reply.error()));
-  if (!is_list_to(*reply, most))
-    co_return fail(Code::dependency_down, "store_error", "the store's answer has another form");
+  if (!is_list_to(*reply, most)) co_return redis_->misanswered();
   const bool allowed = reply->items.front().integer == 1;
   size_t next = 1;
   for (size_t i = 0; i < rules_.size(); ++i) {
@@ -198,11 +197,12 @@ Task<> SharedBuckets::ask_for_more(const LimitRule& rule, std::string name, SipT
   std::vector<std::string> names = {std::move(name)};
   std::vector<std::string> arguments = {std::to_string(rule.us.step), std::to_string(rule.us.most),
                                         std::to_string(want), std::to_string(back)};
-  const Result<store::RedisReply> reply =
+  Result<store::RedisReply> reply =
       co_await redis_->eval(lease_script, std::move(names), std::move(arguments));
+  if (reply && !is_list_to(*reply, {want, rule.us.most})) reply = redis_->misanswered();
   lease = asking.lease();
   if (lease == nullptr) co_return;
-  if (!reply || !is_list_to(*reply, {want, rule.us.most})) {
+  if (!reply) {
     lease->size = lease->left;  // without one, the next requests ask, and meet what the config chose
     co_return;
   }

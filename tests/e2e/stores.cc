@@ -255,6 +255,8 @@ TEST_CASE("a reply of another form is a failure of the store, never the client's
     }
     CHECK(gateway.ask(get("/x")).status == 503);
   }
+  CHECK(gateway.has_metric(R"(sallyport_store_failures_total{store="shared"} 13)"));
+  CHECK(gateway.told("store_error store=shared reason=store_error detail=\"a reply of another form"));
   std::lock_guard lock(mutex);
   reply.clear();
 }
