@@ -18,20 +18,20 @@ namespace sallyport::net {
 namespace {
 
 // When a query is sent again, doubled each time, and how often it is sent: a datagram that is lost costs less
-// than a request's patience. "options timeout:N attempts:N" of resolv.conf, in seconds, say otherwise.
+// than a request's patience. "options timeout:N attempts:N" of resolv.conf, in seconds, say otherwise, but
+// not so much that a server that is back is not asked for minutes.
 struct Patience {
   int first_ms = 500;
   int tries = 4;
 };
-constexpr int seconds_most = 30;  // as resolv.conf(5) caps them
-constexpr int tries_most = 5;
-constexpr size_t line_max = 4096;
+constexpr int seconds_most = 5;
+constexpr int tries_most = 4;
 
-// c-ares of this version does not know these two by the names that resolv.conf(5) gives them.
+// c-ares 1.18 does not know these two by the names that resolv.conf(5) gives them.
 Patience patience_of(const std::string& resolv_conf) {
   Patience patience;
   std::ifstream file(resolv_conf);
-  for (std::string line; std::getline(file, line) && line.size() < line_max;) {
+  for (std::string line; std::getline(file, line);) {
     if (!line.starts_with("options")) continue;
     const auto number = [&](std::string_view key, int most) -> std::optional<int> {
       const size_t at = line.find(key);

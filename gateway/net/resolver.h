@@ -25,9 +25,9 @@
 namespace sallyport::net {
 
 struct Resolved {
-  std::vector<SocketAddress>
-      addresses;        // IPv4 and IPv6 by turns, first the one that this machine has a way to
-  Duration good_for{};  // by its TTL
+  // IPv4 and IPv6 by turns, IPv6 first if this machine has a way to it.
+  std::vector<SocketAddress> addresses;
+  Duration good_for{};  // by the TTL
 };
 
 class Resolver final : private TurnEnd {

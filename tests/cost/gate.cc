@@ -36,6 +36,7 @@ Task<> serve_all(http::h1::ServerConnection& http, Exchange& x, const std::share
 struct Gate::Impl {
   fs::path dir;
   Loop loop;
+  net::Resolver resolver{loop};
   Cache process, worker;
   observe::Metrics metrics;
   std::shared_ptr<const server::Generation> generation;
@@ -64,7 +65,8 @@ Gate::Gate(const std::string& config, const std::map<std::string, std::string>& 
   me.generation = server::Generation::make(path.string(), me.process, nullptr, nullptr, problems);
   expect(me.generation != nullptr, problems.text());
   me.limits = me.generation->server_limits();
-  me.world = server::build_world(me.generation, {0, me.loop, me.process, me.worker, me.metrics, nullptr});
+  me.world = server::build_world(me.generation,
+                                 {0, me.loop, me.resolver, me.process, me.worker, me.metrics, nullptr});
 }
 
 Gate::~Gate() = default;

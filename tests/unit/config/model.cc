@@ -119,6 +119,21 @@ TEST_CASE("log: where the access log goes, and how much the error log tells") {
   CHECK(contains(problems_of(with_head("log: { level: debug }")), "expected one of info, warn, error"));
 }
 
+TEST_CASE("dns: servers are addresses") {
+  const auto problems = [](std::string_view servers) {
+    return problems_of(with_head("dns: { servers: " + std::string(servers) + " }"));
+  };
+  CHECK(problems("[]") == "");
+  CHECK(problems("[10.0.0.53, \"10.0.0.54:5353\", \"[fd00::53]\"]") == "");
+  CHECK(
+      problems("[dns.test]") ==
+      "t.yaml:5:17: \"dns.test\" is no address of a DNS server: expected 10.0.0.53, 10.0.0.53:53 or [v6]:53");
+  CHECK(contains(problems("[10.0.0.53, \"10.0.0.54:0\"]"), "\"10.0.0.54:0\" is no address of a DNS server"));
+  std::string nine;
+  for (int i = 1; i <= 9; ++i) nine += (nine.empty() ? "10.0.0." : ", 10.0.0.") + std::to_string(i);
+  CHECK(problems("[" + nine + "]") == "t.yaml:5:17: servers: 8 at most");
+}
+
 TEST_CASE("stores: memory is always there, the others are Redis") {
   setenv("SALLYPORT_TEST_SECRET", "hunter2", 1);
   const Loaded loaded = load_yaml(with_head(R"(stores:

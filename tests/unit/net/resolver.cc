@@ -167,6 +167,7 @@ TEST_CASE("servers that fail, cut off, lie or babble give an error, or what is g
   // What is not an answer to this query is passed over.
   const auto honest = [](const Query& q) { return FakeDns::addresses(q, {"192.0.2.1"}).front(); };
   CHECK(says([&](const Query& q) { return std::vector{std::string("babble"), honest(q)}; }) == "192.0.2.1");
+  CHECK(says([&](const Query& q) { return std::vector{std::string(), honest(q)}; }) == "192.0.2.1");
   CHECK(says([&](const Query& q) {
           Query other = q;
           other.id[0] = static_cast<char>(~other.id[0]);
@@ -217,6 +218,13 @@ TEST_CASE("the hosts file and resolv.conf are read again when they have changed"
   CHECK(story.look_up("api") == "192.0.2.1");
   CHECK(story.dns.count("api.new.test") == 2);
   CHECK(story.look_up("listed.test") == "192.0.2.10");
+}
+
+TEST_CASE("how often a server is asked, and how long it has, is for resolv.conf to say") {
+  Story story([](const FakeDns::Query&) { return FakeDns::silence(); });
+  story.dir.write("resolv.conf", "options ndots:1 timeout:1 attempts:1\n");
+  CHECK(story.look_up("silent.test.here") == "name_not_resolved");
+  CHECK(story.dns.count("silent.test.here") == 2);
 }
 
 TEST_CASE("with other servers, look-ups under way begin again") {

@@ -164,9 +164,10 @@ class Mutator {
 void build(const std::shared_ptr<server::Generation>& generation) {
   if (!generation->model().stores.redis.empty()) return;
   Loop loop;
+  net::Resolver resolver(loop);
   Cache process, worker;
   observe::Metrics metrics;
-  const auto world = server::build_world(generation, {0, loop, process, worker, metrics, nullptr});
+  const auto world = server::build_world(generation, {0, loop, resolver, process, worker, metrics, nullptr});
   REQUIRE(world->all.size() == generation->model().routes.size());
 }
 

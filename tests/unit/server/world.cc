@@ -26,9 +26,11 @@ TEST_CASE(
   std::filesystem::remove_all(conf.path());
 
   Loop loop;
+  net::Resolver resolver(loop);
   Cache process, worker;
   observe::Metrics metrics;
-  const auto world = server::build_world(checked.generation, {0, loop, process, worker, metrics, nullptr});
+  const auto world =
+      server::build_world(checked.generation, {0, loop, resolver, process, worker, metrics, nullptr});
   const ConnectionInfo connection;
   test::NoResponder responder;
   const auto status_of = [&](size_t route) {
