@@ -26,6 +26,7 @@ struct Patience {
 };
 constexpr int seconds_most = 5;
 constexpr int tries_most = 4;
+constexpr size_t name_max = 253;
 
 // c-ares 1.18 does not know these two by the names that resolv.conf(5) gives them.
 Patience patience_of(const std::string& resolv_conf) {
@@ -48,7 +49,8 @@ Patience patience_of(const std::string& resolv_conf) {
 }
 
 std::unexpected<Error> not_resolved(int status) {
-  return fail(Code::name_not_resolved, "name_not_resolved", ares_strerror(status));
+  const bool none = status == ARES_ENOTFOUND || status == ARES_ENODATA;
+  return fail(none ? Code::name_not_resolved : Code::io, "name_not_resolved", ares_strerror(status));
 }
 
 Result<Addresses> addresses_of(int status, ares_addrinfo* raw) {
@@ -105,11 +107,37 @@ bool AresChannel::open(const Options& options) {
   if (ares_init_options(&files_, &raw, given) != ARES_SUCCESS) files_ = nullptr;
   raw.lookups = dns.data();
   if (ares_init_options(&dns_, &raw, given) != ARES_SUCCESS) dns_ = nullptr;
-  if (files_ == nullptr || dns_ == nullptr) return false;
+  if (files_ == nullptr || dns_ == nullptr || !read_search_list()) return false;
   if (options.servers.empty()) return true;
   std::string all;
   for (const std::string& server : options.servers) all += (all.empty() ? "" : ",") + server;
   return ares_set_servers_ports_csv(dns_, all.c_str()) == ARES_SUCCESS;
+}
+
+bool AresChannel::read_search_list() {
+  ares_options known{};
+  int which = 0;
+  if (ares_save_options(dns_, &known, &which) != ARES_SUCCESS) return false;
+  dots_ = known.ndots;
+  for (int i = 0; i < known.ndomains; ++i) {
+    std::string domain = known.domains[i];
+    if (domain.ends_with('.')) domain.pop_back();
+    if (!domain.empty()) domains_.push_back(std::move(domain));
+  }
+  ares_destroy_options(&known);
+  return true;
+}
+
+std::vector<std::string> AresChannel::candidates(const std::string& host) const {
+  if (host.ends_with('.')) return {host};
+  const bool as_it_is_first = std::ranges::count(host, '.') >= dots_;
+  std::vector<std::string> all;
+  if (as_it_is_first) all.push_back(host + '.');
+  for (const std::string& domain : domains_) {
+    if (host.size() + 1 + domain.size() <= name_max) all.push_back(host + '.' + domain + '.');
+  }
+  if (!as_it_is_first) all.push_back(host + '.');
+  return all;
 }
 
 AresChannel::~AresChannel() {

@@ -51,8 +51,11 @@ class AresChannel {
   AresChannel(const AresChannel&) = delete;
   ~AresChannel();  // tells all askers at once
 
-  // Asks DNS for the addresses of one family. Every query is sent again when it is not answered, and ends in
-  // the end. Errors: name_not_resolved.
+  // What DNS is to be asked for, one after the other until one is there, by resolv.conf's search list and
+  // ndots.
+  std::vector<std::string> candidates(const std::string& host) const;
+  // Asks DNS for the addresses of one family of a candidate. Every query is sent again when it is not
+  // answered, and ends in the end. Errors: name_not_resolved: it has none; io: nobody has said.
   void look_up(const std::string& name, Family family, Asker& asker);
   // What /etc/hosts has of a name, of both families. Reads the file. Errors: name_not_resolved.
   Result<Addresses> in_hosts_file(const std::string& name);
@@ -61,6 +64,7 @@ class AresChannel {
   struct Watch;
   explicit AresChannel(Loop& loop) : loop_(loop), timer_(loop, &AresChannel::late, this) {}
   bool open(const Options& options);
+  bool read_search_list();
   void process(int readable, int writable);
   void arm();
   static void watch(void* self, int socket, int readable, int writable);
@@ -70,6 +74,8 @@ class AresChannel {
   Timer timer_;
   ares_channeldata* dns_ = nullptr;
   ares_channeldata* files_ = nullptr;
+  std::vector<std::string> domains_;  // the search list
+  int dots_ = 1;                      // a name that has so many is asked for as it is first
   std::vector<Watch*> watches_;
 };
 

@@ -99,9 +99,15 @@ struct Resolver::Waiter : ListNode {
 // One family's look-up of a name.
 struct Resolver::Half final : AresChannel::Asker {
   void answered(Result<Addresses> answer) override;
+  // Whether what is waited for is still to come.
+  bool running() const noexcept { return busy && wanted; }
+  bool found() const noexcept { return !running() && answer; }
+
   Resolver* resolver = nullptr;
   Name* name = nullptr;
-  bool running = false;
+  bool busy = false;    // DNS is being asked
+  bool wanted = false;  // … for what the name's look-up is at
+  std::string asked;
   Result<Addresses> answer;
 };
 
@@ -113,12 +119,18 @@ struct Resolver::Name : ListNode {
       half.name = this;
     }
   }
-  bool running() const noexcept { return halves[0].running || halves[1].running; }
+  bool running() const noexcept { return halves[0].running() || halves[1].running(); }
+  bool busy() const noexcept { return halves[0].busy || halves[1].busy; }
+  // That there is no such name is no more than one candidate's answer.
+  bool has_more() const noexcept {
+    return !candidates.empty() && !running() && std::ranges::all_of(halves, [](const Half& h) {
+      return !h.answer && h.answer.error().code == Code::name_not_resolved;
+    });
+  }
   // What both families' look-ups, or the one that is over, have found.
   Result<Addresses> found() const {
     const auto& [v4, v6] = halves;
-    const bool has4 = !v4.running && v4.answer, has6 = !v6.running && v6.answer;
-    if (!has4 || !has6) return has6 ? v6.answer : v4.answer;
+    if (!v4.found() || !v6.found()) return v6.found() ? v6.answer : v4.answer;
     return has_route(v6.answer->list.front()) ? by_turns(*v6.answer, *v4.answer)
                                               : by_turns(*v4.answer, *v6.answer);
   }
@@ -130,10 +142,11 @@ struct Resolver::Name : ListNode {
 
   Resolver& resolver;
   std::string host;
-  std::array<Half, 2> halves;  // IPv4, IPv6
-  Timer grace;                 // one family has its answer
-  bool waited = false;         // … and the other has had its time
-  bool open = false;           // somebody is to hear of this look-up
+  std::vector<std::string> candidates;  // still to be asked for, the next one last
+  std::array<Half, 2> halves;           // IPv4, IPv6
+  Timer grace;                          // one family has its answer
+  bool waited = false;                  // … and the other has had its time
+  bool open = false;                    // somebody is to hear of this look-up
   List<Waiter> waiting;
   Outcome outcome;  // of the last one
   Monotonic over_at{};
@@ -186,7 +199,7 @@ Resolver::Name* Resolver::name_of(const std::string& host) {
 }
 
 bool Resolver::make_room() {
-  std::erase_if(names_, [](const auto& name) { return !name.second->open && !name.second->running(); });
+  std::erase_if(names_, [](const auto& name) { return !name.second->open && !name.second->busy(); });
   return names_.size() < names_max;
 }
 
@@ -200,7 +213,12 @@ void Resolver::start(Name& name) {
 void Resolver::at_turn_end() {
   if (!starting_.empty() && follow_files()) begin_again();
   while (Name* name = starting_.pop_front()) look(*name);
-  while (Name* name = done_.pop_front()) finish(*name, name->found());
+  while (Name* name = done_.pop_front()) {
+    if (name->has_more())
+      ask_next(*name);
+    else
+      finish(*name, name->found());
+  }
 }
 
 // A channel that has read the files as they are; true if it is a new one.
@@ -229,30 +247,42 @@ void Resolver::look(Name& name) {
     return finish(name, fail(Code::name_not_resolved, "name_not_resolved", "the resolver cannot be set up"));
   if (is_local(name.host)) return finish(name, localhost(*channel_));
   if (Result<Addresses> here = channel_->in_hosts_file(name.host); here) return finish(name, std::move(here));
-  ask(name);
+  name.candidates = channel_->candidates(name.host);
+  std::ranges::reverse(name.candidates);
+  ask_next(name);
+}
+
+// Both families at once. One that is still asked for, by a look-up that did not wait for it, is joined if it
+// asks for the same; else there was nothing before what it asks for.
+void Resolver::ask_next(Name& name) {
+  const std::string candidate = std::move(name.candidates.back());
+  name.candidates.pop_back();
+  std::array<bool, 2> fresh{};
+  for (size_t i = 0; i < fresh.size(); ++i) {
+    Half& half = name.halves[i];
+    fresh[i] = !std::exchange(half.busy, true);
+    if (fresh[i]) half.asked = candidate;
+    half.wanted = half.asked == candidate;
+    half.answer = fail(Code::name_not_resolved, "name_not_resolved", "the name has no address");
+  }
+  for (size_t i = 0; i < fresh.size(); ++i) {
+    if (fresh[i]) channel_->look_up(candidate, i == 0 ? Family::v4 : Family::v6, name.halves[i]);
+  }
   look_on(name);
 }
 
-// Both families at once; one that is still asked for, by a look-up that did not wait for it, is joined.
-void Resolver::ask(Name& name) {
-  std::array<bool, 2> fresh{};
-  for (size_t i = 0; i < fresh.size(); ++i) fresh[i] = !std::exchange(name.halves[i].running, true);
-  for (size_t i = 0; i < fresh.size(); ++i) {
-    if (fresh[i]) channel_->look_up(name.host, i == 0 ? Family::v4 : Family::v6, name.halves[i]);
-  }
-}
-
 void Resolver::Half::answered(Result<Addresses> got) {
-  running = false;
+  busy = false;
+  if (!wanted) return;
   answer = std::move(got);
   resolver->look_on(*name);
 }
 
 // Looks whether enough is known: all, or one family's addresses and that the other has had its time. A server
-// that never answers for IPv6 is not rare.
+// that never answers for IPv6 is not rare. Goes on when the turn ends.
 void Resolver::look_on(Name& name) {
   if (!name.open || name.linked()) return;
-  const bool some = std::ranges::any_of(name.halves, [](const Half& h) { return !h.running && h.answer; });
+  const bool some = std::ranges::any_of(name.halves, &Half::found);
   if (name.running() && !(some && name.waited)) {
     if (some && !name.grace.armed()) name.grace.arm_after(second_family_grace);
     return;

@@ -45,7 +45,8 @@ class Resolver final : private TurnEnd {
   void use(Options options);
 
   // All addresses of a name. A numeric host is given back at once; what is no host name (RFC 1123 section
-  // 2.1; "_" is let through) is never asked for. Errors: name_not_resolved, timed_out.
+  // 2.1; "_" is let through) is never asked for. Errors: name_not_resolved; io, if nobody could say (with the
+  // same reason); timed_out.
   Task<Result<Resolved>> resolve(std::string host, uint16_t port, Monotonic deadline);
 
  private:
@@ -57,7 +58,7 @@ class Resolver final : private TurnEnd {
   bool make_room();
   void start(Name& name);
   void look(Name& name);
-  void ask(Name& name);
+  void ask_next(Name& name);
   void look_on(Name& name);
   void finish(Name& name, Result<Addresses> outcome);
   bool follow_files();

@@ -220,6 +220,36 @@ TEST_CASE("the hosts file and resolv.conf are read again when they have changed"
   CHECK(story.look_up("listed.test") == "192.0.2.10");
 }
 
+TEST_CASE("both families are of one name of the search list: the first that has any address") {
+  Story story([](const FakeDns::Query& q) {
+    if (q.name == "api.one.test") return FakeDns::addresses(q, {"192.0.2.1"});
+    if (q.name == "six.two.test") return FakeDns::addresses(q, {"2001:db8::2"});
+    if (q.name.ends_with(".three.test")) return FakeDns::addresses(q, {"192.0.2.3", "2001:db8::3"});
+    return FakeDns::code(q, 3);
+  });
+  story.dir.write("resolv.conf", "search one.test two.test three.test.\noptions ndots:2\n");
+  for (int i = 0; i < 2; ++i) {
+    CHECK(story.look_up("api") == "192.0.2.1");  // and not the 2001:db8::3 of another host
+    CHECK(story.look_up("six") == "2001:db8::2");
+    CHECK(story.look_up("six.") == "name_not_resolved");
+    CHECK(story.look_up("any.thing").contains("192.0.2.3"));
+    story.pass(1s);
+  }
+  CHECK(story.dns.count("api.two.test") == 0);
+}
+
+TEST_CASE("a family that is still asked for by another name of the search list is not waited for") {
+  Story story([](const FakeDns::Query& q) {
+    if (!q.name.ends_with(".two.test")) return FakeDns::code(q, 3);
+    return q.type == FakeDns::aaaa ? FakeDns::silence() : FakeDns::addresses(q, {"192.0.2.2"});
+  });
+  story.dir.write("resolv.conf", "search one.test two.test\n");
+  for (int i = 0; i < 3; ++i) {
+    CHECK(story.look_up("api") == "192.0.2.2");
+    story.pass(1s);
+  }
+}
+
 TEST_CASE("how often a server is asked, and how long it has, is for resolv.conf to say") {
   Story story([](const FakeDns::Query&) { return FakeDns::silence(); });
   story.dir.write("resolv.conf", "options ndots:1 timeout:1 attempts:1\n");
