@@ -13,6 +13,8 @@
 #include <memory>
 #include <utility>
 
+#include "gateway/async/timer.h"
+
 namespace sallyport::net {
 namespace {
 
@@ -21,8 +23,13 @@ namespace {
 constexpr int unsent_max = 128 * 1024;
 
 constexpr int backlog_default = 4096;
+constexpr int accepts_max = 64;  // before others have their turn
+constexpr Duration accept_again = milliseconds(100);
 
-std::unexpected<Error> system_failure() { return fail(Code::io, "bind_failed", std::strerror(errno)); }
+std::unexpected<Error> system_failure() {
+  const int cause = errno;
+  return fail(Code::io, cause == EADDRINUSE ? "address_in_use" : "bind_failed", std::strerror(cause));
+}
 
 // True only if the kernel says that nobody is there; what we may not connect to may well be somebody's.
 bool nobody_listens(const sockaddr_un& address) {
@@ -66,9 +73,11 @@ Result<Fd> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, int
 }
 
 Result<void> nobody_listens(const std::string& host, uint16_t port) {
-  const Result<Fd> probe = bound_tcp(host, port, false);
-  if (!probe) return std::unexpected(probe.error());
-  return {};
+  Result<Fd> probe = bound_tcp(host, port, false);
+  if (probe) return {};
+  if (probe.error().reason == "address_in_use" && bound_tcp(host, port, true))
+    probe.error().reason = "address_shared";
+  return std::unexpected(std::move(probe.error()));
 }
 
 Result<Fd> bind_unix(const std::string& path, unsigned mode) {
@@ -96,53 +105,74 @@ uint16_t bound_port(int socket) {
 }
 
 struct Listener::Impl {
-  explicit Impl(Loop& on) : loop(on) {}
-  union {
-    uv_handle_t handle;
-    uv_stream_t stream;
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-  };
-  Loop& loop;
-  Listener* owner = nullptr;
-  bool is_unix = false;
-  bool listening = false;
-  std::function<void(AcceptedSocket)> accepted;
-
-  void accept(int status) {
-    if (status < 0 || owner == nullptr) return;  // the kernel's trouble with one connection; others follow
-    auto socket = std::make_unique<Socket>(loop, is_unix ? Socket::Kind::unix_path : Socket::Kind::tcp);
-    if (uv_accept(&stream, socket->raw()) != 0) return;
-    accepted(AcceptedSocket(std::move(socket)));
+  Impl(Loop& on, Fd listening) : loop(on), socket(std::move(listening)), again(on, &Impl::go_on, this) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
+    if (address.ss_family == AF_UNIX) kind = Socket::Kind::unix_path;
+    uv_poll_init(loop.raw(), &poll, socket.get());
+    poll.data = this;
   }
+  Loop& loop;
+  Fd socket;
+  Socket::Kind kind = Socket::Kind::tcp;
+  uv_poll_t poll;
+  Fd reserve = reserved();  // given up for a moment to accept, and close, what there is no descriptor for
+  Timer again;
+  std::function<void(AcceptedSocket)> accepted;
+  std::function<void()> closed;
+
+  static Fd reserved() { return Fd(open("/", O_RDONLY | O_CLOEXEC | O_DIRECTORY)); }
+  Fd next() { return Fd(accept4(socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)); }
+  void go_on_accepting();
+  void accept_some();
+  void without_descriptor();
+
+  static void ready(uv_poll_t* poll, int, int) { static_cast<Impl*>(poll->data)->accept_some(); }
+  static void go_on(void* self) { static_cast<Impl*>(self)->go_on_accepting(); }
 };
 
-Listener::Listener(Loop& loop, Fd socket) : impl_(new Impl(loop)) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
-  impl_->is_unix = address.ss_family == AF_UNIX;
-  if (impl_->is_unix) {
-    uv_pipe_init(loop.raw(), &impl_->pipe, 0);
-    uv_pipe_open(&impl_->pipe, socket.release());
-  } else {
-    uv_tcp_init(loop.raw(), &impl_->tcp);
-    uv_tcp_open(&impl_->tcp, socket.release());
+void Listener::Impl::go_on_accepting() { uv_poll_start(&poll, UV_READABLE, &Impl::ready); }
+
+void Listener::Impl::accept_some() {
+  for (int i = 0; i < accepts_max && uv_is_active(reinterpret_cast<uv_handle_t*>(&poll)) != 0; ++i) {
+    Fd connection = next();
+    if (!connection && (errno == EINTR || errno == ECONNABORTED)) continue;
+    if (!connection && errno != EAGAIN) return without_descriptor();
+    if (!connection) return;
+    auto taken = std::make_unique<Socket>(loop, kind);
+    if (taken->take(std::move(connection))) accepted(AcceptedSocket(std::move(taken)));
   }
-  impl_->handle.data = impl_;
-  impl_->owner = this;
 }
 
+// Whoever is refused at once can go elsewhere, or come again. Where not even that is possible, they wait, and
+// the loop does not turn for them all the time.
+void Listener::Impl::without_descriptor() {
+  reserve.reset();
+  const bool one_less = static_cast<bool>(next());
+  reserve = reserved();
+  if (one_less) {
+    if (closed) closed();
+    return;
+  }
+  uv_poll_stop(&poll);
+  again.arm_after(accept_again);
+}
+
+Listener::Listener(Loop& loop, Fd socket) : impl_(new Impl(loop, std::move(socket))) {}
+
+// The handle lives until libuv has let go of it.
 Listener::~Listener() {
-  impl_->owner = nullptr;
-  uv_close(&impl_->handle, [](uv_handle_t* handle) { delete static_cast<Impl*>(handle->data); });
+  uv_close(reinterpret_cast<uv_handle_t*>(&impl_->poll),
+           [](uv_handle_t* handle) { delete static_cast<Impl*>(handle->data); });
+  impl_->again.disarm();
+  impl_->socket.reset();
 }
 
-void Listener::on_accept(std::function<void(AcceptedSocket)> accepted) {
+void Listener::on_accept(std::function<void(AcceptedSocket)> accepted, std::function<void()> closed) {
   impl_->accepted = std::move(accepted);
-  if (std::exchange(impl_->listening, true)) return;
-  uv_listen(&impl_->stream, backlog_default,
-            [](uv_stream_t* stream, int status) { static_cast<Impl*>(stream->data)->accept(status); });
+  impl_->closed = std::move(closed);
+  impl_->go_on_accepting();
 }
 
 }  // namespace sallyport::net

@@ -17,7 +17,7 @@ namespace sallyport::net {
 // or a name that resolves. Blocking (for a name); main thread. Errors: io, with the system's words.
 Result<Fd> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, int backlog);
 // An error if anybody listens there, with SO_REUSEPORT or without: with it, a bind would take a part of their
-// connections.
+// connections. Its reason is address_shared where that can be had.
 Result<void> nobody_listens(const std::string& host, uint16_t port);
 // A unix socket; one that nobody listens on any more is replaced. The mode is that of the file.
 Result<Fd> bind_unix(const std::string& path, unsigned mode);
@@ -38,13 +38,14 @@ class AcceptedSocket {
 
 class Listener {
  public:
-  // Accepts once on_accept has been called.
+  // Accepts once on_accept has been called. socket: that listens.
   Listener(Loop& loop, Fd socket);
   Listener(const Listener&) = delete;
   ~Listener();
 
-  // `accepted` is called for each connection; it may destroy the Listener. Calling again replaces it.
-  void on_accept(std::function<void(AcceptedSocket)> accepted);
+  // `accepted` is called for each connection; it may destroy the Listener. `closed`, for each that was closed
+  // at once, as the process has no descriptor left for it. Calling again replaces them.
+  void on_accept(std::function<void(AcceptedSocket)> accepted, std::function<void()> closed = {});
 
  private:
   struct Impl;

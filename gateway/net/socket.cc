@@ -100,6 +100,13 @@ void Socket::set_owner(SocketOwner* owner) noexcept { impl_->owner = owner; }
 uv_stream_s* Socket::raw() noexcept { return &impl_->stream; }
 size_t Socket::queued() const noexcept { return impl_->in_flight.size() + impl_->pending.size(); }
 
+bool Socket::take(Fd accepted) {
+  const int status =
+      impl_->is_unix ? uv_pipe_open(&impl_->pipe, accepted.get()) : uv_tcp_open(&impl_->tcp, accepted.get());
+  if (status == 0) static_cast<void>(accepted.release());
+  return status == 0;
+}
+
 Task<Result<void>> Socket::connect(SocketAddress to, Monotonic deadline) {
   WaitUntil connected(impl_->loop, deadline);
   auto done = [](uv_connect_t* request, int status) {

@@ -14,6 +14,7 @@
 #include "gateway/async/task.h"
 #include "gateway/base/bytes.h"
 #include "gateway/base/error.h"
+#include "gateway/base/fd.h"
 #include "gateway/net/connect.h"
 
 struct uv_stream_s;
@@ -42,6 +43,8 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
   ~Socket();  // closes at once
 
+  // Instead of connecting: this has been accepted. False: it cannot be used, and is closed.
+  bool take(Fd accepted);
   // The Socket outlives the task. Errors: connection_refused, timed_out, io.
   Task<Result<void>> connect(SocketAddress to, Monotonic deadline);
 
