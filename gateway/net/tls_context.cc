@@ -70,21 +70,23 @@ bool trust(SSL_CTX* context, const std::vector<X509Ptr>& authorities) {
   return all;
 }
 
-std::array<uint8_t, SHA256_DIGEST_LENGTH> sha256(const std::string& what) {
-  std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
-  SHA256(reinterpret_cast<const uint8_t*>(what.data()), what.size(), digest.data());
+std::string sha256(const std::string& what) {
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(reinterpret_cast<const uint8_t*>(what.data()), what.size(),
+         reinterpret_cast<uint8_t*>(digest.data()));
   return digest;
 }
 
 // A session is resumed only where it would have been let in anew: ticket keys are shared by all listeners,
 // and one made without a client's certificate, or with one of other authorities, must not open a listener
 // that asks for it.
-std::array<uint8_t, SHA256_DIGEST_LENGTH> session_context(const TlsServerOptions& options) {
+std::string admission_by(const TlsServerOptions& options) {
   const bool asks = options.client_certificates != ClientCertificates::off;
   const bool required = options.client_certificates == ClientCertificates::required;
-  return sha256(std::string(required ? "required"
-                            : asks   ? "optional"
-                                     : "off") +
+  return sha256(std::string(options.tls13_only ? "1.3 " : "1.2 ") +
+                (required ? "required"
+                 : asks   ? "optional"
+                          : "off") +
                 '\0' + (asks ? options.client_ca_pem : std::string()));
 }
 
@@ -92,6 +94,7 @@ std::array<uint8_t, SHA256_DIGEST_LENGTH> session_context(const TlsServerOptions
 
 struct TlsServerContext::Impl {
   TlsServerOptions options;
+  std::string admission;
   // The certificates for one name, in the order in which they are tried: ECDSA, whose signatures cost a tenth
   // of those of RSA, before it.
   struct Choice {
@@ -104,7 +107,8 @@ struct TlsServerContext::Impl {
   Choices first;                                        // for a client without a known name
   LiveReader<TicketKeys> tickets;
 
-  explicit Impl(TlsServerOptions o) : options(std::move(o)), tickets(options.tickets) {}
+  explicit Impl(TlsServerOptions o)
+      : options(std::move(o)), admission(admission_by(options)), tickets(options.tickets) {}
 
   Result<ContextPtr> make_context(const Certificate& certificate);
   void add_choice(Choices& to, SSL_CTX* context, const Certificate& certificate);
@@ -190,8 +194,7 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);  // tickets carry the sessions
   SSL_CTX_set_timeout(c, session_life_s);
   SSL_CTX_set_session_psk_dhe_timeout(c, session_life_s);
-  const auto sid = session_context(options);
-  SSL_CTX_set_session_id_context(c, sid.data(), sid.size());
+  SSL_CTX_set_session_id_context(c, reinterpret_cast<const uint8_t*>(admission.data()), admission.size());
   SSL_CTX_set_tlsext_ticket_key_cb(
       c, [](SSL* ssl, uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, int encrypt) {
         return of(ssl).crypt_ticket(name, iv, cipher, hmac, encrypt == 1);
@@ -208,6 +211,7 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
 TlsServerContext::TlsServerContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TlsServerContext::~TlsServerContext() = default;
 ssl_ctx_st* TlsServerContext::raw() const noexcept { return impl_->contexts.front().get(); }
+const std::string& TlsServerContext::admission() const noexcept { return impl_->admission; }
 
 Result<std::shared_ptr<TlsServerContext>> TlsServerContext::make(TlsServerOptions options) {
   if (options.tickets == nullptr) options.tickets = std::make_shared<Live<TicketKeys>>();
@@ -260,8 +264,7 @@ Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::make(TlsClient
     }
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
   }
-  const auto trusted = sha256((options.verify ? "verify" : "any") + ('\0' + options.ca_pem));
-  impl->identity.assign(trusted.begin(), trusted.end());
+  impl->identity = sha256((options.verify ? "verify" : "any") + ('\0' + options.ca_pem));
   return std::make_shared<const TlsClientContext>(std::move(impl));
 }
 

@@ -70,6 +70,8 @@ class TlsServerContext {
  public:
   static Result<std::shared_ptr<TlsServerContext>> make(TlsServerOptions options);
   ssl_ctx_st* raw() const noexcept;
+  // Equal where the same clients are let in: by version, and by certificates of the same authorities.
+  const std::string& admission() const noexcept;
   struct Impl;
   explicit TlsServerContext(std::unique_ptr<Impl> impl);
   ~TlsServerContext();

@@ -35,7 +35,7 @@ constexpr std::array<Family, 22> families = {{
      "Refusals by a policy; in shadow mode what would have been refused."},
     {"sallyport_connections", gauge_type, "Open connections of clients."},
     {"sallyport_connections_refused_total", counter_type,
-     "Connections closed at accept, because too many were open."},
+     "Connections closed at accept, by what there were too many for."},
     {"sallyport_tls_handshakes_total", counter_type, "TLS handshakes that succeeded."},
     {"sallyport_tls_handshake_failures_total", counter_type, "TLS handshakes that failed."},
     {"sallyport_http2_connections_ended_total", counter_type,

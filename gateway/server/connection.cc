@@ -14,6 +14,7 @@ Connection::Connection(Worker& worker, std::shared_ptr<WorkerListener> listener,
                        std::unique_ptr<net::Stream> stream, net::TlsStream* tls, std::string client_ip)
     : worker_(worker),
       listener_(std::move(listener)),
+      admission_(listener_->admission),
       stream_(std::move(stream)),
       tls_(tls),
       info_{listener_->name, std::move(client_ip), false, {}},
@@ -24,6 +25,8 @@ Connection::Connection(Worker& worker, std::shared_ptr<WorkerListener> listener,
 }
 
 Connection::~Connection() { listener_->connections.add(-1); }
+
+bool Connection::is_admitted() const noexcept { return admission_ == listener_->admission; }
 
 void Connection::start() { task_ = run(); }
 

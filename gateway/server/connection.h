@@ -5,6 +5,7 @@
 // One thread.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "gateway/async/task.h"
@@ -31,6 +32,8 @@ class Connection final : public net::StreamOwner, public ListNode {
   void drain();
   bool count_by_address = false;  // it stands in its worker's count of them
   size_t memory_bytes = 0;        // and in its worker's memory
+  // False: it was let in by what does not hold any more (other authorities, a listener that is gone).
+  bool is_admitted() const noexcept;
   const std::string& client_ip() const noexcept { return info_.client_ip; }
 
  private:
@@ -48,6 +51,7 @@ class Connection final : public net::StreamOwner, public ListNode {
 
   Worker& worker_;
   std::shared_ptr<WorkerListener> listener_;
+  const uint32_t admission_;  // of the listener, when it was let in
   std::unique_ptr<net::Stream> stream_;
   net::TlsStream* tls_;
   ConnectionInfo info_;

@@ -129,7 +129,11 @@ void Generation::watch_tls(const ListenerPlan& plan, Background& background) {
   }
   const config::ClientCertificates& clients = tls.client_certificates;
   if (clients.mode != config::ClientCertificateMode::off)
-    watch(clients.ca, [plan] { return reload_client_ca(plan); });
+    watch(clients.ca, [this, plan] {
+      const bool good = reload_client_ca(plan);
+      if (good && authorities_changed_) authorities_changed_();
+      return good;
+    });
 }
 
 http::ServerLimits Generation::server_limits() const noexcept {

@@ -2,6 +2,7 @@
 // on the main thread; immutable for the workers, but for what is Live.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ class Generation {
   const std::string& directory() const noexcept { return directory_; }
   Cache& cache() const noexcept { return cache_; }
   const std::string& path() const noexcept { return path_; }
+  // changed: called after the authorities of clients have been read again from their file. Main thread.
+  void on_client_authorities(std::function<void()> changed) { authorities_changed_ = std::move(changed); }
 
  private:
   Generation() = default;
@@ -50,6 +53,7 @@ class Generation {
   std::string directory_;
   std::shared_ptr<const config::Model> model_;
   std::vector<ListenerPlan> listeners_;
+  std::function<void()> authorities_changed_;
   std::vector<std::unique_ptr<Background::Handle>> handles_;
   mutable Cache cache_;
 };

@@ -19,7 +19,7 @@ constexpr size_t pem_max = 1 << 20;
 
 std::unexpected<Error> cannot_bind(const config::Listener& listener, Error error) {
   return fail(
-      Code::io, "bind_failed",
+      Code::io, error.reason,
       fmt::format("cannot listen on {} (listener {}): {}", listener.address, listener.name, error.detail));
 }
 
@@ -45,19 +45,24 @@ std::optional<std::string> read_pem(const config::FilePath& file, const std::str
 
 }  // namespace
 
+std::string ListenerPlan::key() const {
+  const Result<config::Address> address = config::parse_address(config.address);
+  if (!address) return config.address;
+  const bool chosen = address->kind == config::Address::Kind::ip && address->port == 0;
+  return config::to_string(*address) + (chosen ? " " + config.name : "");
+}
+
 Result<BoundListener> bind_listener(const config::Listener& listener, size_t workers, PortSharing sharing) {
   Result<config::Address> address = config::parse_address(listener.address);
   if (!address) return std::unexpected(std::move(address.error()));
   if (address->kind == config::Address::Kind::unix_path) return bind_unix_for(listener, *address, workers);
   BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, {}, address->port, {}};
-  if (sharing == PortSharing::workers && bound.port != 0) {
-    if (Result<void> free = net::nobody_listens(address->host, bound.port); !free) {
-      free.error().detail += "; `sallyport run --share-ports` takes a part of the connections";
-      return cannot_bind(listener, std::move(free.error()));
-    }
+  if (sharing == PortSharing::ourselves && bound.port != 0) {
+    Result<void> free = net::nobody_listens(address->host, bound.port);
+    if (!free) return cannot_bind(listener, std::move(free.error()));
   }
   for (size_t i = 0; i < workers; ++i) {
-    Result<Fd> socket = net::bind_tcp(address->host, bound.port, sharing != PortSharing::nobody, backlog);
+    Result<Fd> socket = net::bind_tcp(address->host, bound.port, true, backlog);
     if (!socket) return cannot_bind(listener, std::move(socket.error()));
     bound.port = net::bound_port(socket->get());  // with port 0: the others take what the first was given
     bound.sockets.push_back(std::move(*socket));

@@ -22,8 +22,9 @@ using TlsMaterial = net::TlsServerOptions;
 struct ListenerPlan {
   config::Listener config;
   std::shared_ptr<Live<TlsMaterial>> tls;  // null without TLS
-  // What tells it from others across reloads.
-  std::string key() const { return config.name + " " + config.address; }
+  // By which its sockets are found again after a reload: the address, whatever the listener is called; with
+  // the name where the system chooses the port.
+  std::string key() const;
 };
 
 // The sockets that a process has bound for one address: one a worker with SO_REUSEPORT, so that the kernel
@@ -37,12 +38,12 @@ struct BoundListener {
 };
 
 enum class PortSharing : uint8_t {
-  nobody,   // one socket, beside which nobody can bind: the admin listener's
-  workers,  // ours share the port; where another process listens on it, it is refused
-  anybody,  // other processes that share it may take their part of the connections
+  ourselves,  // where another process listens on the port, it is refused
+  anybody,    // other processes that share it may take their part of the connections
 };
 
-// Binds for that many workers, or for none. Errors: io, with the address and the cause.
+// Binds for that many workers, or for none. Errors: io, with the address and the cause; the reason is
+// address_shared where `anybody` would have been let in.
 Result<BoundListener> bind_listener(const config::Listener& listener, size_t workers, PortSharing sharing);
 
 // Reads the files a listener's TLS names. Problems say which file is wrong and why.

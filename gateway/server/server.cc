@@ -19,6 +19,7 @@ using observe::Level;
 using observe::log;
 
 constexpr int exit_config = 78;  // EX_CONFIG of sysexits.h
+constexpr char share_hint[] = "; `sallyport run --share-ports` takes a part of the connections";
 constexpr Duration ticket_life = std::chrono::hours(8);
 constexpr Duration drain_look = milliseconds(20);
 constexpr Duration drain_slack = seconds(5);  // for what the workers have cut off to end
@@ -98,36 +99,36 @@ bool Server::open_log() {
   return true;
 }
 
-// Binds what the config names and the process does not have yet: all of it, or nothing.
+// Binds the addresses that the config names and the process does not have yet: all of them, or none.
 bool Server::bind_new(const Generation& next, NewSockets& added, config::Problems& problems) {
+  std::vector<uint16_t> ours;  // who goes to another host shares its port with the socket that it leaves
+  for (const BoundListener& bound : bound_) ours.push_back(bound.port);
+  if (admin_ != nullptr) ours.push_back(admin_bound_.port);
   bool good = true;
-  const auto bind = [&](const config::Listener& listener, size_t workers, PortSharing sharing) {
-    Result<BoundListener> bound = bind_listener(listener, workers, sharing);
-    if (bound) return std::optional(std::move(*bound));
-    problems.add(listener.mark, bound.error().detail);
+  const auto bind = [&](const config::Listener& listener, size_t workers, bool may_share) {
+    const auto address = config::parse_address(listener.address);
+    const bool mine = address && address->port != 0 && std::ranges::count(ours, address->port) > 0;
+    const bool anybody = mine || (may_share && options_.share_ports);
+    auto bound = bind_listener(listener, workers, anybody ? PortSharing::anybody : PortSharing::ourselves);
+    if (bound) {
+      ours.push_back(bound->port);
+      return std::optional(std::move(*bound));
+    }
+    const bool could_share = may_share && bound.error().reason == "address_shared";
+    problems.add(listener.mark, bound.error().detail + (could_share ? share_hint : ""));
     good = false;
     return std::optional<BoundListener>();
   };
   for (const ListenerPlan& plan : next.listeners()) {
     if (std::ranges::find(bound_, plan.key(), &BoundListener::key) != bound_.end()) continue;
-    // One that has another name or host than before, or shares its port with another of ours.
-    const auto address = config::parse_address(plan.config.address);
-    const auto has_port = [&](const BoundListener& b) {
-      return b.port != 0 && address && b.port == address->port;
-    };
-    const bool ours = std::ranges::any_of(bound_, has_port) || std::ranges::any_of(added.listeners, has_port);
-    const bool anybody = options_.share_ports || ours;
-    auto bound = bind(plan.config, workers_.size(), anybody ? PortSharing::anybody : PortSharing::workers);
-    if (bound) added.listeners.push_back(std::move(*bound));
+    if (auto bound = bind(plan.config, workers_.size(), true)) added.listeners.push_back(std::move(*bound));
   }
-  const auto& admin = next.model().admin;
-  const auto& present = generation_->model().admin;
-  if (admin && (admin_ == nullptr || present->address != admin->address)) {
-    config::Listener listener;
-    listener.name = "admin";
-    listener.address = admin->address;
-    listener.mark = admin->mark;
-    added.admin = bind(listener, 1, PortSharing::nobody);
+  if (const auto& admin = next.model().admin) {
+    ListenerPlan plan;
+    plan.config.name = "admin";
+    plan.config.address = admin->address;
+    plan.config.mark = admin->mark;
+    if (admin_ == nullptr || admin_bound_.key != plan.key()) added.admin = bind(plan.config, 1, false);
   }
   return good;
 }
@@ -152,9 +153,13 @@ void Server::apply(std::shared_ptr<Generation> next, NewSockets added) {
     for (BoundListener& bound : added.listeners) sockets.emplace_back(bound.key, std::move(bound.sockets[i]));
     workers_[i]->apply(lent, std::move(sockets), [this] { loop_.post([this] { applied_by_worker(); }); });
   }
-  std::erase_if(bound_, [&](const BoundListener& bound) {
-    return std::ranges::none_of(next->listeners(),
-                                [&](const ListenerPlan& p) { return p.key() == bound.key; });
+  std::erase_if(bound_, [&](BoundListener& bound) {
+    const auto plan = std::ranges::find(next->listeners(), bound.key, &ListenerPlan::key);
+    if (plan == next->listeners().end()) return true;
+    const bool renamed = bound.name != plan->config.name;
+    bound.name = plan->config.name;
+    if (renamed) tell(bound);
+    return false;
   });
   for (BoundListener& bound : added.listeners) {
     tell(bound);
@@ -163,9 +168,13 @@ void Server::apply(std::shared_ptr<Generation> next, NewSockets added) {
   if (!next->model().admin) admin_.reset();
   if (added.admin) {
     tell(*added.admin);
+    admin_bound_ = std::move(*added.admin);
     AdminSource& source = *this;
-    admin_ = std::make_unique<Admin>(loop_, std::move(added.admin->sockets.front()), source);
+    admin_ = std::make_unique<Admin>(loop_, std::move(admin_bound_.sockets.front()), source);
   }
+  next->on_client_authorities([this] {
+    for (const auto& worker : workers_) worker->look_at_admission();
+  });
   generation_ = std::move(next);
 }
 

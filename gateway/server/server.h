@@ -75,6 +75,7 @@ class Server final : private AdminSource {
   std::vector<BoundListener> bound_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Admin> admin_;
+  BoundListener admin_bound_;  // of admin_
   std::vector<std::unique_ptr<OsSignal>> signals_;
   Timer ticket_timer_{loop_, &Server::rotate_tickets, this};
   Timer drain_timer_{loop_, &Server::look_again, this};

@@ -23,7 +23,8 @@ namespace {
 constexpr size_t connection_bytes = 4 * 1024;
 constexpr size_t tls_connection_bytes = 8 * 1024;
 constexpr size_t streams_under_pressure = 2;  // of one HTTP/2 connection
-constexpr Duration trim_after = seconds(1);   // a flood that comes again within it finds its memory
+constexpr Duration told_again_after = std::chrono::minutes(1);
+constexpr Duration trim_after = seconds(1);  // a flood that comes again within it finds its memory
 
 }  // namespace
 
@@ -31,10 +32,11 @@ WorkerListener::WorkerListener(observe::Metrics& metrics, const ListenerPlan& pl
     : name(plan.config.name),
       key(plan.key()),
       connections(metrics.gauge("sallyport_connections", {{"listener", name}})),
-      refused(metrics.counter("sallyport_connections_refused_total", {{"listener", name}})),
+      refused(metrics, "sallyport_connections_refused_total", {{"listener", name}}, "reason"),
       handshakes(metrics, "sallyport_tls_handshakes_total", {{"listener", name}}, "version", "resumed"),
       handshake_failures(metrics, "sallyport_tls_handshake_failures_total", {{"listener", name}}, "reason"),
       http2_ended(metrics, "sallyport_http2_connections_ended_total", {{"listener", name}}, "reason") {
+  for (const char* reason : {"connections", "connections_per_address", "descriptors"}) refused.expect(reason);
   if (plan.tls == nullptr) return;
   for (const char* version : {"TLSv1.2", "TLSv1.3"}) {
     for (const char* resumed : {"true", "false"}) handshakes.expect(version, resumed);
@@ -53,11 +55,34 @@ std::shared_ptr<net::TlsServerContext> WorkerListener::tls_context() {
   auto made = net::TlsServerContext::make(*material->load());
   if (made) {
     context = std::move(*made);
+    look_at_admission();
   } else {
     observe::log(observe::Level::error, "tls_context_failed",
                  {{"listener", name}, {"detail", made.error().detail}});
   }
   return context;  // after a failure: what served so far
+}
+
+void WorkerListener::follow(const ListenerPlan& plan) {
+  redirect = plan.config.redirect.has_value();
+  const auto& proxy = plan.config.proxy_protocol;
+  proxies = proxy ? CidrSet(proxy->from) : CidrSet();
+  proxies_text = proxy ? fmt::format("{}", fmt::join(proxy->from, " ")) : "";
+  if (plan.config.tls) handshake_timeout = plan.config.tls->handshake_timeout;
+  material = plan.tls;
+  context.reset();
+  if (material != nullptr)
+    tls_context();
+  else
+    look_at_admission();
+}
+
+// Who names the client of a connection, too, was believed when it was let in.
+void WorkerListener::look_at_admission() {
+  std::string by = (context == nullptr ? "plain" : context->admission()) + ' ' + proxies_text;
+  if (by == admitted_by) return;
+  admitted_by = std::move(by);
+  ++admission;
 }
 
 void WorkerListener::count_handshake(Slice version, bool resumed) {
@@ -156,36 +181,68 @@ void Worker::take_config(const std::shared_ptr<const Generation>& generation, So
     auto given = std::ranges::find(sockets, plan.key(), &Sockets::value_type::first);
     kept.push_back(take_listener(plan, given == sockets.end() ? Fd() : std::move(given->second)));
   }
-  for (const auto& old :
-       listeners_) {  // not in the config any more: its connections live on, its socket does not
-    if (std::ranges::find(kept, old) == kept.end()) old->socket.reset();
+  for (const auto& old : listeners_) {  // not in the config any more, or by another name
+    if (std::ranges::find(kept, old) == kept.end()) old->end();
   }
   listeners_ = std::move(kept);
+  end_what_is_not_admitted();
 }
 
+// A socket belongs to its address: whoever waits in its backlog is accepted by the listener of whatever name.
 std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, Fd socket) {
-  auto old = std::ranges::find(listeners_, plan.key(), &WorkerListener::key);
-  std::shared_ptr<WorkerListener> listener =
-      old != listeners_.end() ? *old : std::make_shared<WorkerListener>(metrics_, plan);
-  listener->redirect = plan.config.redirect.has_value();
-  listener->proxies = plan.config.proxy_protocol ? CidrSet(plan.config.proxy_protocol->from) : CidrSet();
-  if (plan.config.tls) listener->handshake_timeout = plan.config.tls->handshake_timeout;
-  listener->material = plan.tls;
-  listener->context.reset();
+  const auto old = std::ranges::find(listeners_, plan.key(), &WorkerListener::key);
+  const bool stays = old != listeners_.end() && (*old)->name == plan.config.name;
+  auto listener = stays ? *old : std::make_shared<WorkerListener>(metrics_, plan);
+  if (old != listeners_.end() && !stays) listener->socket = std::move((*old)->socket);
+  listener->follow(plan);
   if (socket) listener->socket = std::make_unique<net::Listener>(*loop_, std::move(socket));
   if (listener->socket) {
+    const std::weak_ptr<WorkerListener> weak = listener;
     listener->socket->on_accept(
-        [this, to = std::weak_ptr<WorkerListener>(listener)](net::AcceptedSocket accepted_socket) {
-          if (auto alive = to.lock()) accepted(alive, std::move(accepted_socket));
+        [this, weak](net::AcceptedSocket accepted_socket) {
+          if (const auto to = weak.lock()) accepted(to, std::move(accepted_socket));
+        },
+        [this, weak] {
+          if (const auto to = weak.lock()) closed_without_descriptor(*to);
         });
   }
   return listener;
 }
 
+void Worker::look_at_admission() {
+  loop_->post([this] {
+    for (const auto& listener : listeners_) {
+      if (listener->material != nullptr) listener->tls_context();
+    }
+    end_what_is_not_admitted();
+  });
+}
+
+// What is under way is answered; there is nothing behind it.
+void Worker::end_what_is_not_admitted() {
+  for (Connection* c = open_.front(); c != nullptr;) {
+    Connection* next = open_.after(*c);
+    if (!c->is_admitted()) c->drain();
+    c = next;
+  }
+}
+
+void Worker::closed_without_descriptor(WorkerListener& listener) {
+  listener.refused.add("descriptors");
+  const Monotonic now = loop_->now();
+  if (descriptors_told_ && now < *descriptors_told_ + told_again_after) return;
+  descriptors_told_ = now;
+  observe::log(observe::Level::warn, "out_of_descriptors",
+               {{"listener", listener.name},
+                {"detail",
+                 "new connections are closed at once: raise the limit of open files (ulimit -n, "
+                 "LimitNOFILE), or lower http.connections"}});
+}
+
 void Worker::accepted(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket) {
   // Closed at once, before a handshake costs anything.
   if (connections_ + proxied_.size() >= connections_max_) {
-    listener->refused.add();
+    listener->refused.add("connections");
     return;
   }
   if (loop_->blocks().is_overdrawn()) {
@@ -216,17 +273,18 @@ Task<> Worker::accept_proxied(std::shared_ptr<WorkerListener> listener, net::Acc
 
 void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
                   std::string client_ip) {
+  if (listener->ended()) return;  // while the PROXY header came
   std::unique_ptr<net::Stream> stream;
   net::TlsStream* tls = nullptr;
   if (listener->material != nullptr) {
     std::shared_ptr<net::TlsServerContext> context = listener->tls_context();
     if (context == nullptr) return;
-    if (!one_more_of(client_ip)) return listener->refused.add();
+    if (!one_more_of(client_ip)) return listener->refused.add("connections_per_address");
     auto made = net::TlsStream::server(*loop_, std::move(socket), std::move(context));
     tls = made.get();
     stream = std::move(made);
   } else {
-    if (!one_more_of(client_ip)) return listener->refused.add();
+    if (!one_more_of(client_ip)) return listener->refused.add("connections_per_address");
     stream = net::TcpStream::accepted(*loop_, std::move(socket));
   }
   auto* connection = new Connection(*this, listener, std::move(stream), tls, std::move(client_ip));

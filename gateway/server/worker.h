@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -33,25 +34,40 @@ class Generation;
 struct WorkerListener {
   WorkerListener(observe::Metrics& metrics, const ListenerPlan& plan);
 
-  // The TLS context for a new connection, made again when a certificate has changed; null if it cannot be
-  // made.
+  // What the plan says from now on; its sockets and names stay.
+  void follow(const ListenerPlan& plan);
+  // Accepts no more, and whom it has let in makes no further requests.
+  void end() {
+    socket.reset();
+    ++admission;
+  }
+  bool ended() const noexcept { return socket == nullptr; }
+
+  // The TLS context for a new connection, made again when a certificate or the authorities have changed; null
+  // if it cannot be made.
   std::shared_ptr<net::TlsServerContext> tls_context();
   void count_handshake(Slice version, bool resumed);
 
   std::string name;
   std::string key;  // of its ListenerPlan
   bool redirect = false;
+  uint32_t admission = 0;   // counts up when others are let in than before
+  std::string admitted_by;  // what that depends on
+  std::string proxies_text;
   CidrSet proxies;  // from which a connection begins with a PROXY header
   Duration handshake_timeout{};
   std::shared_ptr<const Live<TlsMaterial>> material;
   uint64_t material_version = 0;
   std::shared_ptr<net::TlsServerContext> context;
   observe::Gauge connections;
-  observe::Counter& refused;
+  observe::CounterSet refused;
   observe::CounterSet handshakes;
   observe::CounterSet handshake_failures;
   observe::CounterSet http2_ended;  // connections that we ended, by reason
   std::unique_ptr<net::Listener> socket;
+
+ private:
+  void look_at_admission();
 };
 
 class Worker {
@@ -70,6 +86,8 @@ class Worker {
   // Accepts no more, closes what is idle, lets the rest finish until the deadline; then the thread ends.
   void drain(Duration patience);
   void join();
+  // The authorities of clients have changed: whoever they do not vouch for has to go.
+  void look_at_admission();
   observe::Metrics& metrics() noexcept { return metrics_; }
   bool drained() const noexcept { return drained_.load(std::memory_order_acquire); }
   // How long the loop has not turned at that moment, give or take beat_every. Of real time, also where tests
@@ -98,6 +116,8 @@ class Worker {
   std::shared_ptr<const World> pinned(std::shared_ptr<const World> built);
   void take_config(const std::shared_ptr<const Generation>& generation, Sockets& sockets);
   std::shared_ptr<WorkerListener> take_listener(const ListenerPlan& plan, Fd socket);
+  void end_what_is_not_admitted();
+  void closed_without_descriptor(WorkerListener& listener);
   void accepted(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket);
   Task<> accept_proxied(std::shared_ptr<WorkerListener> listener, net::AcceptedSocket socket);
   void open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
@@ -145,6 +165,7 @@ class Worker {
   std::unique_ptr<Timer> drain_timer_;
   std::unique_ptr<Timer> beat_timer_;
   std::unique_ptr<Timer> trim_timer_;
+  std::optional<Monotonic> descriptors_told_;  // when the log was told that there are none
   bool draining_ = false;
 };
 

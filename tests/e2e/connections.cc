@@ -252,7 +252,7 @@ TEST_CASE("connections of one address have a limit of their own") {
   auto one = gateway.connect(), two = gateway.connect(), three = gateway.connect();
   CHECK(three->ask(get("/x")).status == 200);
   CHECK_FALSE(gateway.connect()->connected());
-  CHECK(gateway.has_metric(R"(sallyport_connections_refused_total{listener="edge"} 1)"));
+  CHECK(gateway.has_metric(R"(sallyport_connections_refused_total{listener="edge",reason="connections_per_address"} 1)"));
   one.reset();
   CHECK(eventually([&] { return gateway.connect()->connected(); }));
 }
@@ -374,6 +374,6 @@ TEST_CASE("one connection more than allowed is closed at once, and counted") {
   auto first = gateway.connect();
   CHECK(first->ask(get("/x")).status == 200);
   CHECK_FALSE(gateway.connect()->connected());
-  CHECK(gateway.has_metric(R"(sallyport_connections_refused_total{listener="edge"} 1)"));
+  CHECK(gateway.has_metric(R"(sallyport_connections_refused_total{listener="edge",reason="connections"} 1)"));
   CHECK(first->ask(get("/x")).status == 200);
 }

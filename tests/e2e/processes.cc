@@ -192,3 +192,43 @@ TEST_CASE("a pipe where a file should be holds up neither a check, nor a start, 
         std::string::npos);
   CHECK(gateway.admin("/healthz").status == 200);
 }
+
+TEST_CASE("to share a port is recommended only where that would help") {
+  const TempDir dir;
+  const Origin other;  // does not share its port
+  const auto told = [&](const std::string& address) {
+    std::string config = config_on(other.port(), "off");
+    const std::string usual = "127.0.0.1:" + std::to_string(other.port());
+    config.replace(config.find(usual), usual.size(), address);
+    return run({binary(), "run", dir.write("gateway.yaml", config)}).err;
+  };
+  const std::string taken = told("127.0.0.1:" + std::to_string(other.port()));
+  CHECK(taken.ends_with("(listener mesh): Address already in use\n"));
+  CHECK(told("192.0.2.1:8443").ends_with("(listener mesh): Cannot assign requested address\n"));
+}
+
+TEST_CASE("connections that are closed as there is no descriptor for them are counted, and told once") {
+  const TempDir dir;
+  const int port = free_port(), admin = free_port();
+  const std::string config =
+      dir.write("gateway.yaml",
+                "admin: { address: \"127.0.0.1:" + std::to_string(admin) + "\" }\n" + config_on(port, "off"));
+  Process gateway(dir, "gateway", {"sh", "-c", "ulimit -n 48; exec \"$0\" run \"$1\"", binary(), config});
+  const auto metrics = [&] { return Client(admin, {.tls = false}).ask(get("/metrics")).body; };
+  const std::string sample = "sallyport_connections_refused_total{listener=\"mesh\",reason=\"descriptors\"} ";
+  REQUIRE(eventually([&] { return metrics().find(sample + "0\n") != std::string::npos; }));
+  std::vector<std::unique_ptr<Client>> open;
+  size_t closed = 0;
+  for (int i = 0; i < 60; ++i) {
+    open.push_back(std::make_unique<Client>(port, ClientOptions{.tls = false}));
+    closed += open.back()->ask(get("/x")).status == 200 ? 0 : 1;
+  }
+  CHECK(closed > 10);
+  open.clear();
+  CHECK(eventually(
+      [&] { return metrics().find(sample + std::to_string(closed) + "\n") != std::string::npos; }));
+  CHECK(status_of(port, "/x") == 200);
+  const std::string errors = gateway.err();
+  CHECK(errors.find("out_of_descriptors listener=mesh") != std::string::npos);
+  CHECK(errors.find("out_of_descriptors") == errors.rfind("out_of_descriptors"));
+}

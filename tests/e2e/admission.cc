@@ -1,0 +1,196 @@
+// Admission: who has been let in, and what becomes of that when a change lets in others; whose sockets stay.
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <future>
+#include <sstream>
+
+#include "tests/support/gateway.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string route =
+    "routes:\n  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n";
+
+std::string plain(const std::string& name, const std::string& address, const std::string& more = "") {
+  return "  - { name: " + name + ", address: \"" + address + "\", plaintext: true" + more + " }\n";
+}
+
+std::string loopback(int port) { return "127.0.0.1:" + std::to_string(port); }
+
+// A listener that takes clients of the authority in clients.crt.
+GatewayOptions asking(const std::string& mode) {
+  return {.edge_tls = "certificates: [ { cert: " + certificates().path("tls.crt") +
+                      ", key: " + certificates().path("tls.key") +
+                      " } ], client_certificates: { ca: clients.crt, mode: " + mode + " }"};
+}
+
+void authority(const TempDir& dir, const std::string& name) {
+  dir.write("clients.crt", certificates().read(name));
+}
+
+ClientOptions known() {
+  ClientOptions options;
+  options.cert = certificates().path("client.crt");
+  options.key = certificates().path("client.key");
+  return options;
+}
+
+void change(Gateway& gateway, const std::string& from, const std::string& to) {
+  std::string text = gateway.dir().read("gateway.yaml");
+  const size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  gateway.dir().write("gateway.yaml", text.replace(at, from.size(), to));
+  gateway.reload();
+}
+
+// True if a kept connection carries no more requests, at the latest a moment after the change.
+bool carries_no_more(Client& client) {
+  return eventually([&] { return client.ask(get("/x")).status == 0; });
+}
+
+// True if the HTTP/2 connection is told to end: GOAWAY (RFC 9113 section 6.8), without an error.
+bool goes_away(Client& client) {
+  std::string all;
+  for (std::string some = client.read_some(); !some.empty(); some = client.read_some()) all += some;
+  const size_t at = all.find(std::string("\0\0\x08\x07\0\0\0\0\0", 9));
+  return at != std::string::npos && all.substr(at + 13, 4) == std::string(4, '\0');
+}
+
+// The inode of the socket that listens on 127.0.0.1 at that port; "" if there is none.
+std::string socket_at(int port) {
+  char wanted[16];
+  snprintf(wanted, sizeof wanted, "0100007F:%04X", static_cast<unsigned>(port));
+  std::ifstream table("/proc/net/tcp");
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream words(line);
+    std::string number, local, remote, state, word;
+    words >> number >> local >> remote >> state;
+    for (int i = 0; i < 6; ++i) words >> word;
+    if (local == wanted && state == "0A") return word;
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("connections of an authority that is taken away end with the answer under way, and do not resume") {
+  std::promise<void> go_on;
+  Origin origin([&, allowed = go_on.get_future().share()](const OriginRequest&) {
+    allowed.wait();
+    return Origin::ok("late")({});
+  });
+  Gateway gateway(
+      "upstreams: { web: { targets: [\"" + origin.target() +
+          "\"] } }\nroutes:\n"
+          "  - { name: slow, match: { path: /slow }, authenticate: public, forward: { to: web } }\n"
+          "  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n",
+      [](const TempDir& dir) { authority(dir, "ca.crt"); }, asking("required"));
+  const auto idle = gateway.connect(known()), busy = gateway.connect(known());
+  ClientOptions two = known();
+  two.alpn = std::string("\x02h2");
+  const auto h2 = gateway.connect(two);
+  CHECK(h2->send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\x04\0\0\0\0\0", 9)));
+  CHECK(idle->ask(get("/x")).status == 200);
+  CHECK(busy->send(get("/slow")));
+  CHECK(eventually([&] { return origin.requests().size() == 1; }));
+  authority(gateway.dir(), "other.crt");
+  CHECK(eventually([&] {
+    gateway.advance(1s);
+    return gateway.errors().find("certificate_reloaded listener=edge file=clients.crt") != std::string::npos;
+  }));
+  CHECK(carries_no_more(*idle));
+  CHECK(goes_away(*h2));
+  go_on.set_value();
+  const Response last = busy->read();
+  CHECK(last.body == "late");
+  CHECK(last.header("connection") == "close");
+  CHECK(busy->at_end());
+  ClientOptions again = known();
+  again.session = idle->session();
+  for (const ClientOptions& options : {known(), again})
+    CHECK(gateway.connect(options)->ask(get("/x")).status == 0);
+}
+
+TEST_CASE("a listener that begins to ask for certificates lets nobody go on who has shown none") {
+  Gateway gateway(route, [](const TempDir& dir) { authority(dir, "ca.crt"); }, asking("optional"));
+  const auto without = gateway.connect();
+  CHECK(without->ask(get("/x")).status == 200);
+  ClientOptions again;
+  again.session = without->session();
+  change(gateway, "mode: optional", "mode: required");
+  CHECK(carries_no_more(*without));
+  CHECK(gateway.connect(again)->ask(get("/x")).status == 0);
+  const auto with = gateway.connect(known());
+  CHECK(with->ask(get("/x")).status == 200);
+  gateway.reload();  // nothing has changed
+  CHECK(
+      eventually([&] { return gateway.has_metric("sallyport_config_reloads_total{result=\"success\"} 2"); }));
+  CHECK(with->ask(get("/x")).status == 200);
+}
+
+TEST_CASE("connections of a listener that is gone, or that believes others about clients, end") {
+  const int gone = free_port(), proxied = free_port();
+  const std::string from = ", proxy_protocol: { from: [127.0.0.1/32] }";
+  Gateway gateway(
+      route, {},
+      {.more_listeners = plain("gone", loopback(gone)) + plain("proxied", loopback(proxied), from)});
+  Client one(gone, {.tls = false}), other(proxied, {.tls = false}),
+      stays(gateway.port("mesh"), {.tls = false});
+  CHECK(one.ask(get("/x")).status == 200);
+  CHECK(other.ask("PROXY TCP4 192.0.2.7 127.0.0.1 1 2\r\n" + get("/x")).status == 200);
+  CHECK(stays.ask(get("/x")).status == 200);
+  gateway.rewrite_config(route,
+                         plain("proxied", loopback(proxied), ", proxy_protocol: { from: [10.0.0.0/8] }"));
+  gateway.reload();
+  CHECK(carries_no_more(one));
+  CHECK(carries_no_more(other));
+  CHECK(stays.ask(get("/x")).status == 200);
+}
+
+TEST_CASE("a socket belongs to its address: a listener of another name takes it over, with who waits there") {
+  const int port = free_port();
+  const TempDir dir;
+  const std::string path = dir.path("edge.sock");
+  const auto both = [&](const std::string& suffix) {
+    return plain("tcp" + suffix, loopback(port)) + plain("local" + suffix, "unix:" + path);
+  };
+  Gateway gateway(route, {}, {.more_listeners = both("-before")});
+  struct stat before{}, behind{};
+  CHECK(stat(path.c_str(), &before) == 0);
+  const std::string socket = socket_at(port);
+  CHECK(socket != "");
+  gateway.rewrite_config(route, both("-behind"));
+  gateway.reload();
+  CHECK(gateway.told("listening name=tcp-behind"));
+  CHECK(gateway.told("listening name=local-behind"));
+  CHECK(socket_at(port) == socket);
+  CHECK(stat(path.c_str(), &behind) == 0);
+  CHECK(behind.st_ino == before.st_ino);
+  CHECK(Client(port, {.tls = false}).ask(get("/x")).status == 200);
+  CHECK(
+      run({"curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", path, "http://x/x"}).out ==
+      "200");
+  CHECK(gateway.log_line("\"listener\":\"local-behind\"") != "");
+}
+
+TEST_CASE("the admin listener goes to another host on its port") {
+  const int port = free_port();
+  Gateway gateway(route);
+  const auto at = [](const std::string& address) { return "admin: { address: \"" + address + "\" }"; };
+  const auto answers = [&](const std::string& host) {
+    const std::string url = "http://" + host + ":" + std::to_string(port) + "/healthz";
+    return eventually([&] { return run({"curl", "-s", "-o", "/dev/null", url}).status == 0; });
+  };
+  change(gateway, at("127.0.0.1:0"), at(loopback(port)));
+  CHECK(answers("127.0.0.1"));
+  change(gateway, at(loopback(port)), at("127.0.0.2:" + std::to_string(port)));
+  CHECK(answers("127.0.0.2"));
+  change(gateway, at("127.0.0.2:" + std::to_string(port)), at("0.0.0.0:" + std::to_string(port)));
+  CHECK(answers("127.0.0.1"));
+}
