@@ -1,8 +1,8 @@
 // Operations: reload, drain, workers, a full disk, the commands.
 #include <doctest/doctest.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <sys/stat.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include <cctype>
@@ -83,16 +83,18 @@ TEST_CASE("SIGTERM drains: what is under way is finished, and the exit status is
 
 TEST_CASE("a signal that comes while the config is read waits for it") {
   const TempDir dir;
-  const std::string config = dir.path("gateway.yaml");
-  REQUIRE(mkfifo(config.c_str(), 0600) == 0);
-  Process gateway(dir, "gateway", {binary(), "run", config});
-  int fifo = -1;  // can be opened once the gateway reads it
-  REQUIRE(eventually([&] { return (fifo = open(config.c_str(), O_WRONLY | O_NONBLOCK)) >= 0; }));
-  gateway.signal(SIGTERM);
-  const std::string text =
+  std::string text =
       "version: 1\nlisteners: [ { name: mesh, address: \"127.0.0.1:0\", plaintext: true } ]\n" + respond("");
-  CHECK(write(fifo, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
-  close(fifo);
+  for (int i = 0; i < 3000; ++i)
+    text += "  - { name: r" + std::to_string(i) + ", match: { path: /r" + std::to_string(i) +
+            " }, authenticate: public, respond: { status: 200 } }\n";
+  const std::string config = dir.write("gateway.yaml", text);
+  pollfd opened{inotify_init1(IN_CLOEXEC), POLLIN, 0};
+  inotify_add_watch(opened.fd, config.c_str(), IN_OPEN);
+  Process gateway(dir, "gateway", {binary(), "run", config});
+  REQUIRE(poll(&opened, 1, 20'000) == 1);
+  gateway.signal(SIGTERM);
+  close(opened.fd);
   CHECK(gateway.wait() == 0);
   CHECK(gateway.err().find(" draining ") != std::string::npos);
 }
