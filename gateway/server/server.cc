@@ -195,7 +195,7 @@ void Server::applied_by_worker() {
 void Server::watch_signals() {
   signals_.push_back(std::make_unique<OsSignal>(loop_, SIGTERM, [this] { drain(); }));
   signals_.push_back(std::make_unique<OsSignal>(loop_, SIGINT, [this] { drain(); }));
-  signals_.push_back(std::make_unique<OsSignal>(loop_, SIGHUP, [this] { reload(); }));
+  signals_.push_back(std::make_unique<OsSignal>(loop_, SIGHUP, [this] { want_reload(); }));
   signals_.push_back(std::make_unique<OsSignal>(loop_, SIGUSR1, [this] { access_log_->reopen(); }));
 }
 
@@ -216,8 +216,16 @@ bool Server::redirect_log(const config::Model& next, config::Problems& problems)
   return opened.has_value();
 }
 
+// What came while a reload was under way is one wish, and comes behind a SIGTERM that came with it.
+void Server::want_reload() {
+  if (std::exchange(reload_wanted_, true)) return;
+  loop_.post([this] {
+    reload_wanted_ = false;
+    if (!draining_) reload();
+  });
+}
+
 void Server::reload() {
-  if (draining_) return;
   access_log_->reopen();  // after a rotation, whatever the config says by now
   config::Problems problems;
   std::shared_ptr<Generation> next =

@@ -36,6 +36,7 @@ class Server final : private AdminSource {
   bool open_log();
   void start_workers();
   void watch_signals();
+  void want_reload();
   void reload();
   bool can_follow(const config::Model& next, config::Problems& problems) const;
   bool redirect_log(const config::Model& next, config::Problems& problems);
@@ -83,6 +84,7 @@ class Server final : private AdminSource {
   size_t to_apply_ = 0;                                 // workers that have not taken the newest config yet
   bool started_ = false;
   bool draining_ = false;
+  bool reload_wanted_ = false;
 };
 
 // The config in effect: defaults filled in, secrets as references. Reading it gives the same.

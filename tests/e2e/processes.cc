@@ -1,7 +1,9 @@
 // The process as its supervisor sees it: outputs that nobody reads, a second start, what a signal does.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
@@ -64,6 +66,16 @@ pid_t thread_of(const Process& process, const std::string& name) {
       return std::atoi(task.path().filename().c_str());
   }
   return -1;
+}
+
+// True as long as the signal has not been delivered.
+bool is_pending(const Process& process, int signal) {
+  std::ifstream status("/proc/" + std::to_string(process.pid()) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("ShdPnd:"))
+      return (std::stoull(line.substr(8), nullptr, 16) >> (signal - 1) & 1) != 0;
+  }
+  return false;
 }
 
 int status_of(int port, const std::string& path) {
@@ -231,4 +243,34 @@ TEST_CASE("connections that are closed as there is no descriptor for them are co
   const std::string errors = gateway.err();
   CHECK(errors.find("out_of_descriptors listener=mesh") != std::string::npos);
   CHECK(errors.find("out_of_descriptors") == errors.rfind("out_of_descriptors"));
+}
+
+TEST_CASE("signals that come while a reload is under way are one more reload, and none behind SIGTERM") {
+  const TempDir dir;
+  std::string text = config_on(free_port(), "off");
+  for (int i = 0; i < 3000; ++i)
+    text += "  - { name: r" + std::to_string(i) + ", match: { path: /r" + std::to_string(i) +
+            " }, authenticate: public, respond: { status: 200 } }\n";
+  const std::string config = dir.write("gateway.yaml", text);
+  Process gateway(dir, "gateway", {binary(), "run", config});
+  REQUIRE(eventually([&] { return gateway.err().find(" started ") != std::string::npos; }));
+  pollfd opened{inotify_init1(IN_CLOEXEC), POLLIN, 0};
+  inotify_add_watch(opened.fd, config.c_str(), IN_OPEN);
+  gateway.signal(SIGHUP);
+  REQUIRE(poll(&opened, 1, 20'000) == 1);
+  close(opened.fd);
+  for (int i = 0; i < 20; ++i) {
+    gateway.signal(SIGHUP);
+    while (is_pending(gateway, SIGHUP)) {
+    }  // two that wait for delivery are one
+  }
+  gateway.signal(SIGTERM);
+  CHECK(gateway.wait() == 0);
+  const std::string errors = gateway.err();
+  size_t reloads = 0;
+  for (size_t at = errors.find(" config_reloaded "); at != errors.npos;
+       at = errors.find(" config_reloaded ", at + 1))
+    ++reloads;
+  CHECK(reloads >= 1);
+  CHECK(reloads <= 2);
 }
