@@ -18,6 +18,13 @@ bool is_ipv4(const IpBytes& ip) noexcept {
   return std::equal(mapped.begin(), mapped.begin() + 12, ip.begin());
 }
 
+// ":80"
+bool is_port(std::string_view text) noexcept {
+  if (!text.starts_with(':') || text.size() > 6) return false;
+  const auto number = text::parse_decimal(text.substr(1));
+  return number && *number <= 65535;
+}
+
 }  // namespace
 
 std::optional<IpBytes> parse_ip(std::string_view text) noexcept {
@@ -34,18 +41,16 @@ std::optional<IpBytes> parse_ip(std::string_view text) noexcept {
 }
 
 std::optional<IpBytes> parse_ip_port(std::string_view text) noexcept {
-  const bool brackets = text.starts_with('[');
-  const size_t end = brackets ? text.find(']') : text.find(':');
-  const bool bare = !brackets && (end == text.npos || text.find(':', end + 1) != text.npos);
-  if (bare || end == text.npos) return bare ? parse_ip(text) : std::nullopt;
-  const std::string_view address = text.substr(brackets ? 1 : 0, end - (brackets ? 1 : 0));
-  std::string_view port = text.substr(end + (brackets ? 1 : 0));
-  if (brackets && address.find(':') == address.npos) return std::nullopt;
-  if (brackets && port.empty()) return parse_ip(address);
-  if (!port.starts_with(':')) return std::nullopt;
-  port.remove_prefix(1);
-  const auto number = port.size() > 5 ? std::nullopt : text::parse_decimal(port);
-  return number && *number <= 65535 ? parse_ip(address) : std::nullopt;
+  if (text.starts_with('[')) {
+    const size_t end = text.find(']');
+    if (end == text.npos) return std::nullopt;
+    const std::string_view address = text.substr(1, end - 1), port = text.substr(end + 1);
+    const bool good = address.contains(':') && (port.empty() || is_port(port));
+    return good ? parse_ip(address) : std::nullopt;
+  }
+  const size_t colon = text.find(':');
+  if (colon == text.npos || text.find(':', colon + 1) != text.npos) return parse_ip(text);
+  return is_port(text.substr(colon)) ? parse_ip(text.substr(0, colon)) : std::nullopt;
 }
 
 std::string ip_text(const IpBytes& ip) {
