@@ -44,6 +44,9 @@ struct RouteFields {
     PluginBlocks{keys, route.plugins}.fields(reader);
   }
   void check(Reader& reader) {
+    for (const std::string_view key : keys) {
+      if (reader.is_misspelt(key)) route.misspelt.emplace_back(key);
+    }
     if (!reader.has("name") || is_name(route.name)) return;
     reader.error_at("name", fmt::format("\"{}\" is no name: 1 to 64 letters, digits, \"_\", \"-\" and \".\"",
                                         text::printable(route.name)));
@@ -70,6 +73,11 @@ void check_names(const Model& model, Problems& problems) {
   }
 }
 
+// It has such a block, or one that is meant to be it.
+bool has_some(const Route& route, std::string_view key) {
+  return route.plugin(key) != nullptr || std::ranges::find(route.misspelt, key) != route.misspelt.end();
+}
+
 bool has_policy(const Route& route, std::string_view key) {
   const PluginBlock* block = route.plugin(key);
   if (block == nullptr || block->block == nullptr) return false;
@@ -79,7 +87,7 @@ bool has_policy(const Route& route, std::string_view key) {
 
 void check_answers(const Model& model, Problems& problems) {
   for (const Route& route : model.routes) {
-    if (route.plugin("authenticate") == nullptr) {
+    if (!has_some(route, "authenticate")) {
       problems.add(route.mark,
                    fmt::format("route {} says nothing about who may call it: add authenticate: … or "
                                "authenticate: public",
@@ -95,7 +103,7 @@ void check_answers(const Model& model, Problems& problems) {
     }
     const bool forwards = route.plugin("forward") != nullptr;
     const bool responds = route.plugin("respond") != nullptr;
-    if (!forwards && !responds) {
+    if (!has_some(route, "forward") && !has_some(route, "respond")) {
       problems.add(route.mark,
                    fmt::format("route {} says nothing about what answers: add forward: … or respond: …",
                                shown(route)));

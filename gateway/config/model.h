@@ -260,6 +260,7 @@ struct Route {
   std::vector<PluginBlock>
       plugins;  // in force: those of the route, then those of `defaults` that it did not replace
   Mark mark;
+  std::vector<std::string> misspelt;  // plugins whose key is there, but spelt wrong, which has been told
 
   const PluginBlock* plugin(std::string_view key) const noexcept;  // or null
 };

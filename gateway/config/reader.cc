@@ -27,7 +27,8 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 // What YAML reads otherwise than it looks.
 std::string_view slip(Node::Kind wanted, const Node& found) {
   const bool text = found.kind == Node::Kind::string;
-  if (wanted == Node::Kind::map && text && found.text.contains(':') && !found.text.contains(' '))
+  const bool is_url = found.text.contains("://");
+  if (wanted == Node::Kind::map && text && found.text.contains(':') && !found.text.contains(' ') && !is_url)
     return "; a key has a colon and a space behind it";
   const auto is_bare = [](const Node::Member& m) { return m.value.kind == Node::Kind::null; };
   if (wanted == Node::Kind::string && found.is_map() && std::ranges::all_of(found.members, is_bare))
@@ -72,7 +73,12 @@ Reader Reader::at(size_t index) { return {node_->items[index], *this, fmt::forma
 void Reader::note_known(std::string_view key) { known_.emplace_back(key); }
 
 void Reader::missing(std::string_view key) {
-  error(fmt::format("{} needs \"{}\"", path_.empty() ? "the config" : text::printable(path_), key));
+  refuse();
+  missing_.emplace_back(key);
+}
+
+bool Reader::is_misspelt(std::string_view key) const noexcept {
+  return std::ranges::find(misspelt_, key) != misspelt_.end();
 }
 
 void Reader::finish() {
@@ -81,6 +87,11 @@ void Reader::finish() {
     error_at(member.mark, fmt::format("unknown key \"{}\"{}{}", text::printable(member.name),
                                       path_.empty() ? "" : " in " + text::printable(path_),
                                       did_you_mean(member.name, known_)));
+    if (const auto near = text::nearest(member.name, known_)) misspelt_.push_back(*near);
+  }
+  for (const std::string& key : missing_) {
+    if (!is_misspelt(key))
+      error(fmt::format("{} needs \"{}\"", path_.empty() ? "the config" : text::printable(path_), key));
   }
 }
 

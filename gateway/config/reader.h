@@ -95,7 +95,7 @@ class Reader {
     Reader child = at(key);
     child.value(value);
   }
-  // The same; that the key is missing is a problem.
+  // The same; that the key is missing is a problem, unless an unknown key is told to be this one misspelt.
   template <class T>
   void required(std::string_view key, T& value) {
     if (!has(key)) missing(key);
@@ -162,8 +162,11 @@ class Reader {
     if constexpr (HasCheck<T>) out.check(*this);
   }
 
-  // Adds a problem for each key of this map that no field has named. Called by value(Described).
+  // Adds a problem for each key of this map that no field has named, and for each that is missing. Called by
+  // value(Described).
   void finish();
+  // An unknown key has been told to be this one misspelt: what is wrong without it has its cause there.
+  bool is_misspelt(std::string_view key) const noexcept;
   // False, with a problem, if the node is of another kind.
   bool expect(Node::Kind kind);
 
@@ -180,6 +183,8 @@ class Reader {
   Reader* parent_ = nullptr;  // null: the root
   bool whole_ = true;
   std::vector<std::string> known_;
+  std::vector<std::string> missing_;
+  std::vector<std::string> misspelt_;  // by their right names
 };
 
 // True if YAML reads the text, without quotes, as the same text: the Writer then writes it so.

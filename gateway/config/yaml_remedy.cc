@@ -12,12 +12,11 @@ namespace sallyport::config {
 namespace {
 
 constexpr std::string_view quote_it =
-    "a value that begins with it, or has \": \" or \" #\" in it, is written between quotes, as in "
-    "\"*.example.com\"";
+    "a value that has \": \" in it, or goes on behind a quote or a \"}\", is written between quotes as a "
+    "whole";
 constexpr std::string_view flow =
     "a \"{\" or \"[\" is not closed, or a \",\" is missing before this; a value with { } [ ] or \",\" in it "
-    "is "
-    "written between quotes, as in path: \"/orders/{id}\"";
+    "is written between quotes, as in path: \"/orders/{id}\"";
 constexpr std::string_view column_of =
     "the keys of one block begin in the same column, each with a colon and a space behind it";
 

@@ -80,6 +80,19 @@ TEST_CASE("unknown keys of routes and defaults") {
   CHECK(contains(problems_of(with_head("routes: [7]\n")), "t.yaml:5:10: "));
 }
 
+TEST_CASE("a key that is misspelt is told once: that it is missing has the same cause") {
+  CHECK(of_route("authenticate: public, forwrad: { to: a }") ==
+        "t.yaml:6:59: unknown key \"forwrad\" in routes[0]; did you mean \"forward\"?");
+  CHECK(problems_of(
+            with_head("routes:\n  - { nme: r, match: { pth: /a }, authenticate: public, respond: {} }\n")) ==
+        "t.yaml:6:7: unknown key \"nme\" in routes[0]; did you mean \"name\"?\n"
+        "t.yaml:6:24: unknown key \"pth\" in routes[0].match; did you mean \"path\"?");
+  CHECK(problems_of(with_head("upstreams: { a: { target: [http://a] } }\n")) ==
+        "t.yaml:5:19: unknown key \"target\" in upstreams.a; did you mean \"targets\"?");
+  CHECK(contains(of_route("authentcate: public, forwrad: { to: a }, responds: {}"),
+                 "did you mean \"respond\"?"));
+}
+
 TEST_CASE("a route says who may call it and what answers") {
   CHECK(of_route("respond: { status: 204 }") ==
         "t.yaml:6:5: route \"r\" says nothing about who may call it: add authenticate: … or authenticate: "
