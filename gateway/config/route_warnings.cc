@@ -102,7 +102,7 @@ using Protected =
 // takes for that path, goes to the public route beside it.
 bool takes_what_is_spelt_otherwise(const Reach& open, const Reach& closed) {
   const Match &wide = open.route->match, &narrow = closed.route->match;
-  return !open.rewrites && !closed.rewrites && hosts_meet(wide.host, narrow.host) && has_params(wide.path) &&
+  return !open.rewrites && !closed.rewrites && has_params(wide.path) && hosts_meet(wide.host, narrow.host) &&
          covers(wide.path, narrow.path);
 }
 

@@ -225,9 +225,13 @@ void guard_headers(const std::vector<LimitRule>& rules, Setup& setup) {
 
 // A request would be counted twice.
 void check_repeated(const std::vector<std::string>& names, config::Reader& reader) {
-  for (auto one = names.begin(); one != names.end(); ++one) {
-    if (std::find(names.begin(), one, *one) != one)
-      reader.error(fmt::format("the limit \"{}\" is there twice: name it once", text::printable(*one)));
+  const config::Node& block = reader.node();
+  const config::Node* list = block.is_map() ? block.find("use") : &block;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto end = names.begin() + static_cast<ptrdiff_t>(i);
+    if (std::find(names.begin(), end, names[i]) != end)
+      reader.error_at(list->items[i].mark, fmt::format("the limit \"{}\" is there twice: name it once",
+                                                       text::printable(names[i])));
   }
 }
 

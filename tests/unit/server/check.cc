@@ -246,7 +246,7 @@ TEST_CASE("what can never match, or is never reached, is told") {
   const std::string twice = problems_of(
       "limits: { a: { rate: 1/1s }, b: { rate: 1/1s, by: [ip, ip] } }\nroutes:\n  - { name: r, match: { "
       "path: / }, authenticate: public, limit: [a, a], respond: { status: 204 } }\n");
-  CHECK(contains(twice, "the limit \"a\" is there twice"));
+  CHECK(contains(twice, "t.yaml:5:69: the limit \"a\" is there twice"));
   CHECK(contains(twice, "by: \"ip\" is there twice"));
   CHECK(contains(
       problems_of("authenticators: { i: { type: jwt, issuer: i, audiences: [a], algorithms: [ES256], jwks: { "
