@@ -9,6 +9,8 @@
 #include <limits>
 #include <numeric>
 
+#include "gateway/base/block.h"
+
 namespace sallyport::text {
 namespace {
 
@@ -120,8 +122,7 @@ bool iequal_words(const char* a, const char* b, size_t n) noexcept {
   return same(n - sizeof(Word));
 }
 
-// The high bits of bytes that are below 0x20, or 0x7f: exact up to the first of them, which is all that is
-// looked at (a borrow goes upwards).
+// Not 0 if there are bytes below 0x20, or 0x7f.
 constexpr uint64_t controls(uint64_t word) noexcept {
   const uint64_t is_zero_if_del = word ^ each<uint64_t>(0x7f);
   return (((word - each<uint64_t>(0x20)) & ~word) |
@@ -143,17 +144,11 @@ bool iequals(std::string_view a, std::string_view b) noexcept {
 }
 
 size_t find_control(std::string_view s) noexcept {
-  size_t i = 0;
-  while (s.size() - i >= 8) {
-    const uint64_t found = controls(load<uint64_t>(s.data() + i));
-    if (found == 0) {
-      i += 8;
-      continue;
-    }
-    i += static_cast<size_t>(std::countr_zero(found)) / 8;
-    if (s[i] != '\t') return i;
-    ++i;
+  if (s.size() >= sizeof(Block)) {
+    return find_by_blocks(s.data(), s.size(),
+                          [](Block b) { return ((b < 0x20) & (b != '\t')) | (b == 0x7f); });
   }
+  size_t i = 0;
   while (i < s.size() && !is_control(s[i])) ++i;
   return i;
 }
@@ -166,9 +161,11 @@ bool has_no_control(std::string_view s) noexcept {
     const uint64_t ends = load<uint32_t>(at) | uint64_t{load<uint32_t>(at + n - 4)} << 32;
     return controls(ends) == 0;
   }
-  uint64_t found = controls(load<uint64_t>(at + n - 8));  // overlaps with the one before it
-  for (size_t i = 0; i + 8 < n; i += 8) found |= controls(load<uint64_t>(at + i));
-  return found == 0;
+  if (n < sizeof(Block)) return (controls(load<uint64_t>(at)) | controls(load<uint64_t>(at + n - 8))) == 0;
+  ControlScan seen;
+  for (size_t i = 0; i + sizeof(Block) < n; i += sizeof(Block)) seen.see(load_block(at + i));
+  seen.see(load_block(at + n - sizeof(Block)));  // overlaps with the one before it
+  return !seen.found();
 }
 
 std::string to_lower(std::string_view s) {
@@ -178,6 +175,7 @@ std::string to_lower(std::string_view s) {
 }
 
 std::string_view trim(std::string_view s) noexcept {
+  if (!s.empty() && s.front() > ' ' && s.back() > ' ') return s;  // as nearly always
   while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
   while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) s.remove_suffix(1);
   return s;

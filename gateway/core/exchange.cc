@@ -27,7 +27,8 @@ Exchange::Exchange(Loop& on, const ConnectionInfo& from, http::Responder& respon
 Exchange::~Exchange() { release_held(); }
 
 void Exchange::begin(std::shared_ptr<const World> in) {
-  clear();
+  if (used_) clear();
+  used_ = true;
   world = std::move(in);
   route = world->none.get();
   request.body = &no_content;
@@ -40,6 +41,7 @@ void Exchange::begin(std::shared_ptr<const World> in) {
 }
 
 void Exchange::clear() noexcept {
+  used_ = false;
   release_held();
   request.clear();
   response.clear();

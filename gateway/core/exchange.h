@@ -175,6 +175,7 @@ class Exchange {
   LastingBody lasting_body_;
   small_pool::Vector<std::pair<Slice, Slice>> answer_headers_;
   Held* held_ = nullptr;
+  bool used_ = false;  // since it was clear
   Result<void> sent_;
 };
 

@@ -47,12 +47,12 @@ void ConnectionOptions::add(Slice option) {
 
 ConnectionOptions connection_options(const Headers& headers) {
   ConnectionOptions out;
-  if (headers.find(HeaderId::connection) == nullptr) return out;
+  if (!headers.may_have({HeaderId::connection})) return out;
   size_t left = ConnectionOptions::max;
   for (const Header& h : headers) {
     if (h.id != HeaderId::connection) continue;
     for (Slice list = h.value; !list.empty() && !out.too_many;) {
-      const size_t comma = std::min(list.find(','), list.size());
+      const size_t comma = is_usual(list) ? list.size() : std::min(list.find(','), list.size());
       out.add(text::trim(list.substr(0, comma)));
       list.remove_prefix(std::min(comma + 1, list.size()));
       out.too_many = left-- == 0;
@@ -66,6 +66,7 @@ bool ConnectionOptions::names(Slice field) const noexcept {
 }
 
 void remove_hop_by_hop(Headers& headers) {
+  if (!headers.may_have(of_one_hop)) return;
   const bool names_fields = std::ranges::any_of(
       headers, [](const Header& h) { return h.id == HeaderId::connection && !is_usual(h.value); });
   if (!names_fields) {

@@ -1,8 +1,10 @@
 #include "gateway/http/framing.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
+#include "gateway/base/block.h"
 #include "gateway/base/text.h"
 
 namespace sallyport::http {
@@ -23,9 +25,11 @@ constexpr HeadFault control = {"control_character", "there is a control characte
 
 // Nothing but SP and VCHAR, where there is no other control character than HTAB.
 bool is_visible(Slice line) noexcept {
-  uint8_t odd = 0;
-  for (char c : line) odd |= static_cast<uint8_t>((static_cast<uint8_t>(c) > 0x7e) | (c == '\t'));
-  return odd == 0;
+  if (line.size() >= sizeof(Block)) {
+    return find_by_blocks(line.data(), line.size(), [](Block b) { return (b > 0x7e) | (b == '\t'); }) ==
+           line.size();
+  }
+  return std::ranges::none_of(line, [](char c) { return static_cast<uint8_t>(c) > 0x7e || c == '\t'; });
 }
 
 HeadFault check_field(Slice line) noexcept {
@@ -67,6 +71,7 @@ struct Lengths {
 };
 Lengths lengths_of(const Headers& headers) noexcept {
   Lengths found;
+  if (!headers.may_have({HeaderId::content_length, HeaderId::transfer_encoding})) return found;
   for (const Header& h : headers) {
     if (h.id == HeaderId::content_length) {
       ++found.content_lengths;

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <iterator>
 
+#include "gateway/base/checked_copy.h"
 #include "gateway/base/text.h"
 #include "gateway/http/connection_options.h"
 #include "gateway/http/head_rules.h"
@@ -179,11 +179,8 @@ bool is_framing(HeaderId id) noexcept {
 class HeadWriter {
  public:
   // line: the bytes of the first line and of what else put() gets.
-  HeadWriter(Buffer& out, const Headers& headers, size_t line) : out_(out) {
-    size_t total = line + framing_bytes_max;
-    for (const Header& h : headers) total += h.name.size() + h.value.size() + 4;
-    begin_ = at_ = out.writable(total).data();
-  }
+  HeadWriter(Buffer& out, const Headers& headers, size_t line)
+      : out_(out), begin_(out.writable(room_for(headers, line)).data()), copy_(begin_) {}
   HeadWriter(const HeadWriter&) = delete;
 
   template <class... Pieces>
@@ -196,37 +193,40 @@ class HeadWriter {
     text::Digits digits;
     put("Content-Length: ", text::decimal(length.bytes, digits), "\r\n");
   }
+  // All pieces so far were of the first lines: not even a tab is in them.
+  void end_first_lines() noexcept { good_ = copy_.is_clean(); }
   void field(const Header& h) noexcept {
-    good_ = good_ && (h.checked || is_well_formed(h));
     put(h.name, ": ", h.value, "\r\n");
-  }
-  // A piece of the first lines, which is held to the same.
-  void checked(Slice piece) noexcept {
-    good_ = good_ && is_field_value(piece);
-    put(piece);
+    if (!h.checked && !is_good(h)) good_ = false;
   }
   Result<void> finish() noexcept {
     put("\r\n");
     if (!good_) return unsafe_header();
-    out_.commit(static_cast<size_t>(at_ - begin_));
+    out_.commit(static_cast<size_t>(copy_.end() - begin_));
     return {};
   }
 
  private:
   static constexpr size_t framing_bytes_max = 128;  // framing(), Connection, the last line
 
+  static size_t room_for(const Headers& headers, size_t line) noexcept {
+    size_t total = line + framing_bytes_max;
+    for (const Header& h : headers) total += h.name.size() + h.value.size() + 4;
+    return total;
+  }
+  // is_well_formed(), where the copy has not seen it already.
+  bool is_good(const Header& h) const noexcept {
+    return (h.id != HeaderId::other || is_token(h.name)) && (copy_.is_clean() || is_field_value(h.value));
+  }
   template <size_t n>
   void put_one(const char (&literal)[n]) noexcept {
-    std::memcpy(at_, literal, n - 1);
-    at_ += n - 1;
+    copy_.put_literal(literal);
   }
-  void put_one(Slice piece) noexcept {
-    if (!piece.empty()) std::memcpy(at_, piece.data(), piece.size());
-    at_ += piece.size();
-  }
+  void put_one(Slice piece) noexcept { copy_.put(piece); }
+
   Buffer& out_;
   char* begin_;
-  char* at_;
+  CheckedCopy copy_;
   bool good_ = true;
 };
 
@@ -300,12 +300,10 @@ Result<void> write_request_head(const Request& request, Slice host, Buffer& out)
   HeadWriter head(out, request.headers,
                   request.method_text.size() + path.size() + request.query.size() + host.size() +
                       request.upgrade.size() + rest.size());
-  head.put(request.method_text, " ");
-  head.checked(path);
+  head.put(request.method_text, " ", path);
   if (!request.query.empty()) head.put("?", request.query);
-  head.put(" HTTP/1.1\r\nHost: ");
-  head.checked(host);
-  head.put("\r\n");
+  head.put(" HTTP/1.1\r\nHost: ", host, "\r\n");
+  head.end_first_lines();
   for (const Header& h : request.headers) {
     if (!is_framing(h.id) && h.id != HeaderId::host) head.field(h);
   }

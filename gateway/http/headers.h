@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 
@@ -71,9 +72,38 @@ Slice header_name(HeaderId id) noexcept;
 // The same in lower case, as HTTP/2 has it; both live for ever.
 Slice lower_header_name(HeaderId id) noexcept;
 
+// Some of the names.
+class HeaderIds {
+ public:
+  constexpr HeaderIds() noexcept = default;
+  constexpr HeaderIds(std::initializer_list<HeaderId> ids) noexcept {
+    for (HeaderId id : ids) add(id);
+  }
+  constexpr void add(HeaderId id) noexcept { bits_ |= bit(id); }
+  constexpr void remove(HeaderId id) noexcept { bits_ &= ~bit(id); }
+  constexpr bool has(HeaderId id) const noexcept { return (bits_ & bit(id)) != 0; }
+  constexpr bool has_any(HeaderIds of) const noexcept { return (bits_ & of.bits_) != 0; }
+
+ private:
+  static_assert(header_ids <= 64);
+  static constexpr uint64_t bit(HeaderId id) noexcept { return uint64_t{1} << static_cast<unsigned>(id); }
+  uint64_t bits_ = 0;
+};
+
 // Meant for the next hop only (RFC 9110 section 7.6.1), or the framing, which is written anew: none goes on,
 // and HTTP/2 has none of them.
-bool is_of_one_hop(HeaderId id) noexcept;
+inline constexpr HeaderIds of_one_hop = {HeaderId::connection,
+                                         HeaderId::content_length,
+                                         HeaderId::http2_settings,
+                                         HeaderId::keep_alive,
+                                         HeaderId::proxy_authenticate,
+                                         HeaderId::proxy_authorization,
+                                         HeaderId::proxy_connection,
+                                         HeaderId::te,
+                                         HeaderId::trailer,
+                                         HeaderId::transfer_encoding,
+                                         HeaderId::upgrade};
+constexpr bool is_of_one_hop(HeaderId id) noexcept { return of_one_hop.has(id); }
 
 constexpr size_t field_overhead = 32;  // of a field, as a header list counts (RFC 9113 section 6.5.2)
 
@@ -89,16 +119,19 @@ bool is_well_formed(const Header& h) noexcept;
 class Headers {
  public:
   // Empties it and keeps the memory.
-  void clear() noexcept { fields_.clear(); }
+  void clear() noexcept {
+    fields_.clear();
+    seen_ = {};
+  }
   size_t size() const noexcept { return fields_.size(); }
   auto begin() const noexcept { return fields_.begin(); }
   auto end() const noexcept { return fields_.end(); }
 
   // Room for so many, made at once instead of step by step.
   void reserve(size_t count) { fields_.reserve(count); }
-  void add(Slice name, Slice value) { fields_.push_back({name, value, header_id(name)}); }
-  void add(HeaderId id, Slice value) { fields_.push_back({header_name(id), value, id}); }
-  void add_checked(Slice name, Slice value) { fields_.push_back({name, value, header_id(name), true}); }
+  void add(Slice name, Slice value) { add(Header{name, value, header_id(name)}); }
+  void add(HeaderId id, Slice value) { add(Header{header_name(id), value, id}); }
+  void add_checked(Slice name, Slice value) { add(Header{name, value, header_id(name), true}); }
   // All have been looked at.
   void set_checked() noexcept {
     for (Header& h : fields_) h.checked = true;
@@ -123,16 +156,29 @@ class Headers {
     std::erase_if(fields_, unwanted);
   }
 
+  // False for names of which none is there, at once.
+  bool may_have(HeaderIds ids) const noexcept { return seen_.has_any(ids); }
   // The first of that name, or null.
-  const Header* find(HeaderId id) const noexcept;
+  const Header* find(HeaderId id) const noexcept { return seen_.has(id) ? first(id) : nullptr; }
   const Header* find(Slice name) const noexcept;
   // Its value, or an empty slice.
-  Slice get(HeaderId id) const noexcept;
+  Slice get(HeaderId id) const noexcept {
+    const Header* found = find(id);
+    return found == nullptr ? Slice{} : found->value;
+  }
   Slice get(Slice name) const noexcept;
-  size_t count(HeaderId id) const noexcept;
+  size_t count(HeaderId id) const noexcept { return seen_.has(id) ? count_seen(id) : 0; }
 
  private:
+  void add(Header&& h) {
+    seen_.add(h.id);
+    fields_.push_back(h);
+  }
+  const Header* first(HeaderId id) const noexcept;
+  size_t count_seen(HeaderId id) const noexcept;
+
   small_pool::Vector<Header> fields_;
+  HeaderIds seen_;  // all that are there, and perhaps some that were: most look-ups are for what is not
 };
 
 // True if a comma-separated list (RFC 9110 section 5.6.1) has the token, ignoring case.

@@ -21,6 +21,7 @@ bool is_event_stream(const Response& response) noexcept {
 
 // RFC 9110 section 15 and the registry beyond it.
 Slice reason_phrase(int status) noexcept {
+  if (status == 200) return "OK";  // nearly always
   struct Phrase {
     int status;
     Slice text;

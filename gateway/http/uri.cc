@@ -17,6 +17,11 @@ constexpr auto plain = text::letters_digits_and("-._~!$&'()*+,;=:@/");
 constexpr auto unreserved = text::letters_digits_and("-._~");  // section 2.3
 // reg-name of section 3.2.2 without escapes and sub-delimiters; "_" is in use.
 constexpr auto& host_chars = unreserved;
+constexpr auto lower_host_chars = [] {
+  std::array<bool, 256> all = host_chars;
+  for (char c = 'A'; c <= 'Z'; ++c) all[static_cast<size_t>(c)] = false;
+  return all;
+}();
 
 // All of them are in the set.
 bool all_in(const std::array<bool, 256>& set, Slice text) noexcept {
@@ -162,7 +167,7 @@ Result<Target> parse_target(Slice target, Arena& arena) {
 Result<Authority> parse_authority(Slice value, Arena& arena) {
   Authority out;
   Slice host = value, port;
-  bool has_port = false;
+  bool has_port = false, is_lower = false;
   if (value.starts_with('[')) {
     const size_t end = value.find(']');
     if (end == Slice::npos || !is_ipv6(value.substr(1, end - 1)))
@@ -179,7 +184,9 @@ Result<Authority> parse_authority(Slice value, Arena& arena) {
     if (has_port) port = value.substr(colon + 1);
     if (host.empty() || host.size() > 255)
       return bad("bad_host", "there is no host, or one that is too long");
-    if (!all_in(host_chars, host)) return bad("bad_host", "the host has a character that no host has");
+    is_lower = all_in(lower_host_chars, host);
+    if (!is_lower && !all_in(host_chars, host))
+      return bad("bad_host", "the host has a character that no host has");
     if (host.starts_with('.') || host.find("..") != Slice::npos)
       return bad("bad_host", "the host has a label without a character");
   }
@@ -189,6 +196,8 @@ Result<Authority> parse_authority(Slice value, Arena& arena) {
       return bad("bad_host", "the port is not a number from 1 to 65535");
     out.port = static_cast<uint16_t>(*number);
   }
+  out.host = host;
+  if (is_lower) return out;
   char* lower = arena.allocate(host.size());
   std::ranges::transform(host, lower, text::lower);
   out.host = {lower, host.size()};

@@ -27,7 +27,9 @@ struct Target {
 Result<Target> parse_target(Slice target, Arena& arena);
 
 struct Authority {
-  Slice host;  // lower case, in the arena; IPv6 with its brackets; a dot of the root as it was sent
+  // Lower case, of the value itself where it is that, else in the arena; IPv6 with its brackets; a dot of the
+  // root as it was sent.
+  Slice host;
   std::optional<uint16_t> port;
 };
 // A Host header's value (RFC 9110 section 7.2): reg-name, IPv4 or [IPv6], and a port. Refused: user info, a

@@ -251,6 +251,7 @@ TlsStream::Pumped TlsStream::pump(size_t limit) {
     if (count > 0) {
       input_.commit(static_cast<size_t>(count));
       result.grew = true;
+      if (arrived_.empty() && !fin_ && SSL_has_pending(ssl_) == 0) break;  // there is nothing more
       continue;
     }
     const int error = SSL_get_error(ssl_, count);

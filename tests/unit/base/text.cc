@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string>
 
+#include "gateway/base/checked_copy.h"
+
 using namespace sallyport;
 
 // Both look at several bytes at once: each byte at each place of a word, whole or cut, is asked one by one.
@@ -28,7 +30,7 @@ TEST_CASE("upper and lower case of ASCII letters are the same, wherever they sta
 }
 
 TEST_CASE("a control character is found wherever it stands, and HTAB is none") {
-  for (size_t size = 1; size <= 20; ++size) {
+  for (size_t size = 1; size <= 40; ++size) {
     for (size_t at = 0; at < size; ++at) {
       for (int byte = 0; byte < 256; ++byte) {
         for (const char before : {'\t', 'x', '\xff'}) {
@@ -39,6 +41,11 @@ TEST_CASE("a control character is found wherever it stands, and HTAB is none") {
           if (text::find_control(s) != (control ? at : size)) FAIL(size, " ", at, " ", byte, " ", before);
           const bool tab = s.find('\t') != std::string::npos;
           if (text::has_no_control(s) != (!control && !tab)) FAIL(size, " ", at, " ", byte, " ", before);
+          std::string copied(size, '?');
+          CheckedCopy copy(copied.data());
+          copy.put(s);
+          if (copied != s || copy.end() != copied.data() + size || copy.is_clean() != (!control && !tab))
+            FAIL(size, " ", at, " ", byte, " ", before);
         }
       }
     }
