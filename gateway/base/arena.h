@@ -52,6 +52,8 @@ class Arena {
 
   // Ends the life of everything allocated. The blocks go back to the worker's pool.
   void clear() noexcept;
+  // The bytes of its blocks.
+  size_t held() const noexcept;
 
  private:
   // At the beginning of each block.

@@ -49,6 +49,7 @@ class Content final : public http::Body {
   // Starts over; false if some of it is gone.
   bool rewind() noexcept;
   bool cut_off() const noexcept { return cut_off_; }  // by a limiter
+  size_t bytes_held() const noexcept { return kept_.capacity(); }
 
   Task<Result<Slice>> pull() override;
   std::optional<uint64_t> remaining() const noexcept override;

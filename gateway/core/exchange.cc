@@ -62,6 +62,10 @@ void Exchange::clear() noexcept {
   arena.clear();
 }
 
+size_t Exchange::bytes_held() const noexcept {
+  return arena.held() + content_.bytes_held() + (held_ != nullptr ? held_->bytes_held() : 0);
+}
+
 // From the right: each proxy has added whom it got the request from. The first that is not trusted is the
 // client; what stands left of it anybody may have written. What is no address ends the way: the last hop that
 // is one is the client. An empty element is none (RFC 9110 section 5.6.1).
@@ -107,11 +111,14 @@ void Exchange::watch_answer() {
 Task<> Exchange::fail(Error error) {
   if (notes.reason.empty()) notes.reason = error.reason;
   if (side_of(error.code) != Side::client) {
-    observe::log(observe::Level::warn, "request_failed",
+    // Of those that find no room there are as many as come: of each kind one line a second.
+    const bool many = error.code == Code::overloaded;
+    observe::log(observe::Level::warn, many ? error.reason : "request_failed",
                  {{"route", route->name},
                   {"reason", error.reason},
                   {"detail", error.detail},
-                  {"request_id", request_id}});
+                  {"request_id", request_id}},
+                 many ? 1 : observe::lines_a_second_max);
   }
   write_problem(*this, error, nullptr);
   return Task<>::ready();

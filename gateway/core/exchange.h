@@ -42,6 +42,7 @@ struct ConnectionInfo {
 class Held {
  public:
   virtual void exchange_over() noexcept = 0;  // give back or close; may destroy itself
+  virtual size_t bytes_held() const noexcept { return 0; }
 
  protected:
   ~Held() = default;
@@ -164,6 +165,8 @@ class Exchange {
   void begin(std::shared_ptr<const World> in);
   // Lets go of all memory; for a connection that is idle.
   void clear() noexcept;
+  // The memory that it, and what it holds, has taken.
+  size_t bytes_held() const noexcept;
 
  private:
   friend void write_problem(Exchange&, const Error&, const Refusal*);

@@ -48,6 +48,8 @@ class ReceivedBody final : public Body {
   const Headers* trailers() const noexcept override { return finished() ? &trailers_.fields() : nullptr; }
 
   bool finished() const noexcept { return state_ == State::end; }
+  // Whoever reads has all that has come, and there is more to come.
+  bool is_awaited() const noexcept { return state_ == State::reading && asked_; }
   // When the last piece was given, while nobody asks for another; the end of time if somebody does, or none
   // was given.
   Monotonic untouched_since() const noexcept { return asked_ ? Monotonic::max() : given_at_; }

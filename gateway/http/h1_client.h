@@ -42,6 +42,7 @@ class ClientConnection final : public Requester {
   // For one that rests in the pool: false once the backend has closed it, or sent something unasked.
   bool alive() const noexcept { return !stream_->ended() && !stream_->broken() && stream_->input().empty(); }
   net::Stream& stream() noexcept { return *stream_; }
+  size_t bytes_held() const noexcept { return stream_ != nullptr ? stream_->bytes_held() : 0; }
 
  private:
   void stop() noexcept {

@@ -33,6 +33,9 @@ class ServerConnection final : public Responder {
   uint64_t content_sent() const noexcept override { return sent_; }
   bool client_ended() const noexcept override { return stream_.ended(); }
   bool head_sent() const noexcept override { return head_sent_; }
+  // Whom the present request waits for, if it is the client.
+  bool waits_for_reader() const noexcept { return stream_.queued() > 0; }
+  bool waits_for_sender() const noexcept { return body_.is_awaited(); }
   // The answer has begun, and its content is waited for.
   bool waits_for_content() const noexcept { return waits_for_content_; }
 

@@ -83,6 +83,8 @@ bool ServerStream::ends_behind_request(const Request& request, int status) const
          (!request.expects_continue || invited_) && !grpc::is_call(request) && has_room();
 }
 
+void ServerStream::give_way() { server_.reset(*this, NGHTTP2_ENHANCE_YOUR_CALM); }
+
 // --- the request's content
 
 Task<Result<Slice>> ServerStream::wait_for_content() {

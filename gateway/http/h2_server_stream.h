@@ -33,6 +33,8 @@ class ServerStream final : public Stream, public Responder {
   // because there are clients that take a reset for a failure; then it is told that nobody listens (RFC 9113
   // section 8.1).
   Task<> finish();
+  // Resets it for the sake of others (RFC 9113 section 7, ENHANCE_YOUR_CALM).
+  void give_way();
   void* owner() const noexcept { return owner_; }
 
  private:

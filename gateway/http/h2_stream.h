@@ -28,6 +28,10 @@ class Stream : public Body {
   std::optional<uint64_t> remaining() const noexcept override;
   bool ready() const noexcept override { return input_ended_ || !arrived_.empty(); }
   const Headers* trailers() const noexcept override { return input_ended_ ? &trailers_.fields() : nullptr; }
+  // Whom its work waits for, if it is the peer.
+  bool waits_for_reader() const noexcept { return writer_ != nullptr; }
+  bool waits_for_sender() const noexcept { return reader_ != nullptr && !input_ended_; }
+  size_t bytes_held() const noexcept { return arrived_.capacity() + kept_.capacity() + given_.capacity(); }
 
  protected:
   // id: 0 until it has one. bad_trailers: what faulty ones are called on this side of the gateway.

@@ -18,7 +18,6 @@
 namespace sallyport::observe {
 namespace {
 
-constexpr uint32_t lines_a_second_max = 20;  // of one event
 constexpr size_t value_bytes_max = 1000;
 constexpr size_t ring_bytes = 256 * 1024;
 
@@ -78,7 +77,7 @@ std::string escaped(std::string_view value) {
 }
 
 // True if this line may be written; a new second tells how many of the last one were left out.
-bool within_bounds(std::string_view event, std::string& note) {
+bool within_bounds(std::string_view event, uint32_t lines_a_second, std::string& note) {
   ErrorLog& the = error_log();
   const int64_t now = unix_seconds(wall_now());
   std::lock_guard lock(the.mutex);
@@ -90,7 +89,7 @@ bool within_bounds(std::string_view event, std::string& note) {
     if (burst.left_out > 0) note = fmt::format(" left_out={}", burst.left_out);
     burst = {now, 0, 0};
   }
-  if (++burst.lines <= lines_a_second_max) return true;
+  if (++burst.lines <= lines_a_second) return true;
   ++burst.left_out;
   return false;
 }
@@ -99,10 +98,10 @@ bool within_bounds(std::string_view event, std::string& note) {
 
 void set_log_level(Level least) { least_level.store(least, std::memory_order_relaxed); }
 
-void log(Level level, std::string_view event, std::initializer_list<Field> fields) {
+void log(Level level, std::string_view event, std::initializer_list<Field> fields, uint32_t lines_a_second) {
   if (level < least_level.load(std::memory_order_relaxed)) return;
   std::string note;
-  if (!within_bounds(event, note)) return;
+  if (!within_bounds(event, lines_a_second, note)) return;
   constexpr std::string_view names[] = {"info", "warn", "error"};
   std::string line =
       fmt::format("{} {} {}", date_time_ms(wall_now()), names[static_cast<size_t>(level)], event);

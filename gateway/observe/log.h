@@ -22,8 +22,10 @@ struct Field {
 };
 
 // event: a short fixed name ("listening", "config_reload_failed"); the fields follow as key=value, quoted if
-// needed.
-void log(Level level, std::string_view event, std::initializer_list<Field> fields = {});
+// needed. lines_a_second: of an event that comes in floods, fewer than of others.
+constexpr uint32_t lines_a_second_max = 20;
+void log(Level level, std::string_view event, std::initializer_list<Field> fields = {},
+         uint32_t lines_a_second = lines_a_second_max);
 void set_log_level(Level least);
 
 // Lines as they are, for what ends a start: problems of a config, a port that is taken.

@@ -54,9 +54,9 @@ constexpr std::array<Family, 22> families = {{
      "Memory of requests and connections, of the workers together: held by them, kept for the next, and the "
      "budget for what is held."},
     {"sallyport_memory_refusals_total", counter_type,
-     "Connections that were closed at accept and HTTP/2 requests that were reset (REFUSED_STREAM) because "
-     "the "
-     "budget was spent; other requests get 503 memory_full."},
+     "For want of memory: connections that were closed at accept, HTTP/2 requests that were reset "
+     "(REFUSED_STREAM), and connections that gave way to others, as they held much for clients that neither "
+     "sent nor read; other requests get 503 memory_full."},
     {"sallyport_access_log_lost_total", counter_type,
      "Access-log lines that found no room and were dropped."},
     {"sallyport_error_log_lost_total", counter_type, "Error-log lines that found no room and were dropped."},

@@ -49,6 +49,24 @@ void Connection::drain() {
   if (state_ == State::idle || state_ == State::handshake) worker_.over(*this);
 }
 
+bool Connection::stalls(Monotonic now) noexcept {
+  if (state_ != State::busy) return false;
+  const uint64_t moved = http_.content_received() + http_.content_sent() - stream_->queued();
+  return has_stalled(http_, standstill_.lasts(moved, exchange_.began, now));
+}
+
+size_t Connection::stalled_bytes(Monotonic now) noexcept {
+  if (http2_ != nullptr) return http2_->stalled_bytes(now);
+  return stalls(now) ? stream_->bytes_held() + exchange_.bytes_held() : 0;
+}
+
+void Connection::give_way(Monotonic now) {
+  if (http2_ != nullptr) return http2_->give_way(now);
+  if (!stalls(now)) return;
+  exchange_.notes.reason = memory_full().error().reason;
+  worker_.over(*this);
+}
+
 Task<> Connection::run() {
   bool go_on = true;
   if (tls_ != nullptr) {

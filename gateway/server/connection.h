@@ -13,6 +13,7 @@
 #include "gateway/core/exchange.h"
 #include "gateway/http/h1_server.h"
 #include "gateway/net/tls_stream.h"
+#include "gateway/server/relief.h"
 
 namespace sallyport::server {
 
@@ -30,6 +31,11 @@ class Connection final : public net::StreamOwner, public ListNode {
   void start();
   // Closes at once if it is idle, else after the present answer.
   void drain();
+  // What it holds for a client that neither sends nor reads; 0 while something moves, or others are waited
+  // for.
+  size_t stalled_bytes(Monotonic now) noexcept;
+  // What does so ends.
+  void give_way(Monotonic now);
   bool count_by_address = false;  // it stands in its worker's count of them
   size_t memory_bytes = 0;        // and in its worker's memory
   // False: it was let in by what does not hold any more (other authorities, a listener that is gone).
@@ -48,6 +54,7 @@ class Connection final : public net::StreamOwner, public ListNode {
   Task<> run_http2();
   Task<bool> serve_one();
   void redirect();
+  bool stalls(Monotonic now) noexcept;
 
   Worker& worker_;
   std::shared_ptr<WorkerListener> listener_;
@@ -59,6 +66,7 @@ class Connection final : public net::StreamOwner, public ListNode {
   Exchange exchange_;
   std::unique_ptr<Http2Connection> http2_;  // null: HTTP/1.1
   State state_ = State::handshake;
+  Standstill standstill_;  // of the present request of HTTP/1.1
   bool draining_ = false;
   Task<> task_ = Task<>::ready();  // last: destroyed first
 };

@@ -5,9 +5,15 @@
 #include "gateway/base/small_pool.h"
 #include "gateway/core/serve.h"
 #include "gateway/http/linger.h"
+#include "gateway/server/relief.h"
 #include "gateway/server/worker.h"
 
 namespace sallyport::server {
+namespace {
+
+constexpr size_t frames_bytes = 3 * 1024;  // of a request's coroutines, and nghttp2's part of it; about
+
+}  // namespace
 
 struct Http2Connection::Call final : ListNode {
   Call(Http2Connection& c, int32_t id)
@@ -18,8 +24,14 @@ struct Http2Connection::Call final : ListNode {
   static void* operator new(size_t bytes) { return small_pool::allocate(bytes); }
   static void operator delete(void* call, size_t bytes) noexcept { small_pool::release(call, bytes); }
 
+  bool stalls(Monotonic now) noexcept {
+    const uint64_t moved = stream.content_received() + stream.content_sent();
+    return has_stalled(stream, standstill.lasts(moved, exchange.began, now));
+  }
+
   http::h2::ServerStream stream;
   Exchange exchange;
+  Standstill standstill;
   Task<> task = Task<>::ready();  // last: destroyed first
 };
 
@@ -46,6 +58,26 @@ http::h2::ServerStream* Http2Connection::begin(int32_t id, size_t others) {
   auto* call = new Call(*this, id);
   calls_.push_back(*call);
   return &call->stream;
+}
+
+size_t Http2Connection::stalled_bytes(Monotonic now) noexcept {
+  size_t bytes = 0;
+  for (Call* call = calls_.front(); call != nullptr; call = calls_.after(*call)) {
+    if (!call->stalls(now)) continue;
+    bytes += sizeof(Call) + frames_bytes + call->stream.bytes_held() + call->exchange.bytes_held();
+  }
+  return bytes;
+}
+
+// Their memory goes at once, whether the client takes the resets or not.
+void Http2Connection::give_way(Monotonic now) {
+  for (Call *call = calls_.front(), *next = nullptr; call != nullptr; call = next) {
+    next = calls_.after(*call);
+    if (!call->stalls(now)) continue;
+    call->exchange.notes.reason = memory_full().error().reason;
+    call->stream.give_way();
+    closed(call->stream);
+  }
 }
 
 void Http2Connection::serve(http::h2::ServerStream& stream, Result<void> head) {

@@ -19,6 +19,10 @@ class Http2Connection final : private http::h2::ServerSession::Owner, private Tu
   // Until the connection is to be closed.
   Task<> run();
   void drain() { session_.drain(); }
+  // What its requests hold for a client that neither sends nor reads.
+  size_t stalled_bytes(Monotonic now) noexcept;
+  // Those that do so end.
+  void give_way(Monotonic now);
   std::string_view ended_by() const noexcept { return session_.ended_by(); }
 
  private:

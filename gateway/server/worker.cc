@@ -94,7 +94,8 @@ Worker::MemoryLevels::MemoryLevels(observe::Metrics& metrics)
       kept(metrics.gauge("sallyport_memory_bytes", {{"kind", "kept"}})),
       budget(metrics.gauge("sallyport_memory_bytes", {{"kind", "budget"}})),
       connections_refused(metrics.counter("sallyport_memory_refusals_total", {{"what", "connection"}})),
-      streams_refused(metrics.counter("sallyport_memory_refusals_total", {{"what", "stream"}})) {}
+      streams_refused(metrics.counter("sallyport_memory_refusals_total", {{"what", "stream"}})),
+      gave_way(metrics.counter("sallyport_memory_refusals_total", {{"what", "gave_way"}})) {}
 
 Worker::Worker(size_t number, size_t count, Cache& process, observe::AccessLog* access_log)
     : number_(number),
@@ -174,6 +175,7 @@ void Worker::take_config(const std::shared_ptr<const Generation>& generation, So
   per_address_max_ = model.http.connections_per_address;
   const size_t memory = model.http.memory.count;
   loop_->blocks().set_budget((memory != 0 ? memory : memory_limit() / 2) / count_);
+  memory_.budget.set(static_cast<int64_t>(loop_->blocks().budget()));
   look_at_memory();
 
   std::vector<std::shared_ptr<WorkerListener>> kept;
@@ -247,6 +249,7 @@ void Worker::accepted(const std::shared_ptr<WorkerListener>& listener, net::Acce
   }
   if (loop_->blocks().is_overdrawn()) {
     memory_.connections_refused.add();
+    relief_.ask(*loop_);
     return;
   }
   std::string peer = socket.peer();
@@ -332,15 +335,17 @@ void Worker::Reaper::at_turn_end() {
 // many at once do not take it from those who ask for one.
 bool Worker::has_room_beside(size_t streams) {
   const bool room = loop_->blocks().pressure() < Pressure::much || streams < streams_under_pressure;
-  if (!room) memory_.streams_refused.add();
-  return room;
+  if (room) return true;
+  memory_.streams_refused.add();
+  relief_.ask(*loop_);
+  return false;
 }
 
 void Worker::look_at_memory() {
   BlockPool& blocks = loop_->blocks();
   memory_.held.set(static_cast<int64_t>(blocks.held()));
   memory_.kept.set(static_cast<int64_t>(blocks.kept()));
-  memory_.budget.set(static_cast<int64_t>(blocks.budget()));
+  if (blocks.pressure() >= Pressure::much) relief_.ask(*loop_);
   if (!blocks.has_fallen() || (trim_timer_ != nullptr && trim_timer_->armed())) return;
   if (trim_timer_ == nullptr) trim_timer_ = std::make_unique<Timer>(*loop_, &Worker::trim, this);
   trim_timer_->arm_after(trim_after);

@@ -25,6 +25,7 @@
 #include "gateway/observe/metrics.h"
 #include "gateway/server/connection.h"
 #include "gateway/server/listeners.h"
+#include "gateway/server/relief.h"
 
 namespace sallyport::server {
 
@@ -133,7 +134,7 @@ class Worker {
   struct MemoryLevels {
     explicit MemoryLevels(observe::Metrics& metrics);
     observe::Gauge held, kept, budget;
-    observe::Counter &connections_refused, &streams_refused;
+    observe::Counter &connections_refused, &streams_refused, &gave_way;
   };
 
   const size_t number_;
@@ -162,6 +163,7 @@ class Worker {
   List<Connection> open_;
   List<Connection> done_;
   Reaper reaper_{*this};
+  Relief relief_{open_, memory_.gave_way};
   std::unique_ptr<Timer> drain_timer_;
   std::unique_ptr<Timer> beat_timer_;
   std::unique_ptr<Timer> trim_timer_;

@@ -57,6 +57,7 @@ class Connection final : public Lease {
   Connection(Cluster& owner, Endpoint& to, std::unique_ptr<net::Stream> stream) noexcept
       : Lease(http, to), http(std::move(stream)), cluster_(owner) {}
   void exchange_over() noexcept override;  // back to the cluster, or closed
+  size_t bytes_held() const noexcept override { return http.bytes_held(); }
 
   http::h1::ClientConnection http;
   Monotonic idle_since{};

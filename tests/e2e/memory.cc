@@ -136,6 +136,39 @@ TEST_CASE("streams of HTTP/2 that are only begun are refused when they hold too 
   CHECK(eventually([&] { return memory(gateway, "held") < 128 * 1024; }));
 }
 
+TEST_CASE("whoever holds much for a client that does not move gives way; who holds little goes on") {
+  Origin origin;
+  Gateway gateway(routes(origin, "2MiB"));
+  auto modest = gateway.connect();
+  CHECK(
+      modest->send("POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                   "Content-Length: 2\r\n\r\n["));
+  ClientOptions h2;
+  h2.alpn = std::string("\x02h2");
+  std::vector<std::unique_ptr<Client>> flood;
+  int status = 200;
+  while (status == 200 && flood.size() < 60) {
+    flood.push_back(gateway.connect(h2));
+    std::string begun = preface;
+    for (uint32_t id = 1; id < 200; id += 2)
+      begun += frame(1, end_headers, id, head(true, "/orders")) + frame(0, 0, id, "[");
+    CHECK(flood.back()->send(begun));
+    status = gateway.ask(get("/beside")).status;
+  }
+  for (int looks = 0; looks < 4 && status == 503; ++looks) {  // once, and once more when they have not moved
+    gateway.advance(600ms);
+    status = gateway.ask(get("/beside")).status;
+  }
+  CHECK(status == 200);
+  for (int i = 0; i < 10; ++i) CHECK(gateway.ask(get("/beside")).status == 200);
+  CHECK(gateway.log_line("\"path\":\"/orders\"", "\"reason\":\"memory_full\"") != "");
+  CHECK(gateway.told("memory_relief"));
+  const std::string none = "sallyport_memory_refusals_total{what=\"gave_way\"} 0";
+  CHECK(gateway.admin("/metrics").body.find(none) == std::string::npos);
+  CHECK(modest->send("]"));
+  CHECK(modest->read().status == 200);
+}
+
 TEST_CASE("a body in chunks of one byte comes through the checks in good time") {
   Origin origin;
   Gateway gateway(routes(origin, "64MiB"));

@@ -1,0 +1,78 @@
+#include "gateway/server/relief.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "gateway/observe/log.h"
+#include "gateway/server/connection.h"
+
+namespace sallyport::server {
+namespace {
+
+constexpr Duration every = milliseconds(250);  // all connections are looked at
+
+struct Holder {
+  size_t bytes;
+  Connection* connection;
+};
+
+// More than this is much: a share of the budget that no ordinary connection needs; or twice what the others
+// have, where there are so many that a share is less.
+size_t fair_share(const BlockPool& blocks, size_t connections) noexcept {
+  constexpr size_t parts = 64;
+  return std::min(blocks.budget() / parts, 2 * blocks.held() / connections);
+}
+
+}  // namespace
+
+Duration Standstill::lasts(uint64_t moved, Monotonic began, Monotonic now) noexcept {
+  if (moved != moved_ || since_ == Monotonic::max()) {
+    moved_ = moved;
+    since_ = now;
+  }
+  return now - std::max(since_, began);
+}
+
+void Relief::ask(Loop& loop) {
+  loop_ = &loop;
+  if (loop.now() >= next_look_) loop.before_wait(*this);
+}
+
+// The largest first, until there is room for a while.
+void Relief::at_turn_end() {
+  const Monotonic now = loop_->now();
+  const BlockPool& blocks = loop_->blocks();
+  if (now < next_look_ || blocks.pressure() < Pressure::much) return;
+  next_look_ = now + every;
+  std::vector<Holder> holders;
+  size_t connections = 0;
+  for (Connection* c = open_.front(); c != nullptr; c = open_.after(*c), ++connections) {
+    if (const size_t bytes = c->stalled_bytes(now); bytes > 0) holders.push_back({bytes, c});
+  }
+  if (holders.empty()) return;
+  const size_t share = fair_share(blocks, connections);
+  std::erase_if(holders, [&](const Holder& h) { return h.bytes <= share; });
+  std::ranges::sort(holders, std::ranges::greater(), &Holder::bytes);
+  const size_t room = blocks.budget() / 8 * 5;
+  const size_t held = blocks.held();
+  size_t freed = 0, gave_way = 0;
+  for (const Holder& h : holders) {
+    if (held <= room + freed) break;
+    h.connection->give_way(now);
+    freed += h.bytes;
+    ++gave_way;
+  }
+  if (gave_way == 0) return;
+  gave_way_.add(gave_way);
+  observe::log(observe::Level::warn, "memory_relief",
+               {{"connections", fmt::format("{}", gave_way)},
+                {"bytes", fmt::format("{}", freed)},
+                {"detail",
+                 "memory was short (http.memory): requests that held much, and whose clients neither "
+                 "sent nor read, were ended"}},
+               1);
+}
+
+}  // namespace sallyport::server

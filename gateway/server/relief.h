@@ -1,0 +1,56 @@
+// Relief: who gives way while the worker's memory is short. Whoever holds much of it for a client that does
+// not move ends, so that those who ask for little are answered.
+//
+// Owned by the worker; its thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "gateway/async/loop.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/list.h"
+#include "gateway/http/standing.h"
+#include "gateway/observe/metrics.h"
+
+namespace sallyport::server {
+
+class Connection;
+
+// Since when nothing of a request's content, and of its answer's, has moved: as it was found when somebody
+// looked, so that it costs nothing before.
+class Standstill {
+ public:
+  // moved: how much has, so far. began: the request has not stood still for longer than it is there.
+  Duration lasts(uint64_t moved, Monotonic began, Monotonic now) noexcept;
+
+ private:
+  uint64_t moved_ = 0;
+  Monotonic since_ = Monotonic::max();
+};
+
+// Whether it is the client that a request has waited for, for so long that it may be ended for others.
+template <class Request>
+bool has_stalled(const Request& request, Duration still) noexcept {
+  using http::Standing;
+  return (request.waits_for_sender() && still >= Standing::slow_sender_after) ||
+         (request.waits_for_reader() && still >= Standing::slow_reader_after);
+}
+
+class Relief final : private TurnEnd {
+ public:
+  Relief(List<Connection>& open, observe::Counter& gave_way) noexcept : open_(open), gave_way_(gave_way) {}
+  // Memory is short, and somebody is, or soon will be, refused for it: looked at with the end of the turn,
+  // and not more often than every `every`.
+  void ask(Loop& loop);
+
+ private:
+  void at_turn_end() override;
+
+  List<Connection>& open_;
+  observe::Counter& gave_way_;
+  Loop* loop_ = nullptr;
+  Monotonic next_look_ = Monotonic::min();
+};
+
+}  // namespace sallyport::server
