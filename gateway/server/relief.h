@@ -40,8 +40,8 @@ bool has_stalled(const Request& request, Duration still) noexcept {
 class Relief final : private TurnEnd {
  public:
   Relief(List<Connection>& open, observe::Counter& gave_way) noexcept : open_(open), gave_way_(gave_way) {}
-  // Memory is short, and somebody is, or soon will be, refused for it: looked at with the end of the turn,
-  // and not more often than every `every`.
+  // Memory is short, and somebody is refused for it, or soon will be: the connections are looked at when the
+  // turn ends, four times a second at most.
   void ask(Loop& loop);
 
  private:
