@@ -77,9 +77,8 @@ std::string sha256(const std::string& what) {
   return digest;
 }
 
-// A session is resumed only where it would have been let in anew: ticket keys are shared by all listeners,
-// and one made without a client's certificate, or with one of other authorities, must not open a listener
-// that asks for it.
+}  // namespace
+
 std::string admission_by(const TlsServerOptions& options) {
   const bool asks = options.client_certificates != ClientCertificates::off;
   const bool required = options.client_certificates == ClientCertificates::required;
@@ -90,11 +89,8 @@ std::string admission_by(const TlsServerOptions& options) {
                 '\0' + (asks ? options.client_ca_pem : std::string()));
 }
 
-}  // namespace
-
 struct TlsServerContext::Impl {
   TlsServerOptions options;
-  std::string admission;
   // The certificates for one name, in the order in which they are tried: ECDSA, whose signatures cost a tenth
   // of those of RSA, before it.
   struct Choice {
@@ -107,8 +103,7 @@ struct TlsServerContext::Impl {
   Choices first;                                        // for a client without a known name
   LiveReader<TicketKeys> tickets;
 
-  explicit Impl(TlsServerOptions o)
-      : options(std::move(o)), admission(admission_by(options)), tickets(options.tickets) {}
+  explicit Impl(TlsServerOptions o) : options(std::move(o)), tickets(options.tickets) {}
 
   Result<ContextPtr> make_context(const Certificate& certificate);
   void add_choice(Choices& to, SSL_CTX* context, const Certificate& certificate);
@@ -194,6 +189,10 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);  // tickets carry the sessions
   SSL_CTX_set_timeout(c, session_life_s);
   SSL_CTX_set_session_psk_dhe_timeout(c, session_life_s);
+  // A session is resumed only where it would have been let in anew: ticket keys are shared by all listeners,
+  // and one made without a client's certificate, or with one of other authorities, must not open a listener
+  // that asks for it.
+  const std::string admission = admission_by(options);
   SSL_CTX_set_session_id_context(c, reinterpret_cast<const uint8_t*>(admission.data()), admission.size());
   SSL_CTX_set_tlsext_ticket_key_cb(
       c, [](SSL* ssl, uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, int encrypt) {
@@ -211,7 +210,6 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
 TlsServerContext::TlsServerContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TlsServerContext::~TlsServerContext() = default;
 ssl_ctx_st* TlsServerContext::raw() const noexcept { return impl_->contexts.front().get(); }
-const std::string& TlsServerContext::admission() const noexcept { return impl_->admission; }
 
 Result<std::shared_ptr<TlsServerContext>> TlsServerContext::make(TlsServerOptions options) {
   if (options.tickets == nullptr) options.tickets = std::make_shared<Live<TicketKeys>>();

@@ -64,14 +64,15 @@ struct TlsServerOptions {
   std::shared_ptr<const Live<TicketKeys>> tickets;  // null, or no key yet: sessions are not resumed
 };
 
+// Equal where the same clients are let in: by version, and by certificates of the same authorities.
+std::string admission_by(const TlsServerOptions& options);
+
 // What a listener's connections share; one a worker and listener. TLS 1.2 (ECDHE and AEAD only) and 1.3, ALPN
 // h2 and http/1.1.
 class TlsServerContext {
  public:
   static Result<std::shared_ptr<TlsServerContext>> make(TlsServerOptions options);
   ssl_ctx_st* raw() const noexcept;
-  // Equal where the same clients are let in: by version, and by certificates of the same authorities.
-  const std::string& admission() const noexcept;
   struct Impl;
   explicit TlsServerContext(std::unique_ptr<Impl> impl);
   ~TlsServerContext();

@@ -52,10 +52,11 @@ std::shared_ptr<net::TlsServerContext> WorkerListener::tls_context() {
   const uint64_t version = material->version();
   if (context != nullptr && version == material_version) return context;
   material_version = version;
-  auto made = net::TlsServerContext::make(*material->load());
+  const auto newest = material->load();
+  auto made = net::TlsServerContext::make(*newest);
   if (made) {
     context = std::move(*made);
-    look_at_admission();
+    admit_by(newest.get());
   } else {
     observe::log(observe::Level::error, "tls_context_failed",
                  {{"listener", name}, {"detail", made.error().detail}});
@@ -71,15 +72,17 @@ void WorkerListener::follow(const ListenerPlan& plan) {
   if (plan.config.tls) handshake_timeout = plan.config.tls->handshake_timeout;
   material = plan.tls;
   context.reset();
-  if (material != nullptr)
-    tls_context();
-  else
-    look_at_admission();
+  look_at_admission();
+}
+
+void WorkerListener::look_at_admission() {
+  const auto newest = material == nullptr ? nullptr : material->load();
+  admit_by(newest.get());
 }
 
 // Who names the client of a connection, too, was believed when it was let in.
-void WorkerListener::look_at_admission() {
-  std::string by = (context == nullptr ? "plain" : context->admission()) + ' ' + proxies_text;
+void WorkerListener::admit_by(const TlsMaterial* tls) {
+  std::string by = (tls == nullptr ? "plain" : net::admission_by(*tls)) + ' ' + proxies_text;
   if (by == admitted_by) return;
   admitted_by = std::move(by);
   ++admission;
@@ -213,9 +216,7 @@ std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, 
 
 void Worker::look_at_admission() {
   loop_->post([this] {
-    for (const auto& listener : listeners_) {
-      if (listener->material != nullptr) listener->tls_context();
-    }
+    for (const auto& listener : listeners_) listener->look_at_admission();
     end_what_is_not_admitted();
   });
 }

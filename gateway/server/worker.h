@@ -37,6 +37,8 @@ struct WorkerListener {
 
   // What the plan says from now on; its sockets and names stay.
   void follow(const ListenerPlan& plan);
+  // What it lets in now counts for those it has let in, too.
+  void look_at_admission();
   // Accepts no more, and whom it has let in makes no further requests.
   void end() {
     socket.reset();
@@ -68,7 +70,7 @@ struct WorkerListener {
   std::unique_ptr<net::Listener> socket;
 
  private:
-  void look_at_admission();
+  void admit_by(const TlsMaterial* tls);
 };
 
 class Worker {
