@@ -88,7 +88,7 @@ bool Process::running() {
 }
 
 int Process::wait() {
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 9; ++i) {
     if (eventually([&] { return !running(); })) return status_;
   }
   return -1;

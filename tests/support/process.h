@@ -29,7 +29,7 @@ struct Finished {
   int status = -1;  // exit status, or 128 + the signal
   std::string out, err;
 };
-// Runs to its end, at most a minute.
+// Runs to its end, at most three minutes: a GiB takes its time where a sanitizer counts every byte.
 Finished run(const std::vector<std::string>& command,
              const std::map<std::string, std::string>& environment = {});
 
@@ -42,7 +42,7 @@ class Process {
   Process(const Process&) = delete;
 
   void signal(int number) const;
-  // Its exit status, waited for a minute at most; 128 + n after signal n.
+  // Its exit status, waited for three minutes at most; 128 + n after signal n.
   int wait();
   bool running();
   pid_t pid() const { return pid_; }
