@@ -22,27 +22,42 @@ Result<const Route*> route_of(Exchange& x, const Router::Match& match) {
   return fail(Code::method_not_allowed, "method_not_allowed", "the path exists, but not with this method");
 }
 
-// A backend that cuts parameters off must not be at another route than we are, nor where we have none.
-// Whoever writes them into a route's path says that it does not cut.
-bool cut_leads_elsewhere(const Exchange& x, const Route& route, Slice cut) {
-  if (route.match.path.text.contains(';')) return false;
-  PathParams ignored;
-  return find(x, cut, ignored).route != &route;
+// A backend that takes escaped delimiters for plain ones, or cuts parameters off, before or after that, must
+// not be at another route than we are, nor where we have none. Whoever writes parameters into a route's path
+// says that it does not cut.
+Result<void> check_readings(Exchange& x, const Route* route, Slice path) {
+  const auto elsewhere = [&](Slice reading) {
+    PathParams ignored;
+    return reading.data() != path.data() && find(x, reading, ignored).route != route;
+  };
+  const Slice plain = http::plain_delimiters(path, x.arena);
+  if (elsewhere(plain))
+    return bad(
+        "escaped_delimiter",
+        "with its escaped delimiters plain (\"%3A\" is \":\"), the path is another one here: write them so");
+  if (!http::has_parameters(plain) || (route != nullptr && route->match.path.text.contains(';'))) return {};
+  const Slice cut = http::cut_parameters(path, x.arena);
+  const bool escapes = plain.data() != path.data();
+  if (elsewhere(cut) || (escapes && (elsewhere(http::plain_delimiters(cut, x.arena)) ||
+                                     elsewhere(http::cut_parameters(plain, x.arena)))))
+    return bad("path_parameters", "without what stands behind its semicolon, the path is another one here");
+  return {};
 }
 
 // All routes compete for the path as it would go on; the one that gets it must want it so. If only those that
 // merge were asked, "//admin/x" would be found at a catch-all, and go on as "/admin/x".
 Result<const Route*> find_ambiguous(Exchange& x, bool empty_segment, bool parameters) {
   const Slice path = http::merge_slashes(x.request.path, x.arena);
-  const Route* route = find(x, path, x.params).route;
+  const Router::Match match = find(x, path, x.params);
+  const Route* route = match.route;
   if (empty_segment && (route == nullptr || route->match.slashes == config::Slashes::refuse))
     return bad("empty_segment", "the path has an empty segment: write one slash for several");
   if (parameters && (route == nullptr || route->match.parameters == config::PathParameters::refuse))
     return bad("path_parameters", "the path has a semicolon: percent-encode it (%3B) if it is data");
-  if (parameters && cut_leads_elsewhere(x, *route, http::cut_parameters(path, x.arena)))
-    return bad("path_parameters", "without what stands behind its semicolon, the path is another one here");
+  if (Result<void> same = check_readings(x, route, path); !same)
+    return std::unexpected(std::move(same.error()));
   x.request.path = path;
-  return route;
+  return route_of(x, match);
 }
 
 }  // namespace
@@ -50,7 +65,8 @@ Result<const Route*> find_ambiguous(Exchange& x, bool empty_segment, bool parame
 Result<const Route*> find_route(Exchange& x) {
   const bool empty_segment = http::has_empty_segment(x.request.path);
   const bool parameters = http::has_parameters(x.request.path);
-  if (empty_segment || parameters) return find_ambiguous(x, empty_segment, parameters);
+  const bool escapes = x.request.path.find('%') != Slice::npos;
+  if (empty_segment || parameters || escapes) return find_ambiguous(x, empty_segment, parameters);
   return route_of(x, find(x, x.request.path, x.params));
 }
 

@@ -228,6 +228,25 @@ Slice cut_parameters(Slice path, Arena& arena) {
   return merge_slashes({out, static_cast<size_t>(to - out)}, arena);
 }
 
+Slice plain_delimiters(Slice path, Arena& arena) {
+  const auto delimiter_at = [&](size_t i) {
+    const int byte = escaped_byte(path, i);
+    const auto index = static_cast<size_t>(byte);
+    return byte >= 0 && byte != '/' && plain[index] && !unreserved[index] ? byte : -1;
+  };
+  size_t at = path.find('%');
+  while (at != Slice::npos && delimiter_at(at) < 0) at = path.find('%', at + 1);
+  if (at == Slice::npos) return path;
+  char* const out = arena.allocate(path.size());
+  char* to = std::ranges::copy(path.substr(0, at), out).out;
+  for (size_t i = at; i < path.size(); ++i) {
+    const int byte = path[i] == '%' ? delimiter_at(i) : -1;
+    *to++ = byte < 0 ? path[i] : static_cast<char>(byte);
+    if (byte >= 0) i += 2;
+  }
+  return {out, static_cast<size_t>(to - out)};
+}
+
 Slice percent_decode(Slice text, Arena& arena) { return decode_into(text, arena, false); }
 
 Result<std::vector<QueryPair>> parse_query(Slice query, Arena& arena, size_t pairs_max) {

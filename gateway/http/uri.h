@@ -40,6 +40,10 @@ Result<Authority> parse_authority(Slice value, Arena& arena);
 // ";…" is cut off its segment (Tomcat, Jetty). Both are seen by these; what has neither is read alike by all.
 bool has_empty_segment(Slice path) noexcept;  // "//"; a slash at the end makes none
 bool has_parameters(Slice path) noexcept;     // ";"; "%3B" is no such thing
+// And where "%3A" is not ":", which few tell apart although they may (RFC 3986 section 2.2): the path with
+// the delimiters of a segment plain (sub-delims, ":" and "@"), as whoever decodes it reads it; itself if
+// there are none.
+Slice plain_delimiters(Slice path, Arena& arena);
 // The path without its empty segments: "//a///b/" is "/a/b/".
 Slice merge_slashes(Slice path, Arena& arena);
 // The path as whoever cuts parameters reads it, merged afterwards: "/a;x/;y/b" is "/a/b".

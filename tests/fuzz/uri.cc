@@ -44,6 +44,9 @@ void check_readings(Slice path, Arena& arena) {
     std::abort();
   if (http::merge_slashes(merged, arena) != merged || http::cut_parameters(cut, arena) != cut) std::abort();
   if (as_read(std::string(path), false) != merged || as_read(std::string(path), true) != cut) std::abort();
+  const Slice delimiters = http::plain_delimiters(path, arena);
+  if (decoded(delimiters, arena) != decoded(path, arena)) std::abort();
+  if (http::plain_delimiters(delimiters, arena) != delimiters) std::abort();
   const std::string plain = decoded(merged, arena);
   if (as_read(plain, false) != plain) std::abort();
 }
