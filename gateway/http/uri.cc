@@ -53,6 +53,31 @@ int escaped_byte(Slice text, size_t at) noexcept {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
+// True if the escapes there are a character of UTF-8 in more bytes than it needs (RFC 3629 section 3), also
+// in the forms of five and six that there once were: a lenient decoder reads "%C0%AE" as ".".
+bool is_overlong(Slice escapes) noexcept {
+  struct Form {
+    int lead, enough;  // where the second byte is that or more, the length is needed
+    size_t bytes;
+  };
+  static constexpr Form forms[] = {{0xc0, 0xc0, 2}, {0xc1, 0xc0, 2}, {0xe0, 0xa0, 3},
+                                   {0xf0, 0x90, 4}, {0xf8, 0x88, 5}, {0xfc, 0x84, 6}};
+  const auto* form = std::ranges::find(forms, escaped_byte(escapes, 0), &Form::lead);
+  if (form == std::end(forms) || escapes.size() < 3 * form->bytes) return false;
+  for (size_t i = 1; i < form->bytes; ++i) {
+    const int byte = escapes[3 * i] == '%' ? escaped_byte(escapes, 3 * i) : -1;
+    if (byte < 0x80 || byte >= (i == 1 ? form->enough : 0xc0)) return false;
+  }
+  return true;
+}
+
+bool has_overlong(Slice canonical) noexcept {
+  for (size_t i = canonical.find('%'); i != Slice::npos; i = canonical.find('%', i + 3)) {
+    if (is_overlong(canonical.substr(i))) return true;
+  }
+  return false;
+}
+
 Result<void> check_bytes(Slice target) {
   for (char c : target) {
     if (c == '#') return bad("fragment", "a request target has no fragment");
@@ -104,6 +129,8 @@ Result<Slice> canonical_path(Slice path, Arena& arena) {
     }
   }
   const Slice canonical(out, static_cast<size_t>(to - out));
+  if (has_overlong(canonical))
+    return bad("overlong_utf8", "the path has a character of UTF-8 in more bytes than it needs");
   if (has_dot_segment(canonical)) return bad("dot_segment", "the path has a dot segment");
   return canonical;
 }

@@ -23,7 +23,8 @@ struct Target {
 // The target of a request line: origin-form, absolute-form (http and https) or "*". Refused
 // (malformed_request, with a detail that says why): bytes outside 0x21..0x7e, a fragment, an invalid percent
 // escape, an encoded slash, backslash or NUL, a control character after decoding, a dot segment in any form
-// ("..;x" and "..%3Bx" too), a raw backslash, an empty path.
+// ("..;x" and "..%3Bx" too), a raw backslash, a character in more bytes of UTF-8 than it needs, an empty
+// path.
 Result<Target> parse_target(Slice target, Arena& arena);
 
 struct Authority {

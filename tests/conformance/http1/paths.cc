@@ -150,6 +150,27 @@ routes:
   CHECK(gateway.log_line("/users%3Adelete", "\"reason\":\"escaped_delimiter\"") != "");
 }
 
+// A lenient decoder of UTF-8 takes "%C0%AE" for "." and "%C0%AF" for "/" (RFC 3629 section 10).
+TEST_CASE("paths: no character is written longer than it is") {
+  Gateway gateway(R"(
+routes:
+  - { name: all, match: { path: "/{rest...}" }, authenticate: public, respond: { status: 200 } }
+)");
+  const auto status = [&](const std::string& target) { return gateway.ask(get(target)).status; };
+  for (const char* bad :
+       {"/%C0%AE%C0%AE/admin", "/a%c0%af", "/%C1%9C", "/%E0%80%AF", "/%e0%9F%bf", "/%F0%80%80%AF",
+        "/%F0%8F%BF%BF", "/%F8%80%80%80%AF", "/%FC%80%80%80%80%AF", "/%E2%82%AC%C0%80"}) {
+    CAPTURE(bad);
+    CHECK(status(bad) == 400);
+  }
+  for (const char* good : {"/%C3%B6", "/%E0%A0%80", "/%F0%90%80%80", "/%ED%9F%BF", "/%E0", "/%C0", "/%C0/%AF",
+                           "/%C0a", "/%E9t%E9", "/%E0%80x", "/%FF%FE", "/%80", "/%C0%C0%FC"}) {
+    CAPTURE(good);
+    CHECK(status(good) == 200);
+  }
+  CHECK(gateway.log_line("\"reason\":\"overlong_utf8\"") != "");
+}
+
 TEST_CASE("paths: OPTIONS * asks for the gateway itself, not for what it serves at /") {
   Origin origin;
   Gateway gateway("upstreams:\n  web: { targets: [\"" + origin.target() + R"("] }
