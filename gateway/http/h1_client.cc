@@ -185,7 +185,8 @@ Task<Result<void>> ClientConnection::read_response(const Request& request, Arena
   if (stream_->input().empty() && !body_.finished()) stream_->acknowledge_now();
   response.body = pump_.done() ? &body_ : &beside_pump_.begin(body_);
   answer_begun_ = true;
-  keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close;
+  keep_alive_ = response.keep_alive && response.length.kind != BodyLength::Kind::until_close &&
+                !is_last_on_connection(request);
   co_return Result<void>{};
 }
 

@@ -294,6 +294,13 @@ Result<void> read_response_head(Slice head, Method method, const HeadLimits& lim
   return {};
 }
 
+bool is_last_on_connection(const Request& request) noexcept {
+  if (request.length.is_nothing()) return false;
+  const Method m = request.method;
+  return m == Method::get || m == Method::head || m == Method::delete_ || m == Method::options ||
+         m == Method::connect || m == Method::trace;
+}
+
 Result<void> write_request_head(const Request& request, Slice host, Buffer& out) {
   constexpr Slice rest = " ? HTTP/1.1\r\nHost: \r\n";
   const Slice path = request.sent_path.empty() ? request.path : request.sent_path;
@@ -308,6 +315,7 @@ Result<void> write_request_head(const Request& request, Slice host, Buffer& out)
     if (!is_framing(h.id) && h.id != HeaderId::host) head.field(h);
   }
   head.framing(request.length);
+  if (is_last_on_connection(request)) head.put("Connection: close\r\n");
   if (!request.upgrade.empty()) head.put("Connection: upgrade\r\nUpgrade: ", request.upgrade, "\r\n");
   return head.finish();
 }

@@ -18,10 +18,14 @@ Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& aren
 // The same for a response to a request with `method`; 1xx too. Errors: upstream_bad_answer.
 Result<void> read_response_head(Slice head, Method method, const HeadLimits& limits, Response& out);
 
+// True if the request has content that its method gives no meaning (RFC 9110 section 9.3): a backend that
+// does not read it takes it for the next request, so that none of ours may follow on that connection.
+bool is_last_on_connection(const Request& request) noexcept;
+
 // Appends the head of a request to a backend: "METHOD path?query HTTP/1.1", Host first, then the headers as
 // they are, then the framing header that request.length asks for (Content-Length or Transfer-Encoding; those
-// in headers are skipped). Error: internal, and nothing is appended, if a name or a value is not well-formed,
-// whoever made it: it would be another head.
+// in headers are skipped), and "Connection: close" if nothing may follow it. Error: internal, and nothing is
+// appended, if a name or a value is not well-formed, whoever made it: it would be another head.
 Result<void> write_request_head(const Request& request, Slice host, Buffer& out);
 
 // Appends the head of a response: status line with the standard reason, headers, framing by response.length,
