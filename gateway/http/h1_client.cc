@@ -10,6 +10,7 @@ namespace sallyport::http::h1 {
 namespace {
 
 constexpr int interim_max = 8;
+constexpr Duration last_words_time = seconds(1);  // a connection that is broken tells at once
 constexpr ReceivedBody::Faults faults = {Code::upstream_timeout, Code::upstream_bad_answer,
                                          Code::upstream_bad_answer};
 
@@ -93,6 +94,11 @@ Task<Result<void>> ClientConnection::send_content(const Request& request) {
     co_await FirstOf(pump_, answer);
   }
   if (!pump_.done()) co_return Result<void>{};
+  // A backend that closes early may have answered before (RFC 9112 section 9.6): its last words come first.
+  if (!pumped_ && pumped_.error().code == Code::upstream_unreachable && stream_->input().empty()) {
+    Result<bool> more = co_await stream_->more(stream_->loop().now() + last_words_time);
+    static_cast<void>(more);  // nothing else was to be expected
+  }
   const bool answers = !stream_->input().empty();
   if (!pumped_ && answers && side_of(pumped_.error().code) != Side::client)
     co_return Result<void>{};  // its answer is here, though it has closed

@@ -236,7 +236,11 @@ int Socket::Impl::flush() {
 void Socket::Impl::written(int status) {
   in_flight.release();
   if (closed) return;
-  if (status < 0) return broken(status);
+  if (status < 0) {  // what the peer has said before that comes first
+    if (status != UV_EPIPE) lost = status;
+    if (reading) readable();
+    return closed ? void() : broken(status);
+  }
   if (!pending.empty()) {
     if (const int again = flush(); again < 0) broken(again);
     return;

@@ -90,3 +90,22 @@ TEST_CASE(
   CHECK(client->ask(post("/x", "{}")).body == "ok");
   CHECK(origin.connections() == 4);
 }
+
+TEST_CASE(
+    "a backend that refuses content unread and resets: its client hears why, and it is no failure of it") {
+  Origin origin(Origin::ok("ok"), [](const OriginRequest& r) {
+    if (r.head.starts_with("GET")) return std::string();
+    return std::string(
+               "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 4\r\n\r\nmuch") +
+           Origin::reset_mark;
+  });
+  Gateway gateway(open_routes(origin.port()));
+  const std::string much(1000000, 'x');
+  for (int i = 0; i < 20; ++i) {
+    const Response r = gateway.ask(
+        "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(much.size()) + "\r\n\r\n" + much);
+    CHECK(r.status == 413);
+    CHECK(r.body == "much");
+  }
+  CHECK(gateway.ask(get("/x")).body == "ok");
+}

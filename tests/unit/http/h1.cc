@@ -293,3 +293,39 @@ TEST_CASE("the time for an answer begins when the backend has taken the content,
     CHECK(sent.done());
   }
 }
+
+TEST_CASE("what a backend has said before the connection broke under its request is its answer") {
+  struct Large : Body {
+    explicit Large(MemoryStream& to) : stream(to) {}
+    Task<Result<Slice>> pull() override {
+      if (++pulls == 2)
+        stream.lose_output({Code::connection_reset, "connection_reset", ""},
+                           "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+      return Task<Result<Slice>>::ready(Slice("piece"));
+    }
+    std::optional<uint64_t> remaining() const noexcept override { return 1'000'000; }
+    MemoryStream& stream;
+    int pulls = 0;
+  };
+  Loop loop;
+  auto owned = std::make_unique<MemoryStream>(loop);
+  Large body(*owned);
+  h1::ClientConnection connection(std::move(owned));
+  BlockPool pool;
+  Arena arena(pool);
+  Request request;
+  request.method = Method::post;
+  request.method_text = "POST";
+  request.path = "/x";
+  request.length = {BodyLength::Kind::counted, 1'000'005};
+  request.body = &body;
+  Task<Result<void>> sent = connection.send(request, "backend:80", {seconds(5), seconds(5)}, arena);
+  REQUIRE(sent.done());
+  CHECK(sent.take());
+  Response response;
+  Task<Result<void>> read = connection.read_response(request, arena, response);
+  REQUIRE(read.done());
+  CHECK(read.take());
+  CHECK(response.status == 413);
+  CHECK_FALSE(connection.reusable());
+}

@@ -33,6 +33,11 @@ void MemoryStream::break_off(Error error) {
   failed(std::move(error));
 }
 
+void MemoryStream::lose_output(Error error, Slice last_words) {
+  output_ = std::unexpected(std::move(error));
+  outside_.append(last_words);
+}
+
 void MemoryStream::hold_output(bool held) {
   held_ = held;
   if (held || std::exchange(queued_, 0) == 0) return;
@@ -43,6 +48,7 @@ std::string MemoryStream::take_written() { return std::exchange(written_, {}); }
 
 Result<void> MemoryStream::write(std::span<const Slice> pieces) {
   if (broken()) return status_;
+  if (!output_) return output_;
   if (output_closed_) return fail(Code::connection_reset, "output_closed", "this side has ended its sending");
   for (Slice piece : pieces) {
     written_.append(piece);

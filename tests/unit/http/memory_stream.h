@@ -16,6 +16,8 @@ class MemoryStream final : public net::Stream {
   void feed(Slice bytes);  // arrives; what input() has no room for waits outside
   void end(bool truncated = false);
   void break_off(Error error);  // what has not arrived by then is lost
+  // Nothing more can be written, as is found when that is tried; what the peer has said before waits outside.
+  void lose_output(Error error, Slice last_words);
   // While held, what is written counts as queued; letting go sends it all.
   void hold_output(bool held);
   std::string take_written();  // what was written since the last call
@@ -33,6 +35,7 @@ class MemoryStream final : public net::Stream {
 
   std::string outside_;  // sent, not arrived
   std::string written_;
+  Result<void> output_;
   size_t queued_ = 0;
   int acknowledged_ = 0;
   bool end_outside_ = false;
