@@ -116,6 +116,8 @@ Task<Result<void>> ServerConnection::respond(const Request& request, Response& r
   if (content && !switches && response.length.is_unknown()) {
     response.length = {request.version == Version::http10 ? Kind::until_close : Kind::chunked, 0};
   }
+  // Its end says that it is whole (RFC 9112 section 6.3): until it is, any end must be another one.
+  const bool by_close = content && !switches && response.length.kind == Kind::until_close;
   // One that wanted to switch and was not let may have sent what is no HTTP: nothing more is read.
   keep_alive_ = may_go_on(request) && request.upgrade.empty() &&
                 !(content && response.length.kind == Kind::until_close);
@@ -130,13 +132,16 @@ Task<Result<void>> ServerConnection::respond(const Request& request, Response& r
     Result<void> written = flush_head(!keep_alive_);
     if (!written) co_return written;
   } else {
+    if (by_close) stream_.reset_at_end(true);
     Result<void> streamed = co_await send_content(response);
     if (!streamed) {
       keep_alive_ = false;
       co_return streamed;
     }
   }
-  co_return co_await taken();
+  Result<void> out = co_await taken();
+  if (out && by_close) stream_.reset_at_end(false);
+  co_return out;
 }
 
 void ServerConnection::interim(const Request& request, const Response& response) {

@@ -42,6 +42,7 @@ struct Socket::Impl {
   bool is_unix = false;
   bool reading = false;
   bool output_closing = false;
+  bool resets = false;  // at its end
   bool closed = false;
 
   static Impl& of(void* data) { return *static_cast<Impl*>(data); }
@@ -93,6 +94,10 @@ Socket::~Socket() {
   impl_->connecting = nullptr;
   impl_->closed = true;
   impl_->reading = false;
+  if (impl_->resets) {
+    const linger none{1, 0};
+    setsockopt(impl_->fd(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  }
   uv_close(&impl_->handle, [](uv_handle_t* handle) { delete &Impl::of(handle->data); });
 }
 
@@ -261,6 +266,8 @@ void Socket::close_output() {
   if (std::exchange(impl_->output_closing, true)) return;
   if (queued() == 0) impl_->shut_down();
 }
+
+void Socket::reset_at_end(bool on) noexcept { impl_->resets = on; }
 
 void Socket::acknowledge_now() noexcept {
   const int on = 1;

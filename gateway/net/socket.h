@@ -58,6 +58,8 @@ class Socket {
   // FIN behind what is queued.
   void close_output();
 
+  // Whether closing it resets the connection; a unix socket just closes.
+  void reset_at_end(bool on) noexcept;
   void acknowledge_now() noexcept;  // as stream.h has it
   // The peer's numeric address; "unix" for a unix socket.
   std::string peer() const;

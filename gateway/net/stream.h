@@ -64,6 +64,9 @@ class Stream {
 
   // Ends our sending in order (close_notify, FIN) behind what is queued. Input goes on.
   virtual void close_output() = 0;
+  // While set, destroying this resets the connection (RST), and what is queued or on its way may be lost: for
+  // what must not look whole.
+  virtual void reset_at_end(bool) noexcept {}
   // Acknowledges what has arrived now, not 40 ms later: for a peer that waits for it with its next bytes (RFC
   // 9293 section 3.7.4, Nagle's algorithm) while we wait for these. A system call.
   virtual void acknowledge_now() noexcept {}

@@ -19,6 +19,7 @@ class TcpStream final : public Stream, private SocketOwner {
   Result<void> write(std::span<const Slice> pieces) override;
   size_t queued() const noexcept override { return socket_->queued(); }
   void close_output() override { socket_->close_output(); }
+  void reset_at_end(bool on) noexcept override { socket_->reset_at_end(on); }
   void acknowledge_now() noexcept override { socket_->acknowledge_now(); }
 
  private:

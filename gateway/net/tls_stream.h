@@ -44,6 +44,7 @@ class TlsStream final : public Stream, private SocketOwner, private TurnEnd {
   Result<void> write_last(std::span<const Slice> pieces) override { return send(pieces, true); }
   size_t queued() const noexcept override { return socket_->queued(); }
   void close_output() override { static_cast<void>(write_last({})); }
+  void reset_at_end(bool on) noexcept override { socket_->reset_at_end(on); }
   void acknowledge_now() noexcept override { socket_->acknowledge_now(); }
   void rest() noexcept override;
 

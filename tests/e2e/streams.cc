@@ -22,6 +22,8 @@ std::string answer(const OriginRequest& r) {
   if (asked("/events/counted")) return ok + "text/event-stream\r\nContent-Length: 10\r\n\r\nfirst";
   if (asked("/counted")) return ok + "text/plain\r\nContent-Length: 10\r\n\r\nfirst";
   const std::string chunked = "\r\nTransfer-Encoding: chunked\r\n\r\n";
+  if (asked("/whole")) return ok + "text/plain" + chunked + "5\r\nfirst\r\n" + last_chunk;
+  if (asked("/broken")) return ok + "text/plain" + chunked + "5\r\nfirst\r\n" + Origin::close_mark;
   if (asked("/lot"))
     return ok + "text/event-stream" + chunked + "10000\r\n" + std::string(0x10000, 'x') + "\r\n" +
            Origin::times(4096);
@@ -129,6 +131,35 @@ TEST_CASE("other content of unknown length breaks off, so that half of it is not
   CHECK(counted_events->at_end());
   CHECK(s.logged("/stream", "revoked"));
   CHECK(s.logged("/events/counted", "revoked"));
+}
+
+// HTTP/1.0 has nothing but the connection's end to say that this was all, and without TLS a FIN is that.
+TEST_CASE(
+    "over HTTP/1.0 content of unknown length that breaks off ends with a reset, what is whole in order") {
+  Story s;
+  const std::string old = " HTTP/1.0\r\nHost: a\r\n" + s.with_key() + "\r\n";
+  const auto begin = [&](const std::string& path) {
+    auto client = std::make_unique<Client>(s.gateway.port("mesh"), ClientOptions{.tls = false});
+    CHECK(client->send("GET " + path + old));
+    CHECK(client->read(true).status == 200);
+    return client;
+  };
+  auto whole = begin("/whole"), broken = begin("/broken"), ended = begin("/stream"),
+       events = begin("/events");
+  CHECK(whole->read_some() == "first");
+  CHECK(whole->at_end());
+  CHECK(whole->ended_in_order());
+  while (!broken->at_end()) {
+  }
+  CHECK(!broken->ended_in_order());
+  CHECK(ended->read_some() == "first");
+  CHECK(events->read_some() == "first");
+  s.revoke();
+  s.gateway.advance(2s);
+  CHECK(ended->at_end());
+  CHECK(!ended->ended_in_order());
+  CHECK(events->at_end());
+  CHECK(events->ended_in_order());
 }
 
 TEST_CASE("content that has a length is let finish, and a caller in shadow mode is not held to anything") {

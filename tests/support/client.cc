@@ -28,8 +28,9 @@ struct Client::Impl {
     std::array<char, 16384> block;
     const auto n =
         ssl != nullptr ? SSL_read(ssl, block.data(), block.size()) : recv(fd, block.data(), block.size(), 0);
-    if (n <= 0 && ssl != nullptr)
-      ended_in_order = SSL_get_error(ssl, static_cast<int>(n)) == SSL_ERROR_ZERO_RETURN;
+    if (n <= 0)
+      ended_in_order =
+          ssl != nullptr ? SSL_get_error(ssl, static_cast<int>(n)) == SSL_ERROR_ZERO_RETURN : n == 0;
     return n > 0 ? std::string(block.data(), static_cast<size_t>(n)) : std::string();
   }
   bool fill() {

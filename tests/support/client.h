@@ -50,7 +50,7 @@ class Client {
   // Bytes as they come; empty at the end.
   std::string read_some();
   bool at_end();                // the server has closed, and nothing is left to read
-  bool ended_in_order() const;  // with close_notify: what came is all, not what was left of it
+  bool ended_in_order() const;  // with close_notify, or FIN: what came is all, not what was left of it
   void reset();                 // RST
   void half_close();
 
