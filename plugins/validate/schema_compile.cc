@@ -123,6 +123,17 @@ class SchemaCompiler {
     out = v.kind == Node::Kind::integer ? text::parse_decimal(v.text) : std::nullopt;
     if (!out) wrong(v, "expected a whole number from 0");
   }
+  // Of items and members, whose number is known no further than that (the tape of simdjson has 24 bits for
+  // it).
+  void size(const Node& v, std::optional<uint64_t>& out) {
+    constexpr uint64_t size_max = 0xfffffe;
+    count(v, out);
+    if (out && *out > size_max)
+      wrong(v,
+            fmt::format(
+                "no more than {} can be counted: leave it out, and bound the size of the content (body.max)",
+                size_max));
+  }
   void flag(const Node& v, bool& out) {
     if (v.kind != Node::Kind::boolean) return wrong(v, "expected true or false");
     out = text::lower(v.text.front()) == 't';
@@ -289,12 +300,12 @@ void SchemaCompiler::keyword(const Node::Member& m, SchemaNode& out) {
       {"additionalProperties", [](C& c, const Node& v, N& n) { n.additional = c.compile_at(v); }},
       {"propertyNames", [](C& c, const Node& v, N& n) { n.names = c.compile_at(v); }},
       {"required", [](C& c, const Node& v, N& n) { c.required(v, n); }},
-      {"minProperties", [](C& c, const Node& v, N& n) { c.count(v, n.min_properties); }},
-      {"maxProperties", [](C& c, const Node& v, N& n) { c.count(v, n.max_properties); }},
+      {"minProperties", [](C& c, const Node& v, N& n) { c.size(v, n.min_properties); }},
+      {"maxProperties", [](C& c, const Node& v, N& n) { c.size(v, n.max_properties); }},
       {"items", [](C& c, const Node& v, N& n) { n.items = c.compile_at(v); }},
       {"prefixItems", [](C& c, const Node& v, N& n) { c.list(v, n.prefix_items); }},
-      {"minItems", [](C& c, const Node& v, N& n) { c.count(v, n.min_items); }},
-      {"maxItems", [](C& c, const Node& v, N& n) { c.count(v, n.max_items); }},
+      {"minItems", [](C& c, const Node& v, N& n) { c.size(v, n.min_items); }},
+      {"maxItems", [](C& c, const Node& v, N& n) { c.size(v, n.max_items); }},
       {"uniqueItems", [](C& c, const Node& v, N& n) { c.flag(v, n.unique_items); }},
       {"minimum", [](C& c, const Node& v, N& n) { c.number(v, n.minimum); }},
       {"maximum", [](C& c, const Node& v, N& n) { c.number(v, n.maximum); }},

@@ -96,6 +96,11 @@ TEST_CASE("what is not understood is an error at load, with its place") {
   CHECK(check(R"({"$ref":"http://x"})", "1").starts_with("load: "));
   CHECK(check(R"({"allOf":[{"$ref":"#"}]})", "1").find("comes back to itself") != std::string::npos);
   CHECK(check(R"({"type":"text"})", "1").starts_with("load: "));
+  for (const std::string size : {"minItems", "maxItems", "minProperties", "maxProperties"}) {
+    CHECK(check("{\"" + size + "\":16777215}", "1")
+              .starts_with("load: "));  // what has more looks as if it had that
+    CHECK(check("{\"" + size + "\":16777214}", "1") == "ok");
+  }
   CHECK(check(R"({"pattern":"("})", "1").starts_with("load: "));
 }
 
