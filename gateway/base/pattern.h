@@ -6,19 +6,21 @@
 #include <string_view>
 
 #include "gateway/base/error.h"
+#include "gateway/base/meter.h"
 
 namespace sallyport {
 
 class Pattern {
  public:
-  // RE2 syntax, at most 1 MiB of program memory; the error says what is wrong with it.
+  // RE2 syntax, of a program of at most 16,384 instructions; the error says what is wrong with it.
   static Result<Pattern> compile(std::string_view expression);
   Pattern(Pattern&&) noexcept;
   Pattern& operator=(Pattern&&) noexcept;
   ~Pattern();
 
-  // True if the expression matches anywhere in text (UTF-8), as JSON Schema's `pattern` asks.
-  bool matches(std::string_view text) const;
+  // True if the expression matches anywhere in text (UTF-8), as JSON Schema's `pattern` asks. The meter
+  // counts the most work that it can take; false, and the meter has run out, if that is more than is left.
+  bool matches(std::string_view text, Meter& meter) const;
 
  private:
   struct Impl;

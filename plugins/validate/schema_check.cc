@@ -187,11 +187,6 @@ class SchemaCheck {
     return (!n.max_length || s.size() <= *n.max_length) && (!n.min_length || s.size() / 4 >= *n.min_length);
   }
 
-  // Linear, by RE2; a byte costs more here than elsewhere.
-  bool matches(const Pattern& pattern, std::string_view s) {
-    return meter_.spend(1 + s.size() / 4) && pattern.matches(s);
-  }
-
   bool string(const SchemaNode& n, json::Value v, const Place& place) {
     const std::string_view s = v.string();
     bool good = true;
@@ -201,7 +196,7 @@ class SchemaCheck {
       good = at_least(n.min_length, length, place, "minLength", "characters");
       good = at_most(n.max_length, length, place, "maxLength", "characters") && good;
     }
-    if (n.pattern != nullptr && !matches(*n.pattern, s))
+    if (n.pattern != nullptr && !n.pattern->matches(s, meter_))
       good = wrong(place, "pattern", "this does not match the pattern");
     return good;
   }
@@ -277,7 +272,7 @@ class SchemaCheck {
       good = check(own->second, m.value, here, depth + 1);
     }
     for (const auto& [pattern, schema] : n.pattern_properties) {
-      if (!matches(*pattern, m.name)) continue;
+      if (!pattern->matches(m.name, meter_)) continue;
       covered = true;
       good = check(schema, m.value, here, depth + 1) && good;
     }
@@ -296,7 +291,7 @@ class SchemaCheck {
     const bool good = !n.nothing && (!n.values || n.values->contains_text(name)) &&
                       (!n.min_length || length >= *n.min_length) &&
                       (!n.max_length || length <= *n.max_length) &&
-                      (n.pattern == nullptr || matches(*n.pattern, name));
+                      (n.pattern == nullptr || n.pattern->matches(name, meter_));
     return good || wrong(place, "propertyNames", "no member may have this name");
   }
 

@@ -54,6 +54,15 @@ void add_schemas(Inputs& inputs) {
         [](size_t n) { return "[" + numbered(n, "\"" + std::string(90, 'a') + "#\",") + "1]"; });
   check("schema: a pattern", 50'000, 400, R"({"type":"string","pattern":"^(a+)+$"})",
         [](size_t n) { return "\"" + std::string(n, 'a') + "!\""; });
+  std::string spread;  // so that a pattern has to keep in mind where each x stood
+  for (unsigned i = 0, seed = 1; i < 101; ++i, seed = seed * 1103515245 + 12345)
+    spread += seed >> 16 & 1 ? 'x' : 'z';
+  check("schema: a pattern without end of states", 500, 400, R"({"type":"string","pattern":"x.{8,20}y"})",
+        [spread](size_t n) { return "\"" + times(n, spread) + "\""; });
+  check("schema: a pattern of many states over short texts", 500, 400,
+        R"({"items":{"type":"string","pattern":"^[ab]*a[ab]{30}c$"}})", [](size_t n) {
+          return "[" + numbered(n, "\"abbabaaabbababbbaababbabaaabbabababbabaaabb#\",") + "1]";
+        });
   check("schema: lengths in characters", 50'000, 204, R"({"type":"string","maxLength":1000000})",
         [](size_t n) { return "\"" + times(n, "\xc3\xa9") + "\""; });
   std::string values;

@@ -4,7 +4,6 @@
 
 #include <array>
 
-#include "gateway/base/pattern.h"
 #include "gateway/base/text.h"
 
 using namespace sallyport;
@@ -75,11 +74,4 @@ TEST_CASE("UTF-8 is RFC 3629") {
   CHECK(text::printable("a\n\x7f", 10) == "a\\x0a\\x7f");
   CHECK(text::nearest("limt", {"limit", "match"}).value() == "limit");
   CHECK_FALSE(text::nearest("zzzz", {"limit", "match"}));
-}
-
-TEST_CASE("patterns match anywhere, and say what is wrong with them") {
-  CHECK(Pattern::compile("^[0-9]{1,3}$").value().matches("12"));
-  CHECK_FALSE(Pattern::compile("^[0-9]{1,3}$").value().matches("1234"));
-  CHECK(Pattern::compile("b").value().matches("abc"));
-  CHECK_FALSE(Pattern::compile("(").error().detail.empty());
 }
