@@ -4,7 +4,6 @@
 #include <hiredis/hiredis.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -17,61 +16,12 @@ namespace {
 constexpr size_t waiting_max = 10'000;
 constexpr size_t reply_bytes_max = 1 << 20;
 constexpr size_t list_items_max = 1024;
-constexpr int depth_max = 8;
 constexpr Duration retry_first = milliseconds(50);
 constexpr Duration retry_most = seconds(2);
 constexpr Duration look_every = seconds(1);
 constexpr Duration told_again_after = std::chrono::minutes(1);
 constexpr size_t causes_max = 16;
 constexpr Duration stuck_after = seconds(2);  // the oldest command without a reply: the connection is no good
-
-std::unexpected<Error> down(std::string_view reason, std::string detail) {
-  return fail(Code::dependency_down, reason, std::move(detail));
-}
-
-// Error replies of a server that does not count for us, however often it is asked: another one may, or this
-// one once it is set up otherwise.
-constexpr std::array<std::string_view, 12> useless = {"READONLY",  "LOADING", "MASTERDOWN", "CLUSTERDOWN",
-                                                      "MOVED",     "ASK",     "NOAUTH",     "NOPERM",
-                                                      "WRONGPASS", "OOM",     "MISCONF",    "NOREPLICAS"};
-
-// Which of them it is: its first word, or, of a script on servers before 7.0, a word in it.
-std::string_view uselessness(std::string_view reply) noexcept {
-  for (const std::string_view word : useless) {
-    const size_t at = reply.find(word);
-    const bool whole = at != std::string_view::npos && reply.substr(at + word.size()).starts_with(' ');
-    if (whole && (at == 0 || reply[at - 1] == '-')) return word;
-  }
-  return {};
-}
-
-Result<RedisReply> copy_of(const redisReply& from, int depth) {
-  RedisReply out;
-  if (depth > depth_max) return down("store_error", "a reply is nested too deep");
-  switch (from.type) {
-    case REDIS_REPLY_INTEGER:
-      out.kind = RedisReply::Kind::integer;
-      out.integer = from.integer;
-      return out;
-    case REDIS_REPLY_STRING:
-    case REDIS_REPLY_STATUS:
-      out.kind = RedisReply::Kind::text;
-      out.text.assign(from.str, static_cast<size_t>(from.len));
-      return out;
-    case REDIS_REPLY_ERROR:
-      return down("store_error", std::string(from.str, static_cast<size_t>(from.len)));
-    case REDIS_REPLY_ARRAY:
-      out.kind = RedisReply::Kind::list;
-      for (size_t i = 0; i < from.elements; ++i) {
-        Result<RedisReply> item = copy_of(*from.element[i], depth + 1);
-        if (!item) return item;
-        out.items.push_back(std::move(*item));
-      }
-      return out;
-    default:
-      return out;
-  }
-}
 
 }  // namespace
 
@@ -113,7 +63,7 @@ struct RedisClient::Reader {
     void* raw = nullptr;
     if (redisReaderGetReply(reader, &raw) != REDIS_OK || raw == nullptr) return std::nullopt;
     unread = 0;
-    Result<RedisReply> reply = copy_of(*static_cast<redisReply*>(raw), 0);
+    Result<RedisReply> reply = copy_of(*static_cast<redisReply*>(raw));
     freeReplyObject(raw);
     return reply;
   }
@@ -297,6 +247,7 @@ Task<Result<void>> RedisClient::open_at(net::SocketAddress address, Monotonic de
 // else's.
 Task<Result<void>> RedisClient::introduce(Monotonic deadline) {
   size_t expected = 1;
+  bool login = options_.password != nullptr;  // its reply is the next
   if (options_.password != nullptr) {
     std::vector<std::string> words = {"AUTH"};
     if (!options_.username.empty()) words.push_back(options_.username);
@@ -321,7 +272,9 @@ Task<Result<void>> RedisClient::introduce(Monotonic deadline) {
     while (expected > 0) {
       const std::optional<Result<RedisReply>> reply = reader_->next();
       if (!reply) break;
+      if (!*reply && login) co_return refused_login(reply->error().detail);
       if (!*reply) co_return std::unexpected(reply->error());
+      login = false;
       --expected;
     }
     const Result<void> good = reader_->good();

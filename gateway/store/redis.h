@@ -26,6 +26,7 @@
 #include "gateway/net/connect.h"
 #include "gateway/net/resolver.h"
 #include "gateway/observe/metrics.h"
+#include "gateway/store/redis_reply.h"
 
 namespace sallyport::store {
 
@@ -39,15 +40,6 @@ struct RedisOptions {
   Duration timeout = milliseconds(20);          // for a reply, and for the first connection before it
   Duration connect_timeout = seconds(1);        // name, TCP, TLS and AUTH
   net::TlsOptions tls;
-};
-
-// A reply, copied out of the reader. Errors of Redis come as Error.
-struct RedisReply {
-  enum class Kind : uint8_t { nil, integer, text, list };
-  Kind kind = Kind::nil;
-  int64_t integer = 0;
-  std::string text;
-  std::vector<RedisReply> items;
 };
 
 class RedisClient final : private TurnEnd {
