@@ -15,7 +15,8 @@ namespace {
 
 // All buckets or none; microseconds by the server's own clock. ARGV: step and most of each key. The first
 // number of the reply says whether the request may pass, the others how far ahead each bucket is now. A key
-// lives, to the millisecond, until its bucket is full again.
+// lives, to the millisecond, until its bucket is full again. One that is further ahead than its rule can make
+// it (the clock has stepped back, the rule was a slower one) is used up, and drains from now on.
 const std::string take_script = R"lua(
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -24,6 +25,9 @@ for i, key in ipairs(KEYS) do
   local step, most = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
   local tat = tonumber(redis.call('GET', key) or 0) or 0
   ahead[i] = math.min(math.max(tat - now, 0), most)
+  if tat - now > most then
+    redis.call('SET', key, string.format('%.0f', now + most), 'PX', math.ceil(most / 1000))
+  end
   if ahead[i] + step > most then allowed = 0 end
 end
 if allowed == 1 then

@@ -28,6 +28,15 @@ size_t LimitTable::find(Row& row, uint64_t key) noexcept {
   return i;
 }
 
+int64_t LimitTable::tat_of(Row& row, size_t place, const Gcra& rule, int64_t now) noexcept {
+  const std::atomic_ref tat(row.tats[place]);
+  int64_t seen = tat.load(relaxed);
+  for (;;) {
+    const int64_t right = rule.clamped(seen, now);
+    if (right == seen || tat.compare_exchange_weak(seen, right, relaxed)) return right;
+  }
+}
+
 // `ways` if every place is taken by a bucket that refuses.
 size_t LimitTable::find_or_insert(Row& row, uint64_t key, const Gcra& rule, int64_t now) noexcept {
   size_t place = find(row, key);
@@ -45,7 +54,7 @@ size_t LimitTable::insert(Row& row, uint64_t key, const Gcra& rule, int64_t now)
   size_t place = 0;
   int64_t least = std::numeric_limits<int64_t>::max();
   for (size_t i = 0; i < ways && least > now; ++i) {
-    const int64_t tat = std::atomic_ref(row.tats[i]).load(relaxed);
+    const int64_t tat = tat_of(row, i, rule, now);
     if (tat >= least) continue;
     least = tat;
     place = i;
@@ -63,7 +72,7 @@ LimitTable::Taken LimitTable::take(uint64_t key, const Gcra& rule, int64_t now) 
   const size_t place = find_or_insert(row, key, rule, now);
   if (place == ways) return {false, now + rule.most};
   const std::atomic_ref tat(row.tats[place]);
-  int64_t seen = tat.load(relaxed);
+  int64_t seen = tat_of(row, place, rule, now);
   for (;;) {
     if (!rule.allows(seen, now)) return {false, seen};
     const int64_t next = rule.after(seen, now);

@@ -52,6 +52,8 @@ class LimitTable {
   Row& row_of(uint64_t key) const noexcept { return rows_[(key >> 1) % row_count_]; }
   // Which place of the row; `ways`: none.
   static size_t find(Row& row, uint64_t key) noexcept;
+  // When the bucket will be full again, by this rule; one that was further ahead drains from now on.
+  static int64_t tat_of(Row& row, size_t place, const Gcra& rule, int64_t now) noexcept;
   static size_t find_or_insert(Row& row, uint64_t key, const Gcra& rule, int64_t now) noexcept;
   static size_t insert(Row& row, uint64_t key, const Gcra& rule, int64_t now) noexcept;
 

@@ -320,6 +320,21 @@ TEST_CASE("a real Redis that becomes a replica, is full, or lets no script run, 
   CHECK_FALSE(gateway.has_metric("sallyport_store_failures_total{store=\"shared\"} 0"));
 }
 
+TEST_CASE("when Redis' clock steps back, a bucket is full at most, and drains from then on") {
+  Redis redis;
+  Gateway gateway(redis_limit(redis, "deny"));
+  CHECK(eventually([&] { return gateway.ask(get("/x")).status == 200; }));
+  const std::string bucket = redis.line({"KEYS", "sallyport:limit:few:*"});
+  const auto hours_ahead = std::chrono::duration_cast<std::chrono::microseconds>(
+      (std::chrono::system_clock::now() + 10h).time_since_epoch());
+  redis.command({"SET", bucket, std::to_string(hours_ahead.count()), "PX", "36000000"});
+  const Response refused = gateway.ask(get("/x"));
+  CHECK(refused.status == 429);
+  CHECK(refused.header("retry-after") == "60");
+  CHECK(std::stoll(redis.line({"PTTL", bucket})) <= 120'000);  // two requests at 60 an hour
+  CHECK(std::stoll(redis.line({"GET", bucket})) < hours_ahead.count() - 9 * 3'600'000'000LL);
+}
+
 TEST_CASE("a reload takes the new password of a store from the same file") {
   Redis redis;
   redis.command({"CONFIG", "SET", "requirepass", "right"});

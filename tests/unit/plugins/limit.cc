@@ -99,6 +99,24 @@ Lease of(uint32_t count, const Gcra& rule = hourly) {
 
 }  // namespace
 
+TEST_CASE("a bucket of a slower rule than the present one is full at most, and drains from then on") {
+  constexpr int64_t day = 86'400'000'000'000, s = 1'000'000'000, now = 5 * day;
+  const Gcra slow{day / 2, day}, fast{s / 1000, s};
+  LimitTable table(8);
+  const uint64_t known = table.hash("known");
+  for (int i = 0; i < 2; ++i) CHECK(table.take(known, slow, now).allowed);
+  const LimitTable::Taken refused = table.take(known, fast, now);
+  CHECK_FALSE(refused.allowed);
+  CHECK(refused.tat == now + s);
+  CHECK(table.take(known, fast, now + s / 1000).allowed);
+
+  for (int key = 0; key < 8; ++key) {  // a row of those lets nobody in for no longer
+    for (int i = 0; i < 2; ++i) table.take(table.hash(std::to_string(key)), slow, now);
+  }
+  table.take(table.hash("new"), fast, now);
+  CHECK(table.take(table.hash("new"), fast, now + s / 1000).allowed);
+}
+
 TEST_CASE("a lease is for who asks often") {
   Lease lease;
   CHECK_FALSE(lease.spend(start));
