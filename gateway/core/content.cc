@@ -26,6 +26,8 @@ void Content::begin() noexcept {
   inner_ = std::exchange(x_.request.body, this);
 }
 
+http::Body*& Content::source() noexcept { return x_.request.body == this ? inner_ : x_.request.body; }
+
 void Content::clear() noexcept {
   inner_ = nullptr;
   kept_.release();

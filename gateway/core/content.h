@@ -36,6 +36,8 @@ class Content final : public http::Body {
 
   // Stands in front of what the connection gives; afterwards the request's body is this.
   void begin() noexcept;
+  // Where what the connection gives is named.
+  http::Body*& source() noexcept;
   // Ready for another request; gives its memory back.
   void clear() noexcept;
 

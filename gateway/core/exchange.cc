@@ -52,11 +52,12 @@ void Exchange::clear() noexcept {
   principal.reset();
   admission = nullptr;
   bearer = false;
-  credential_headers.clear();
+  proofs.clear();
   notes = {};
   answer_headers_.clear();
   ends_with_client = false;
   content_.clear();
+  lasting_content_.clear();
   sent_ = {};
   request_id = {};
   arena.clear();
@@ -96,6 +97,13 @@ void Exchange::find_client() {
   }
   if (begin < way.size())
     forwarded_for = arena.concat({text::trim(way.substr(begin)), ", ", connection.client_ip});
+}
+
+void Exchange::watch_content() {
+  if (admission == nullptr || request.length.is_nothing()) return;
+  http::Body*& from = content_.source();
+  lasting_content_.begin(*this, *from, false);
+  from = &lasting_content_;
 }
 
 // What has a length is let finish: it has an end, and was allowed when it began.

@@ -77,20 +77,22 @@ class Exchange {
   bool answered = false;  // response is there
 
   std::shared_ptr<const Principal> principal;  // who calls, once verified; null: nobody knows
-  // Asked again while an answer lasts; null: nothing of what the caller was let in with ends.
+  // Asked again while the exchange lasts; null: nothing of what the caller was let in with ends.
   Admission* admission = nullptr;
   bool still_allowed() { return admission == nullptr || admission->still_allowed(*this); }
+  // From here on, the request's content breaks off when the caller is not allowed any more, whoever reads it.
+  void watch_content();
   // From here on, the content of an answer whose end nobody knows ends when the caller is not allowed any
   // more.
   void watch_answer();
   // True if the request carries a Bearer token: a refusal then speaks RFC 6750.
   bool bearer = false;
-  // The headers that the authenticators of this route look at, in their order.
-  struct CredentialHeader {
-    Slice name;   // with the life of the snapshot
-    Slice shown;  // what `admission` looks at again, if it has let the caller in by this header
+  // What `admission` looks at again, of each of its authenticators in their order.
+  struct Proof {
+    Slice shown;             // the credentials; empty: the caller was not let in by these
+    uint64_t good_with = 0;  // of what they were verified with, the version
   };
-  small_pool::Vector<CredentialHeader> credential_headers;
+  small_pool::Vector<Proof> proofs;
 
   // Who is at the other end: the connection's address, or what the trusted proxies in front say of it; and
   // the whole way from there to us, for X-Forwarded-For.
@@ -131,8 +133,9 @@ class Exchange {
   // The request's content may have at most this many bytes. False: its length is known, and is larger; else
   // `by` is told when it turns out to be.
   bool limit_body(uint64_t bytes_max, ContentLimiter& by);
-  // The content is larger than a limiter lets pass, and breaks off: the request must be refused.
-  bool content_cut_off() const noexcept { return content_.cut_off(); }
+  // The content breaks off, as it is larger than a limiter lets pass, or its sender is not allowed any more:
+  // the request must be refused.
+  bool content_cut_off() const noexcept { return content_.cut_off() || lasting_content_.cut_off(); }
   // The whole content, at most bytes_max; whatever this gives, request.body has all of it afterwards. Errors:
   // body_too_large, request_timeout, client_gone, malformed_request (broken chunks). Valid as long as the
   // exchange.
@@ -175,7 +178,8 @@ class Exchange {
   http::Responder& responder_;
   http::MemoryBody memory_body_;  // of an answer of our own
   Content content_;               // of a request that a policy looks at
-  LastingBody lasting_body_;
+  LastingBody lasting_content_;   // the same, of a caller who is not allowed for ever
+  LastingBody lasting_body_;      // of an answer
   small_pool::Vector<std::pair<Slice, Slice>> answer_headers_;
   Held* held_ = nullptr;
   bool used_ = false;  // since it was clear

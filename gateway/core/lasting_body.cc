@@ -20,10 +20,12 @@ void LastingBody::begin(Exchange& x, http::Body& inner, bool in_order) noexcept 
   inner_ = &inner;
   recheck_ = http::Recheck(x.loop.now());
   in_order_ = in_order;
+  cut_off_ = false;
 }
 
 bool LastingBody::is_allowed() {
-  return recheck_.passes(x_->loop.now(), [this] { return x_->still_allowed(); });
+  cut_off_ = !recheck_.passes(x_->loop.now(), [this] { return x_->still_allowed(); });
+  return !cut_off_;
 }
 
 Result<Slice> LastingBody::end() const {

@@ -1,6 +1,6 @@
-// LastingBody: the content of an answer whose end nobody knows, for a caller who is not allowed for ever: a
-// token expires, a key is revoked. Asked about once a second, also while the backend is silent; an answer
-// that is over before that pays a comparison a piece.
+// LastingBody: content whose end nobody knows, of an answer or of a request, for a caller who is not allowed
+// for ever: a token expires, a key is revoked. Asked about once a second, also while whoever sends it is
+// silent; what is over before that pays a comparison a piece.
 //
 // Owned by the exchange; one worker's thread.
 #pragma once
@@ -21,9 +21,14 @@ class LastingBody final : public http::Body {
   // else breaks off, or half of it would be taken for all.
   void begin(Exchange& x, http::Body& inner, bool in_order) noexcept;
 
+  void clear() noexcept { *this = LastingBody(); }
+  // True once it has ended because of the caller.
+  bool cut_off() const noexcept { return cut_off_; }
+
   // Of its own errors: bad_credentials.
   Task<Result<Slice>> pull() override;
   std::optional<uint64_t> remaining() const noexcept override { return inner_->remaining(); }
+  bool ready() const noexcept override { return inner_->ready(); }
   const http::Headers* trailers() const noexcept override { return inner_->trailers(); }
 
  private:
@@ -35,6 +40,7 @@ class LastingBody final : public http::Body {
   http::Body* inner_ = nullptr;
   http::Recheck recheck_;
   bool in_order_ = false;
+  bool cut_off_ = false;
 };
 
 }  // namespace sallyport

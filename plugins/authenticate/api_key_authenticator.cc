@@ -148,7 +148,7 @@ class ApiKeyAuthenticator final : public Authenticator {
     return x.request.headers.find(header_) != nullptr;
   }
 
-  Verdict verify(Exchange& x, Slice& shown) override {
+  Verdict verify(Exchange& x, Exchange::Proof& proof) override {
     Slice key;
     size_t found = 0;
     for (const http::Header& h : x.request.headers) {
@@ -158,11 +158,11 @@ class ApiKeyAuthenticator final : public Authenticator {
     }
     if (found != 1)
       return fail(Code::bad_credentials, "several_keys", "there must be one API key, not several");
-    shown = key;
+    proof.shown = key;
     return keys_.find(key, x.loop.wall());
   }
-  std::string_view ended(Slice shown, Wall now) override {
-    const Verdict verdict = keys_.find(shown, now);
+  std::string_view ended(Exchange::Proof& proof, Wall now) override {
+    const Verdict verdict = keys_.find(proof.shown, now);
     return verdict.good ? std::string_view{} : verdict.good.error().reason;
   }
   std::string challenge(const Error*) const override { return fmt::format("ApiKey header=\"{}\"", header_); }

@@ -97,9 +97,12 @@ class Authenticate final : public Policy, private Admission {
   }
 
   Task<Decision> decide(Exchange& x) override {
-    for (const auto& a : authenticators_) x.credential_headers.push_back({a->header(), {}});
+    x.proofs.resize(authenticators_.size());
     Decision decision = all_ ? every_one(x) : first_one(x);
-    if (!shadow_ && decision == nullptr) x.admission = this;
+    if (!shadow_ && decision == nullptr) {
+      x.admission = this;
+      x.watch_content();
+    }
     return Task<Decision>::ready(std::move(decision));
   }
 
@@ -108,13 +111,19 @@ class Authenticate final : public Policy, private Admission {
     const Wall now = x.loop.wall();
     const int64_t not_after = x.principal->not_after_s;
     std::string_view why = not_after != 0 && unix_seconds(now) >= not_after ? "expired" : "";
-    for (size_t i = 0; why.empty() && i < authenticators_.size(); ++i) {
-      const Slice shown = x.credential_headers[i].shown;
-      if (!shown.empty()) why = authenticators_[i]->ended(shown, now);
+    Authenticator* of = nullptr;
+    for (size_t i = 0; i < authenticators_.size() && (of == nullptr || why.empty()); ++i) {
+      if (x.proofs[i].shown.empty()) continue;
+      of = authenticators_[i].get();
+      if (why.empty()) why = of->ended(x.proofs[i], now);
     }
     if (why.empty()) return true;
     x.notes.refused_by = "authenticate";
     x.notes.reason = why;
+    if (!x.answered && of != nullptr) {  // RFC 9110 section 15.5.2
+      const Error error{Code::bad_credentials, why, "what the caller was let in with has ended"};
+      x.add_answer_header("WWW-Authenticate", of->challenge(&error));
+    }
     return false;
   }
 
@@ -122,7 +131,7 @@ class Authenticate final : public Policy, private Admission {
     for (size_t i = 0; i < authenticators_.size(); ++i) {
       Authenticator& a = *authenticators_[i];
       if (!a.carries(x)) continue;
-      Verdict verdict = a.verify(x, x.credential_headers[i].shown);
+      Verdict verdict = a.verify(x, x.proofs[i]);
       if (!verdict.good) {
         name(verdict.who.get(), x);
         return refused(a, std::move(verdict.good.error()));
@@ -141,7 +150,7 @@ class Authenticate final : public Policy, private Admission {
         name(proofs.front().get(), x);
         return nothing_carried();
       }
-      Verdict verdict = a.verify(x, x.credential_headers[i].shown);
+      Verdict verdict = a.verify(x, x.proofs[i]);
       proofs[i] = std::move(verdict.who);
       if (!verdict.good) {
         name(proofs[proofs[i] != nullptr ? i : 0].get(), x);

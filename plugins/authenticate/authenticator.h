@@ -18,11 +18,12 @@ class Authenticator {
   virtual const std::string& header() const noexcept = 0;
   // True if the request carries credentials of this kind, good or bad.
   virtual bool carries(const Exchange& x) const noexcept = 0;
-  // Who they belong to. Errors: bad_credentials, dependency_down. shown: what ended() is asked about later,
-  // in the exchange's arena; stays empty if Principal::not_after_s says all.
-  virtual Verdict verify(Exchange& x, Slice& shown) = 0;
-  // Why credentials that were good are not any more, as verify() would say it; empty: they are.
-  virtual std::string_view ended(Slice shown, Wall now) = 0;
+  // Who they belong to. Errors: bad_credentials, dependency_down. proof: what ended() is asked about later,
+  // in the exchange's arena.
+  virtual Verdict verify(Exchange& x, Exchange::Proof& proof) = 0;
+  // Why credentials that were good are not any more, as verify() would say it; empty: they are. What
+  // Principal::not_after_s tells need not be said here.
+  virtual std::string_view ended(Exchange::Proof& proof, Wall now) = 0;
   // The challenge for WWW-Authenticate (RFC 9110 section 11.6.1), with an error for a Bearer token (RFC 6750
   // section 3).
   virtual std::string challenge(const Error* error) const = 0;

@@ -69,7 +69,7 @@ class JwtAuthenticator final : public Authenticator {
     const http::Header* h = x.request.headers.find(http::HeaderId::authorization);
     return h != nullptr && is_bearer(h->value);
   }
-  Verdict verify(Exchange& x, Slice&) override {
+  Verdict verify(Exchange& x, Exchange::Proof& proof) override {
     x.bearer = true;
     if (x.request.headers.count(http::HeaderId::authorization) != 1) {
       return fail(Code::bad_credentials, "several_tokens",
@@ -77,9 +77,8 @@ class JwtAuthenticator final : public Authenticator {
     }
     const Slice token =
         text::trim(x.request.headers.get(http::HeaderId::authorization).substr(scheme.size()));
-    const uint64_t before = verifier_.signature_checks();
-    Verdict verdict = verifier_.verify(token, x.loop.wall());
-    checks_.add(verifier_.signature_checks() - before);
+    proof = {token, source_->keys()->version()};  // before they are looked at: never too new
+    Verdict verdict = check(token, x.loop.wall());
     if (verdict.good) return verdict;
     const bool unknown = verdict.good.error().reason == "unknown_key";
     // Perhaps the issuer signs with a new one, or can be asked again.
@@ -90,13 +89,28 @@ class JwtAuthenticator final : public Authenticator {
     }
     return verdict;
   }
-  std::string_view ended(Slice, Wall) override { return {}; }
+  // Its key may have been withdrawn: looked at once for each key set that comes.
+  std::string_view ended(Exchange::Proof& proof, Wall now) override {
+    const uint64_t version = source_->keys()->version();
+    if (proof.good_with == version) return {};
+    const Verdict verdict = check(proof.shown, now);
+    if (!verdict.good) return verdict.good.error().reason;
+    proof.good_with = version;
+    return {};
+  }
   std::string challenge(const Error* error) const override {
     if (error == nullptr) return "Bearer";
     return fmt::format("Bearer error=\"invalid_token\", error_description=\"{}\"", error->detail);
   }
 
  private:
+  Verdict check(Slice token, Wall now) {
+    const uint64_t before = verifier_.signature_checks();
+    Verdict verdict = verifier_.verify(token, now);
+    checks_.add(verifier_.signature_checks() - before);
+    return verdict;
+  }
+
   static constexpr Slice scheme = "Bearer ";
   static bool is_bearer(Slice value) noexcept {
     return text::iequals(value.substr(0, scheme.size()), scheme);

@@ -1,4 +1,4 @@
-// Answers that last: they end when what the caller was let in with does.
+// Answers and uploads that last: they end when what the caller was let in with does.
 #include <doctest/doctest.h>
 
 #include <ctime>
@@ -33,24 +33,27 @@ std::string answer(const OriginRequest& r) {
 
 struct Story {
   explicit Story(const std::string& mode = "enforce")
-      : gateway("upstreams: { web: { targets: [\"" + origin.target() +
-                    "\"], body_timeout: 2h } }\nauthenticators:\n"
-                    "  keys: { type: api_key, file: keys.yaml }\n"
-                    "  idp: { type: jwt, issuer: \"https://idp\", audiences: [api], algorithms: [ES256], "
-                    "jwks: { file: "
-                    "jwks.json } }\nroutes:\n"
-                    "  - { name: any, match: { path: \"/{rest...}\" }, authenticate: { mode: " +
-                    mode +
-                    ", any_of: [idp, keys] }, forward: { to: web, idle_timeout: 2h } }\n"
-                    "  - { name: both, match: { path: \"/both/{rest...}\" }, authenticate: { all_of: [idp, "
-                    "keys] }, "
-                    "forward: { to: web, idle_timeout: 2h } }\n",
-                [&](const TempDir& dir) {
-                  key =
-                      run({binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client", "c"}).out;
-                  key.resize(key.find('\n'));
-                  dir.write("jwks.json", issuer.jwks());
-                }) {}
+      : gateway(
+            "upstreams: { web: { targets: [\"" + origin.target() +
+                "\"], body_timeout: 2h } }\nauthenticators:\n"
+                "  keys: { type: api_key, file: keys.yaml }\n"
+                "  idp: { type: jwt, issuer: \"https://idp\", audiences: [api], algorithms: [ES256], "
+                "jwks: { file: "
+                "jwks.json } }\nroutes:\n"
+                "  - { name: any, match: { path: \"/{rest...}\" }, authenticate: { mode: " +
+                mode +
+                ", any_of: [idp, keys] }, forward: { to: web, idle_timeout: 2h } }\n"
+                "  - { name: both, match: { path: \"/both/{rest...}\" }, authenticate: { all_of: [idp, "
+                "keys] }, "
+                "forward: { to: web, idle_timeout: 2h } }\n"
+                "  - { name: checked, match: { path: /checked }, authenticate: { any_of: [keys] }, validate: "
+                "{ body: { content_type: application/json, schema: any.json } }, forward: { to: web } }\n",
+            [&](const TempDir& dir) {
+              key = run({binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client", "c"}).out;
+              key.resize(key.find('\n'));
+              dir.write("jwks.json", issuer.jwks());
+              dir.write("any.json", "{}");
+            }) {}
 
   std::string with_key() const { return "X-API-Key: " + key + "\r\n"; }
   std::string with_token() const { return "Authorization: Bearer " + issuer.good() + "\r\n"; }
@@ -72,6 +75,14 @@ struct Story {
   Origin origin{answer};
   Gateway gateway;
 };
+
+// Half of a request whose content has no end yet.
+std::unique_ptr<Client> uploading(const Story& s, const std::string& path, const std::string& headers) {
+  auto client = s.gateway.connect();
+  CHECK(client->send("POST " + path + " HTTP/1.1\r\nHost: api.test\r\nContent-Type: application/json\r\n" +
+                     headers + "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"));
+  return client;
+}
 
 // The head has come, and the first piece.
 std::unique_ptr<Client> begun(const Story& s, const std::string& path, const std::string& headers) {
@@ -210,4 +221,63 @@ TEST_CASE("an event stream that began within the leeway of its token lasts as lo
   s.gateway.advance(30s);
   CHECK(client->read_some().ends_with(last_chunk));
   CHECK(s.logged("/events", "expired"));
+}
+
+TEST_CASE(
+    "an upload ends when its key is revoked: the backend never gets all of it, and the client hears why") {
+  Story s;
+  auto client = uploading(s, "/up", s.with_key());
+  CHECK(eventually([&] { return s.gateway.has_metric(active + std::string("1")); }));
+  s.revoke();
+  s.gateway.advance(2s);
+  const Response answer = client->read();
+  CHECK(answer.status == 401);
+  CHECK(answer.header("www-authenticate") == "ApiKey header=\"X-API-Key\"");
+  client->send("0\r\n\r\n");
+  const std::string line = s.gateway.log_line("\"path\":\"/up\"");
+  CHECK(line.find(R"("refused_by":"authenticate","reason":"revoked")") != std::string::npos);
+  CHECK(eventually([&] { return s.origin.requests().size() == 1; }));
+  CHECK(s.origin.last().body == Origin::broken_off);
+}
+
+TEST_CASE("an upload ends when its token does, and says so as a refusal of the token would") {
+  Story s;
+  auto client = uploading(s, "/up", s.with_token());
+  CHECK(eventually([&] { return s.gateway.has_metric(active + std::string("1")); }));
+  s.gateway.advance(11min);
+  const Response answer = client->read();
+  CHECK(answer.status == 401);
+  CHECK(answer.header("www-authenticate").starts_with("Bearer error=\"invalid_token\""));
+  CHECK(s.gateway.log_line("\"path\":\"/up\"").find("\"reason\":\"expired\"") != std::string::npos);
+}
+
+TEST_CASE("content that a policy waits for is not waited for any longer than its sender is allowed") {
+  Story s;
+  auto client = uploading(s, "/checked", s.with_key());
+  s.revoke();
+  s.gateway.advance(2s);
+  CHECK(client->read().status == 401);
+  const std::string line = s.gateway.log_line("\"path\":\"/checked\"");
+  CHECK(line.find(R"("refused_by":"authenticate","reason":"revoked")") != std::string::npos);
+  CHECK(s.origin.requests().empty());
+}
+
+TEST_CASE("what lasts ends when the issuer withdraws the key of its token, and not when it adds another") {
+  Story s;
+  const Issuer next("ES256", "k2");
+  auto client = begun(s, "/events", s.with_token());
+  const std::string both = s.issuer.jwks(), more = next.jwks();
+  const size_t from = more.find('[') + 1;
+  s.gateway.dir().write(
+      "jwks.json", both.substr(0, both.rfind(']')) + "," + more.substr(from, more.rfind(']') - from) + "]}");
+  CHECK(eventually([&] {
+    return s.gateway.ask(get("/counted", "Authorization: Bearer " + next.good() + "\r\n")).status == 200;
+  }));
+  s.gateway.advance(2s);
+  CHECK(s.gateway.has_metric(active + std::string("1")));
+  s.gateway.dir().write("jwks.json", R"({"keys":[]})");
+  CHECK(s.gateway.told("key_set_empty"));
+  s.gateway.advance(2s);
+  CHECK(client->read_some().ends_with(last_chunk));
+  CHECK(s.logged("/events", "unknown_key"));
 }
