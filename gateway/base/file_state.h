@@ -9,7 +9,8 @@ namespace sallyport {
 // All zero: there is no such file. A replaced symlink (a Kubernetes Secret) is another state, too.
 struct FileState {
   uint64_t device = 0, inode = 0, size = 0;
-  int64_t seconds = 0, nanoseconds = 0;  // of the last modification
+  int64_t seconds = 0, nanoseconds = 0;  // of the last modification, which a tool may set as it likes
+  int64_t changed_seconds = 0, changed_nanoseconds = 0;  // of the last change, which none may (ctime)
 
   // Any thread; asks the kernel at each call.
   static FileState of(const std::string& path);

@@ -38,8 +38,9 @@ class Background {
 
   virtual ~Background() = default;
 
-  // Calls changed() after the file's content or inode has changed, within half a second; not for the present
-  // state. Also, once, when it has been gone for some seconds: reading it is what tells that then.
+  // Calls changed() once the file has changed (its content, inode or times) and rests again, within three
+  // quarters of a second of that; not for the present state. Also, once, when it has been gone for some
+  // seconds: reading it is what tells that then.
   virtual std::unique_ptr<Handle> watch(std::string path, std::move_only_function<void()> changed) = 0;
   // Fetches at once and then every so often; got() hears each result (200 with a body, or an error) and tells
   // whether it was good: only then is the next one `every` away.

@@ -14,27 +14,36 @@ namespace sallyport::server {
 namespace {
 
 constexpr Duration look_every = milliseconds(250);
-constexpr Duration replaced_within = seconds(5);  // a file that is gone for longer is not being replaced
+// A file that is gone for longer is not being replaced, nor is one being written that changes for longer.
+constexpr Duration replaced_within = seconds(5);
 
 }  // namespace
 
 class MainBackground::Watch final : public Handle {
  public:
   Watch(MainBackground& owner, std::string path, std::move_only_function<void()> changed)
-      : owner_(owner), path_(std::move(path)), changed_(std::move(changed)), seen_(FileState::of(path_)) {
+      : owner_(owner),
+        path_(std::move(path)),
+        changed_(std::move(changed)),
+        told_(FileState::of(path_)),
+        seen_(told_) {
     owner_.watches_.push_back(this);
   }
   ~Watch() override { owner_.watches_.remove(this); }
-  // True if the file is another one than before. One that is gone for a moment while it is replaced is waited
-  // for; one that stays away is another state, and who reads it then tells what is missing.
+  // True if the file is another one than before, and rests: two looks have found it the same, so that half of
+  // one that is being written is not taken for all of it. One that is gone for a moment while it is replaced
+  // is waited for; one that stays away is another state, and who reads it then tells what is missing.
   bool moved() {
-    const FileState now = FileState::of(path_);
-    const bool gone = now == FileState{};
-    if (!gone || now == seen_) gone_since_.reset();
-    if (now == seen_) return false;
-    if (gone && !gone_since_) gone_since_ = owner_.loop_.now();
-    if (gone && owner_.loop_.now() < *gone_since_ + replaced_within) return false;
-    seen_ = now;
+    const FileState before = std::exchange(seen_, FileState::of(path_));
+    if (seen_ == told_) {
+      moving_since_.reset();
+      return false;
+    }
+    if (!moving_since_) moving_since_ = owner_.loop_.now();
+    const bool rests = seen_ == before && seen_ != FileState{};
+    if (!rests && owner_.loop_.now() < *moving_since_ + replaced_within) return false;
+    told_ = seen_;
+    moving_since_.reset();
     return true;
   }
   void tell() { changed_(); }
@@ -43,8 +52,9 @@ class MainBackground::Watch final : public Handle {
   MainBackground& owner_;
   std::string path_;
   std::move_only_function<void()> changed_;
-  FileState seen_;
-  std::optional<Monotonic> gone_since_;
+  FileState told_;  // of it
+  FileState seen_;  // at the last look
+  std::optional<Monotonic> moving_since_;
 };
 
 class MainBackground::NotReady final : public Handle {

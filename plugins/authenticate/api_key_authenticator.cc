@@ -99,7 +99,9 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
     auto store = std::make_shared<KeyStore>();
     auto again = [options, tables, live = &store->table, background = setup.background] {
       config::Problems problems;
+      const FileState state = FileState::of(options.file.resolved);
       auto fresh = tables->read(options, problems);
+      if (FileState::of(options.file.resolved) != state) return;  // half of two files: told of once it rests
       background->count_reload("api_keys", fresh != nullptr);
       if (fresh != nullptr) {
         observe::log(Level::info, "keys_reloaded",

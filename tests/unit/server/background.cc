@@ -1,0 +1,83 @@
+// Files that are watched on the main thread: when a change is told of.
+#include "gateway/server/background.h"
+
+#include <doctest/doctest.h>
+#include <utime.h>
+
+#include <fstream>
+
+#include "gateway/async/timer.h"
+#include "gateway/base/file_state.h"
+#include "tests/support/process.h"
+#include "tests/unit/async/support.h"
+
+using namespace sallyport;
+using test::eventually;
+
+namespace {
+
+struct Story {
+  // In place, as an editor or a copy does it: whoever looks meanwhile sees half of it.
+  void write(const std::string& text) const { std::ofstream(path, std::ios::trunc) << text; }
+  void append(const std::string& text) const { std::ofstream(path, std::ios::app) << text; }
+  // One look at the file, and the time between two of them.
+  void look() {
+    test::advance(milliseconds(251));
+    test::finish(loop, turn());
+  }
+  Task<> turn() { co_await sleep(loop, milliseconds(1)); }
+
+  test::TempDir dir;
+  std::string path = dir.write("keys.yaml", "old");
+  Loop loop;
+  net::Resolver resolver{loop};
+  observe::Metrics metrics;
+  server::MainBackground background{loop, resolver, metrics};
+  int told = 0;
+  std::unique_ptr<Background::Handle> watch = background.watch(path, [this] { ++told; });
+};
+
+}  // namespace
+
+TEST_CASE("a file that is being written is told of once it rests") {
+  Story s;
+  s.look();
+  CHECK(s.told == 0);
+  s.write("half");
+  s.look();
+  CHECK(s.told == 0);
+  s.append(" and half");
+  s.look();
+  CHECK(s.told == 0);
+  s.look();
+  CHECK(s.told == 1);
+  s.look();
+  CHECK(s.told == 1);
+  s.dir.write("keys.yaml", "replaced");
+  s.look();
+  s.look();
+  CHECK(s.told == 2);
+}
+
+TEST_CASE("a file that never rests is told of all the same, some seconds later") {
+  Story s;
+  for (int i = 0; i < 40 && s.told == 0; ++i) {
+    s.append("x");
+    s.look();
+  }
+  CHECK(s.told == 1);
+}
+
+TEST_CASE("an edit that keeps size and time of modification is another state") {
+  Story s;
+  utimbuf times{1000, 1000};
+  s.write("one");
+  utime(s.path.c_str(), &times);
+  const FileState one = FileState::of(s.path);
+  CHECK(eventually([&] {
+    s.write("two");
+    utime(s.path.c_str(), &times);
+    const FileState two = FileState::of(s.path);
+    return two.seconds == one.seconds && two.size == one.size && two != one;
+  }));
+}
