@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -56,6 +57,16 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
+// The whole second of a NumericDate, which may have a fraction (RFC 7519 section 2); nothing if it is none.
+std::optional<int64_t> date_of(const std::string* text) {
+  if (text == nullptr) return std::nullopt;
+  double date = 0;
+  const char* end = text->data() + text->size();
+  const auto read = std::from_chars(text->data(), end, date);
+  if (read.ec != std::errc() || read.ptr != end || !(date >= 0 && date < 1e12)) return std::nullopt;
+  return static_cast<int64_t>(date);
+}
+
 class Authorize final : public Policy {
  public:
   Authorize(Setup& setup, AuthorizeOptions options)
@@ -63,7 +74,10 @@ class Authorize final : public Policy {
         options_(std::move(options)),
         scope_challenge_(
             fmt::format("Bearer error=\"insufficient_scope\", scope=\"{}\"", joined(options_.scopes))),
-        login_challenge_(challenge_for(options_)) {}
+        login_challenge_(challenge_for(options_)) {
+    if (!options_.acr.empty()) setup.claim_names()->add("acr");
+    if (options_.max_age) setup.claim_names()->add("auth_time");
+  }
 
   Task<Decision> decide(Exchange& x) override { return Task<Decision>::ready(look(x)); }
 
@@ -98,13 +112,13 @@ class Authorize final : public Policy {
         return stronger("login_too_weak", "this asks for a stronger login; WWW-Authenticate says which");
     }
     if (options_.max_age) {
-      const std::string* text = who.claim("auth_time");
-      const auto when = text == nullptr ? std::nullopt : text::parse_decimal(*text);
-      const auto now = static_cast<uint64_t>(now_s);
-      const auto most = static_cast<uint64_t>(std::chrono::floor<seconds>(*options_.max_age).count());
-      if (!when || (now > *when && now - *when > most))
+      const auto when = date_of(who.claim("auth_time"));
+      const auto most = std::chrono::floor<seconds>(*options_.max_age).count();
+      if (!when || now_s - *when > most)
         return stronger("login_too_old",
                         "this asks for a more recent login; WWW-Authenticate says how recent");
+      if (*when > now_s + who.leeway_s)
+        return stronger("login_in_future", "the token tells of a login that is still to come");
     }
     return pass();
   }

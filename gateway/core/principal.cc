@@ -44,6 +44,16 @@ bool Principal::has_scope(std::string_view scope) const noexcept {
   return std::ranges::find(scopes, scope) != scopes.end();
 }
 
+size_t Principal::bytes() const noexcept {
+  size_t sum = sizeof *this + client.capacity() + credential.capacity() + issuer.capacity() +
+               roles_text.capacity() + scopes_text.capacity();
+  for (const auto* words : {&roles, &scopes}) {
+    for (const std::string& word : *words) sum += sizeof word + word.capacity();
+  }
+  for (const auto& [name, value] : claims) sum += 2 * sizeof name + name.capacity() + value.capacity();
+  return sum;
+}
+
 const std::string* Principal::claim(std::string_view name) const noexcept {
   for (const auto& [key, value] : claims) {
     if (key == name) return &value;

@@ -10,6 +10,7 @@
 #include "gateway/config/problems.h"
 #include "gateway/core/background.h"
 #include "gateway/core/cache.h"
+#include "gateway/core/principal.h"
 #include "gateway/http/header_guard.h"
 #include "gateway/observe/metrics.h"
 
@@ -44,6 +45,11 @@ class Setup {
   std::shared_ptr<http::HeaderGuard> header_guard() const {
     return generation.get<http::HeaderGuard>(
         "headers.guard", [&] { return std::make_shared<http::HeaderGuard>(model.http.untrusted_headers); });
+  }
+
+  // Whoever asks Principal::claim() for a name adds it here while it is made; one a worker and config.
+  std::shared_ptr<ClaimNames> claim_names() const {
+    return snapshot.get<ClaimNames>("authenticate.claims", [] { return std::make_shared<ClaimNames>(); });
   }
 
   // True where this config's files must be read now: on the main thread, in `check` and in the first pass of

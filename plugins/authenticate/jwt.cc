@@ -16,8 +16,7 @@ namespace sallyport {
 namespace {
 
 constexpr size_t token_bytes_max = 64 * 1024;  // http.header_bytes allows less
-constexpr size_t claims_max = 64;              // kept as text, for limits by claim
-constexpr size_t claim_bytes_max = 256;
+constexpr size_t claim_bytes_max = 1024;       // of one that the config decides or counts by
 
 std::unexpected<Error> bad(std::string_view reason, std::string detail) {
   return fail(Code::bad_credentials, reason, std::move(detail));
@@ -93,18 +92,28 @@ const TokenCache::Entry* TokenCache::find(const SipTag& key) const noexcept {
 }
 
 void TokenCache::put(Entry entry) {
+  entry.bytes = entry.principal->bytes();
+  if (entry.bytes > row_bytes_max) return;
   Entry* row = &entries_[bucket(entry.key)];
   Entry* place = &row[next_++ % ways];
   for (size_t i = 0; i < ways; ++i) {
     if (row[i].principal == nullptr) place = &row[i];
   }
   *place = std::move(entry);
+  size_t bytes = place->bytes;
+  for (size_t i = 0; i < ways; ++i) {
+    if (&row[i] == place) continue;
+    if (bytes + row[i].bytes > row_bytes_max) row[i] = {};
+    bytes += row[i].bytes;
+  }
 }
 
 void TokenCache::clear() noexcept { std::ranges::fill(entries_, Entry{}); }
 
 TokenVerifier::TokenVerifier(TokenRules rules, std::shared_ptr<const Live<KeySet>> keys, size_t cache_entries)
-    : rules_(std::move(rules)), keys_(std::move(keys)), cache_(cache_entries), parser_(token_bytes_max, 16) {}
+    : rules_(std::move(rules)), keys_(std::move(keys)), cache_(cache_entries), parser_(token_bytes_max, 16) {
+  if (rules_.claims == nullptr) rules_.claims = std::make_shared<ClaimNames>();
+}
 
 Verdict TokenVerifier::verify(std::string_view token, Wall now) {
   if (token.size() > token_bytes_max) return bad("malformed_token", "the token is too long");
@@ -242,11 +251,14 @@ Result<std::shared_ptr<const Principal>> TokenVerifier::principal_of(json::Value
   who->roles = words_of(claim_at(claims, rules_.roles_claim));
   const auto scope = claims.member("scope");
   who->scopes = words_of(scope ? scope : claims.member("scp"));
+  who->leeway_s = std::chrono::ceil<seconds>(rules_.leeway).count();
   who->not_after_s = not_after_s;  // with the leeway: what lasts ends when a request would be refused
-  for (const json::Object::Member m : claims.object()) {
-    auto value = as_text(m.value);
-    if (value && value->size() <= claim_bytes_max && who->claims.size() < claims_max)
-      who->claims.emplace_back(m.name, std::move(*value));
+  for (const std::string& name : rules_.claims->all()) {
+    const auto claim = claims.member(name);
+    auto value = claim ? as_text(*claim) : std::nullopt;
+    if (value && value->size() > claim_bytes_max)
+      return bad("claim_too_long", "a claim by which the gateway decides is longer than 1024 bytes");
+    if (value) who->claims.emplace_back(name, std::move(*value));
   }
   who->finish();
   return who;

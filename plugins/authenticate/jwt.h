@@ -28,11 +28,13 @@ struct TokenRules {
   std::string roles_claim = "roles";          // "a.b" goes into objects
   std::string client_claim = "sub";           // who calls
   Duration leeway = seconds(30);              // between our clock and the issuer's
+  std::shared_ptr<const ClaimNames> claims;   // which are kept; null: none
 };
 
 // Verified tokens by a keyed hash of their text, so that nothing of a token is kept: 128 bits of SipHash with
-// a key of this process, a fifth of what SHA-256 costs on a token. Bounded: a new one takes the place of the
-// one that was there. One worker's.
+// a key of this process, a fifth of what SHA-256 costs on a token. Bounded in number and in memory: a new one
+// takes the place of the one that was there, and a large one (hundreds of roles) that of others as well. One
+// worker's.
 class TokenCache {
  public:
   struct Entry {
@@ -40,7 +42,10 @@ class TokenCache {
     std::shared_ptr<const Principal> principal;
     int64_t expires_s = 0;  // with the leeway
     int64_t not_before_s = 0;
+    size_t bytes = 0;  // of the principal; put() knows
   };
+  static constexpr size_t ways = 4;
+  static constexpr size_t row_bytes_max = ways * 4096;  // of the principals that share one place of the table
   explicit TokenCache(size_t entries);
   SipTag key_of(std::string_view token) const noexcept { return siphash128(secret_, token); }
   // Null if it is not there.
@@ -49,7 +54,6 @@ class TokenCache {
   void clear() noexcept;
 
  private:
-  static constexpr size_t ways = 4;
   size_t bucket(const SipTag& key) const noexcept { return key[0] % (entries_.size() / ways) * ways; }
 
   SipKey secret_;

@@ -137,6 +137,7 @@ std::shared_ptr<Authenticator> make_jwt(config::Reader& reader, Setup& setup) {
   rules.roles_claim = options.roles_claim;
   rules.client_claim = options.client_claim;
   rules.leeway = options.leeway;
+  rules.claims = setup.claim_names();
   observe::Counter& checks = setup.metrics.counter("sallyport_token_signature_checks_total", {});
   const size_t cache = setup.checking() ? 1 : options.cache;  // no token comes while a config is checked
   return std::make_shared<JwtAuthenticator>(std::move(rules), std::move(source), cache, checks);

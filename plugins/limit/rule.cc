@@ -27,9 +27,7 @@ Slice address_of(Exchange& x) {
 Slice client_of(Exchange& x) {
   const Principal* who = x.principal.get();
   if (who == nullptr) return x.arena.concat({"ip\n", address_of(x)});
-  const std::string* issuer = who->authenticator == "jwt" ? who->claim("iss") : nullptr;
-  const Slice by = issuer == nullptr ? Slice{} : Slice(*issuer);
-  return x.arena.concat({who->authenticator, "\n", by, "\n", who->client});
+  return x.arena.concat({who->authenticator, "\n", who->issuer, "\n", who->client});
 }
 
 Slice value_of(const LimitBy& by, Exchange& x, std::string_view route) {
@@ -159,7 +157,10 @@ std::optional<LimitRule> LimitRule::read(const std::string& name, Setup& setup) 
   if (o.store == "memory" && o.lease != 0)
     reader.error_at("lease", "lease: only a limit that counts in a Redis has leases");
   if (!reader.whole()) return std::nullopt;
-  for (const std::string& one : o.by) rule.by.push_back(*LimitBy::parse(one));
+  for (const std::string& one : o.by) {
+    rule.by.push_back(*LimitBy::parse(one));
+    if (rule.by.back().kind == LimitBy::Kind::claim) setup.claim_names()->add(rule.by.back().name);
+  }
   rule.remote = o.store != "memory";
   if (rule.remote) rule.lease = o.lease_in_force();
   rule.ns = o.bucket(1);

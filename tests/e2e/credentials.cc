@@ -129,6 +129,33 @@ routes:
   refused(R"(,"acr":"password")" + at(60), "login_too_weak");
   refused(R"(,"acr":"mfa")" + at(301), "login_too_old");
   refused(R"(,"acr":"mfa")", "login_too_old");
+  refused(R"(,"acr":"mfa")" + at(-3600), "login_in_future");
+  refused(R"(,"acr":"mfa","auth_time":"soon")", "login_too_old");
+  CHECK(gateway.ask(bearer(issuer.good(R"(,"acr":"mfa")" + at(-10)))).status == 204);  // within the leeway
+  CHECK(gateway.ask(bearer(issuer.good(R"(,"acr":"mfa")" + at(60) + ".25"))).status == 204);
+}
+
+TEST_CASE("a claim that a limit counts by is found wherever it stands, or is too long to count by") {
+  const Issuer issuer;
+  Gateway gateway(
+      "authenticators:\n  idp: { type: jwt, issuer: \"https://idp\", audiences: [api], algorithms: [ES256], "
+      "jwks: { file: jwks.json } }\nlimits: { t: { rate: 1/1h, by: \"claim:tenant\" } }\nroutes:\n"
+      "  - { name: x, match: { path: /x }, authenticate: { any_of: [idp] }, limit: [t], respond: { status: "
+      "204 } "
+      "}\n",
+      [&](const TempDir& dir) { dir.write("jwks.json", issuer.jwks()); });
+  std::string others;
+  for (int i = 0; i < 80; ++i) others += ",\"c" + std::to_string(i) + "\":1";
+  const auto status = [&](const std::string& tenant) {
+    return gateway.ask(bearer(issuer.good(others + ",\"tenant\":\"" + tenant + "\""))).status;
+  };
+  CHECK(status("a") == 204);
+  CHECK(status("a") == 429);
+  CHECK(status("b") == 204);
+  CHECK(status(std::string(300, 'a')) == 204);
+  CHECK(status(std::string(300, 'b')) == 204);
+  CHECK(status(std::string(1025, 'a')) == 401);
+  CHECK(gateway.log_line("\"reason\":\"claim_too_long\"") != "");
 }
 
 TEST_CASE("a key set is fetched before the gateway is ready; until then 503, not 401") {
@@ -195,6 +222,10 @@ TEST_CASE("a key set file that changes is read again; one that is broken is not"
   gateway.dir().write("jwks.json", "{}");
   CHECK(gateway.told("key_set_refused"));
   CHECK(gateway.ask(bearer(two.good())).status == 200);
+  gateway.dir().write("jwks.json", R"({"keys":[{"kty":"EC","crv":"P-384","x":"AA","y":"AA"}]})");
+  CHECK(gateway.told("the key set has no key to verify"));
+  CHECK(gateway.ask(bearer(two.good())).status == 200);
+  CHECK(gateway.has_metric(R"(sallyport_file_reloads_total{kind="key_set",result="failure"} 2)"));
 }
 
 TEST_CASE("all_of: two proofs, both are needed; any_of: the first one carried decides") {

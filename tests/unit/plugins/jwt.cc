@@ -238,3 +238,43 @@ TEST_CASE("whose a refused token was is known only if the issuer has signed it")
   CHECK(reason(forged) == "bad_signature");
   CHECK(forged.who == nullptr);
 }
+
+TEST_CASE("of a token's claims those are kept that the config decides by, wherever they stand") {
+  auto names = std::make_shared<ClaimNames>();
+  names->add("tenant");
+  TokenRules r = rules();
+  r.claims = names;
+  TokenVerifier verifier(r, live(idp().jwks()), 16);
+  std::string claims = R"({"iss":"https://idp","aud":"api","sub":"ann","exp":99999999999)";
+  for (int i = 0; i < 100; ++i) claims += ",\"c" + std::to_string(i) + "\":1";
+  const Verdict v = verifier.verify(idp().token(claims + R"(,"tenant":"a"})"), now());
+  REQUIRE(v.who);
+  REQUIRE(v.who->claim("tenant") != nullptr);
+  CHECK(*v.who->claim("tenant") == "a");
+  CHECK(v.who->claims.size() == 1);
+  const Verdict longer =
+      verifier.verify(idp().token(claims + R"(,"tenant":")" + std::string(1025, 'a') + "\"}"), now());
+  CHECK(reason(longer) == "claim_too_long");
+}
+
+TEST_CASE("what is remembered of tokens is bounded in memory, and what is too large is not remembered") {
+  TokenCache cache(TokenCache::ways);  // one row
+  const auto put = [&](const std::string& token, size_t bytes) {
+    TokenCache::Entry entry;
+    auto who = std::make_shared<Principal>();
+    who->roles_text.assign(bytes, 'x');
+    entry.key = cache.key_of(token);
+    entry.principal = std::move(who);
+    cache.put(std::move(entry));
+  };
+  const auto knows = [&](const std::string& token) { return cache.find(cache.key_of(token)) != nullptr; };
+  put("a", 100);
+  put("b", 100);
+  put("huge", TokenCache::row_bytes_max);
+  CHECK_FALSE(knows("huge"));
+  CHECK(knows("a"));
+  put("large", TokenCache::row_bytes_max / 2);
+  put("large too", TokenCache::row_bytes_max / 2);
+  CHECK(knows("large too"));
+  CHECK_FALSE(knows("large"));
+}
