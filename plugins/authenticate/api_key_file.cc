@@ -1,5 +1,7 @@
 #include "plugins/authenticate/api_key_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -154,6 +156,13 @@ std::string_view take_line(std::string_view& text) {
 }
 
 }  // namespace
+
+void ApiKeyEntry::refuse_empty(config::Reader& reader, const char* name) {
+  const config::Node* node = reader.node().find(name);
+  if (node == nullptr || !node->is_scalar() || !node->text.empty() || node->kind == config::Node::Kind::null)
+    return;
+  reader.error_at(name, fmt::format("{} is empty: give it a value, or leave the line away", name));
+}
 
 bool read_plain_keys(std::string_view text, const std::function<void(const ApiKeyEntry&)>& each,
                      std::string* pepper_check) {

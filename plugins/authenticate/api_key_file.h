@@ -46,7 +46,14 @@ struct ApiKeyEntry {
     config::field_unless_empty(io, "first_expires", first_expires);
     config::field_unless_empty(io, "revoked", revoked);
   }
-  void check(const config::Reader& reader) { place = reader.node().mark; }
+  void check(config::Reader& reader) {
+    place = reader.node().mark;
+    for (const char* name : {"created", "not_before", "expires", "first_expires", "revoked"})
+      refuse_empty(reader, name);
+  }
+  // Most often what a script has written of a variable that was not set: it would stand for "never", or for
+  // "not revoked".
+  static void refuse_empty(config::Reader& reader, const char* name);
 };
 
 struct ApiKeyFile {
@@ -64,6 +71,7 @@ struct ApiKeyFile {
     config::field_unless_empty(io, "pepper_check", pepper_check);
     io.required("keys", keys);
   }
+  void check(config::Reader& reader) const { ApiKeyEntry::refuse_empty(reader, "pepper_check"); }
   // Reads and checks a whole file. Nothing, with problems that name line and column, if anything is wrong.
   static std::optional<ApiKeyFile> read(const std::string& path, const std::string& shown,
                                         config::Problems& problems);

@@ -128,3 +128,21 @@ TEST_CASE("what is wrong with a key file is told with its line") {
   CHECK(problems.text().find("keys.yaml:6") != std::string::npos);
   CHECK(problems.text().find("did you mean \"roles\"") != std::string::npos);
 }
+
+TEST_CASE("an empty text in a key file stands for nothing: neither for never nor for not revoked") {
+  for (const char* name : {"created", "not_before", "expires", "first_expires", "revoked"}) {
+    CAPTURE(name);
+    config::Problems problems;
+    const std::string line = std::string("    ") + name + ": \"\"\n";
+    CHECK_FALSE(ApiKeyFile::parse(file_with(line), "keys.yaml", "keys.yaml", problems));
+    CHECK(problems.text().find("keys.yaml:6") != std::string::npos);
+    CHECK(problems.text().find(std::string(name) + " is empty: give it a value, or leave the line away") !=
+          std::string::npos);
+  }
+  for (const char* nothing : {"revoked:", "revoked: ~", "revoked: null", "revoked: ''"}) {
+    CAPTURE(nothing);
+    config::Problems problems;
+    CHECK_FALSE(ApiKeyFile::parse(file_with(std::string("    ") + nothing + "\n"), "keys.yaml", "keys.yaml",
+                                  problems));
+  }
+}
