@@ -41,6 +41,17 @@ std::optional<std::string> wrong_with_url(std::string_view url) {
   return std::nullopt;
 }
 
+// A key set with keys in it of which none is of use is a mistake of whoever made it: nothing is withdrawn by
+// that. One that is empty says so on purpose.
+Result<std::shared_ptr<const KeySet>> parse_usable(std::string_view document) {
+  auto set = KeySet::parse(document);
+  if (set && (*set)->size() == 0 && (*set)->listed() > 0) {
+    return fail(Code::invalid_data, "no_keys",
+                "the key set has no key to verify ES256, RS256, PS256 or EdDSA with");
+  }
+  return set;
+}
+
 // What became of a document: no key set, one without keys, one with keys.
 enum class Taken : uint8_t { no, empty, yes };
 
@@ -51,7 +62,7 @@ class KnownKeys {
 
   // One without keys is obeyed, too: the issuer has withdrawn them.
   Taken take(const std::string& document, const std::string& from) {
-    auto set = KeySet::parse(document);
+    auto set = parse_usable(document);
     if (!set) {
       observe::log(Level::error, "key_set_refused", {{"from", from}, {"detail", set.error().detail}});
       return Taken::no;
@@ -67,7 +78,7 @@ class KnownKeys {
     last_ = digest;
     if (set->size() == 0) {
       observe::log(Level::warn, "key_set_empty",
-                   {{"from", from}, {"detail", "it has no key that is of use: every token is refused"}});
+                   {{"from", from}, {"detail", "it has no key: every token is refused"}});
     }
     live_->publish(std::move(set));
   }
@@ -99,12 +110,8 @@ class KeyFile final : public KeySource {
     if (state == state_ && state != FileState{}) return {};
     Result<std::string> document = read_file(file_.resolved, file_bytes_max);
     if (!document) return std::unexpected(std::move(document.error()));
-    auto set = KeySet::parse(*document);
+    auto set = parse_usable(*document);
     if (!set) return std::unexpected(std::move(set.error()));
-    if ((*set)->size() == 0 && (*set)->listed() > 0) {
-      return fail(Code::invalid_data, "no_keys",
-                  "the key set has no key to verify ES256, RS256, PS256 or EdDSA with");
-    }
     known_->publish(*document, std::move(*set), file_.shown);
     state_ = state;
     return {};
