@@ -77,6 +77,22 @@ std::string sha256(const std::string& what) {
   return digest;
 }
 
+// A session ends with the first of the certificates that it was let in with: its ticket would let it in
+// behind that. Called for each of them, once the chain is good so far; the time is the one by which BoringSSL
+// judges.
+int end_session_with(int good, X509_STORE_CTX* verified) {
+  const auto* ssl =
+      static_cast<SSL*>(X509_STORE_CTX_get_ex_data(verified, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  SSL_SESSION* session = good != 1 || ssl == nullptr ? nullptr : SSL_get_session(ssl);
+  if (session == nullptr) return good;
+  int days = 0, seconds = 0;
+  const ASN1_TIME* end = X509_get0_notAfter(X509_STORE_CTX_get_current_cert(verified));
+  if (ASN1_TIME_diff(&days, &seconds, nullptr, end) != 1) return 0;
+  const int64_t left = std::max<int64_t>(int64_t{days} * 86'400 + seconds, 0);
+  if (left < SSL_SESSION_get_timeout(session)) SSL_SESSION_set_timeout(session, static_cast<uint32_t>(left));
+  return good;
+}
+
 }  // namespace
 
 std::string admission_by(const TlsServerOptions& options) {
@@ -203,7 +219,8 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
   if (!trust(c, authorities)) return bad("client_certificates.ca holds no PEM certificate, or a broken one");
   for (const X509Ptr& one : authorities) SSL_CTX_add_client_CA(c, one.get());
   const bool required = options.client_certificates == ClientCertificates::required;
-  SSL_CTX_set_verify(c, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+  SSL_CTX_set_verify(c, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                     &end_session_with);
   return context;
 }
 

@@ -1,6 +1,7 @@
 // Certificates: which one a client gets, how they are renewed, and which are refused.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstdlib>
 #include <ctime>
 
@@ -149,5 +150,40 @@ TEST_CASE("of two certificates of one name the metric tells of the one that ends
     REQUIRE(at != std::string::npos);
     CHECK(std::strtod(text.c_str() + at + series.size(), nullptr) <
           static_cast<double>(time(nullptr) + 60L * 86400));
+  }
+}
+
+TEST_CASE(
+    "a client certificate that has ended opens no connection, also not by a ticket that it had before") {
+  for (const std::string version : {"1.2", "1.3"}) {
+    CAPTURE(version);
+    const TempDir dir;
+    const std::string c = certificates().path();
+    const std::time_t end = std::time(nullptr) + 6;
+    std::array<char, 16> text;
+    std::strftime(text.data(), text.size(), "%Y%m%d%H%M%SZ", std::gmtime(&end));
+    dir.write("ca.cnf",
+              "[ca]\ndefault_ca=x\n[x]\ndatabase=index\nserial=serial\nnew_certs_dir=.\n"
+              "default_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n");
+    dir.write("index", "");
+    dir.write("serial", "01\n");
+    const std::string sign = "cd " + dir.path() + " && openssl ca -batch -notext -config ca.cnf -cert " + c +
+                             "/ca.crt -keyfile " + c + "/ca.key -in " + c +
+                             "/client.csr -out short.crt -enddate " + text.data() + " >/dev/null 2>&1";
+    REQUIRE(std::system(sign.c_str()) == 0);
+    Gateway gateway(
+        "routes: [ { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } } ]\n", {},
+        {.edge_tls = "certificates: [ { cert: " + c + "/tls.crt, key: " + c +
+                     "/tls.key } ], client_certificates: { ca: " + c + "/ca.crt, mode: required }"});
+    const auto connect = [&](const std::string& session) {
+      return gateway.connect({.max_version = version,
+                              .session = session,
+                              .cert = dir.path("short.crt"),
+                              .key = c + "/client.key"});
+    };
+    const auto first = connect("");
+    REQUIRE(first->ask(get("/x")).status == 200);
+    const std::string session = first->session();
+    CHECK(eventually([&] { return connect(session)->ask(get("/x")).status == 0; }));
   }
 }
