@@ -66,7 +66,8 @@ bool is_utf8(std::string_view s) noexcept;  // RFC 3629: no surrogates, no overl
 // The length of the UTF-8 sequence at the front (RFC 3629 section 4); 0 if there is none, or not a whole one.
 size_t utf8_sequence(std::string_view s) noexcept;
 
-// For messages: control characters and bytes above 0x7e as \xNN, cut after max_bytes with "…".
+// For messages: control characters and bytes above 0x7e as \xNN, cut after max_bytes with "…". Of an API key
+// that somebody has put where it does not belong, only the id is shown.
 std::string printable(std::string_view s, size_t max_bytes = 80);
 
 // The entry of `known` that is most like `word`, if it is near enough for "did you mean".

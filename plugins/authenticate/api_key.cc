@@ -192,7 +192,8 @@ class ApiKeyTable::Builder {
   // Gives what is wrong with the entry, or nothing.
   std::string take(const ApiKeyEntry& from) {
     Entry entry;
-    if (from.id.size() != id_size || !is_base62(from.id)) return "its id is not 12 letters and digits";
+    if (from.id.size() != id_size || !is_base62(from.id))
+      return "its id is not 12 letters and digits (of a key that reads sp_ID_…, the ID)";
     if (from.client.size() > UINT16_MAX || table_->clients_.size() + from.client.size() > UINT32_MAX)
       return "its client is too long";
     if (std::string wrong = names_of(from); !wrong.empty()) return wrong;

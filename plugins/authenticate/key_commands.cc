@@ -167,8 +167,9 @@ ApiKeyEntry* entry_with(ApiKeyFile& file, const std::string& id) {
   for (ApiKeyEntry& key : file.keys) {
     if (key.id == id) return &key;
   }
-  complain(exit_failed, fmt::format("there is no key with the id \"{}\"; `sallyport keys list` shows them",
-                                    text::printable(id)));
+  complain(exit_failed, fmt::format("there is no key with the id \"{}\"; `sallyport keys list` shows them{}",
+                                    text::printable(id),
+                                    id.starts_with("sp_") ? ": of a key that reads sp_ID_…, the ID" : ""));
   return nullptr;
 }
 

@@ -259,3 +259,29 @@ TEST_CASE("keys: a key that has been rotated is rotated again with the term that
   const std::string shown = keys({"list"}).out;
   CHECK(shown.find("revoked") == std::string::npos);
 }
+
+TEST_CASE("a whole key that stands where it does not belong is told without its secret") {
+  const TempDir dir;
+  const Finished made =
+      run({binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client", "acme"});
+  const std::string key = made.out.substr(0, made.out.find('\n')), id = key.substr(3, 12);
+  const std::string secret = key.substr(16, 43), good = dir.read("keys.yaml");
+  const auto hides = [&](const Finished& done) {
+    CHECK(done.status != 0);
+    CHECK_MESSAGE(done.err.find("sp_" + id + "_...") != std::string::npos, done.err);
+    CHECK_MESSAGE((done.out + done.err).find(secret.substr(0, 8)) == std::string::npos, done.err);
+  };
+  hides(run({binary(), "keys", "revoke", "--file", dir.path("keys.yaml"), "--id", key}));
+  const std::string config = dir.write(
+      "gateway.yaml",
+      "version: 1\nlisteners: [ { name: a, address: \"127.0.0.1:0\", plaintext: true } ]\n"
+      "authenticators: { k: { type: api_key, file: keys.yaml } }\nroutes: [ { name: x, match: { path: /x }, "
+      "authenticate: { any_of: [k] }, respond: { status: 200 } } ]\n");
+  std::string with_id = good;
+  with_id.replace(with_id.find("id: ") + 4, id.size(), key);
+  for (const std::string& wrong :
+       {with_id, good + "    " + key + ": x\n", good + "    roles: [\"a " + key + "\"]\n"}) {
+    dir.write("keys.yaml", wrong);
+    hides(run({binary(), "check", config}));
+  }
+}
