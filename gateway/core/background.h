@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -36,12 +37,34 @@ class Background {
     Duration wanted_pause = seconds(10);
   };
 
+  // Why a watched file cannot be read at present, if so. It has to be told once, not at each look.
+  class Unread {
+   public:
+    // It could not be read: it is tried again soon. True if that has not been told yet.
+    bool is_news(std::string_view why) {
+      lasts_ = true;
+      return std::exchange(why_, why) != why;
+    }
+    void begin_reading() noexcept { lasts_ = false; }
+    // True if it could not be read.
+    bool end_reading() noexcept {
+      if (!lasts_) why_.clear();
+      return lasts_;
+    }
+
+   private:
+    bool lasts_ = false;
+    std::string why_;
+  };
+  using Changed = std::move_only_function<void(Unread&)>;
+
   virtual ~Background() = default;
 
   // Calls changed() once the file has changed (its content, inode or times) and rests again, within three
-  // quarters of a second of that; not for the present state. Also, once, when it has been gone for some
-  // seconds: reading it is what tells that then.
-  virtual std::unique_ptr<Handle> watch(std::string path, std::move_only_function<void()> changed) = 0;
+  // quarters of a second of that; not for the present state. Also when it has been gone for some seconds:
+  // reading it is what tells that then. A change counts as seen once it has been read, whatever was in it: as
+  // long as changed() tells that it could not read it, it is called again at each look.
+  virtual std::unique_ptr<Handle> watch(std::string path, Changed changed) = 0;
   // Fetches at once and then every so often; got() hears each result (200 with a body, or an error) and tells
   // whether it was good: only then is the next one `every` away.
   virtual std::unique_ptr<Handle> fetch(Fetch what,

@@ -21,12 +21,12 @@ constexpr Duration replaced_within = seconds(5);
 
 class MainBackground::Watch final : public Handle {
  public:
-  Watch(MainBackground& owner, std::string path, std::move_only_function<void()> changed)
+  Watch(MainBackground& owner, std::string path, Changed changed)
       : owner_(owner),
         path_(std::move(path)),
         changed_(std::move(changed)),
-        told_(FileState::of(path_)),
-        seen_(told_) {
+        taken_(FileState::of(path_)),
+        seen_(taken_) {
     owner_.watches_.push_back(this);
   }
   ~Watch() override { owner_.watches_.remove(this); }
@@ -35,25 +35,29 @@ class MainBackground::Watch final : public Handle {
   // is waited for; one that stays away is another state, and who reads it then tells what is missing.
   bool moved() {
     const FileState before = std::exchange(seen_, FileState::of(path_));
-    if (seen_ == told_) {
+    if (seen_ == taken_) {
       moving_since_.reset();
       return false;
     }
     if (!moving_since_) moving_since_ = owner_.loop_.now();
     const bool rests = seen_ == before && seen_ != FileState{};
     if (!rests && owner_.loop_.now() < *moving_since_ + replaced_within) return false;
-    told_ = seen_;
     moving_since_.reset();
     return true;
   }
-  void tell() { changed_(); }
+  void tell() {
+    unread_.begin_reading();
+    changed_(unread_);
+    taken_ = unread_.end_reading() ? FileState{} : seen_;  // unread: any that is there is another
+  }
 
  private:
   MainBackground& owner_;
   std::string path_;
-  std::move_only_function<void()> changed_;
-  FileState told_;  // of it
-  FileState seen_;  // at the last look
+  Changed changed_;
+  Unread unread_;
+  FileState taken_;  // as it was read last
+  FileState seen_;   // at the last look
   std::optional<Monotonic> moving_since_;
 };
 
@@ -121,8 +125,7 @@ MainBackground::MainBackground(Loop& loop, net::Resolver& resolver, observe::Met
 }
 MainBackground::~MainBackground() = default;
 
-std::unique_ptr<Background::Handle> MainBackground::watch(std::string path,
-                                                          std::move_only_function<void()> changed) {
+std::unique_ptr<Background::Handle> MainBackground::watch(std::string path, Changed changed) {
   return std::make_unique<Watch>(*this, std::move(path), std::move(changed));
 }
 

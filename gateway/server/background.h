@@ -20,7 +20,7 @@ class MainBackground final : public Background {
   MainBackground(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics);
   ~MainBackground() override;
 
-  std::unique_ptr<Handle> watch(std::string path, std::move_only_function<void()> changed) override;
+  std::unique_ptr<Handle> watch(std::string path, Changed changed) override;
   std::unique_ptr<Handle> fetch(Fetch what, std::move_only_function<bool(Result<std::string>)> got) override;
   void count_reload(std::string_view kind, bool good) override {
     reloads_.add(kind, good ? "success" : "failure");

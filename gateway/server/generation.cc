@@ -116,24 +116,20 @@ void Generation::check_access_log(config::Problems& problems) const {
 
 // Each pair by itself, so that a broken one does not keep the others from being renewed.
 void Generation::watch_tls(const ListenerPlan& plan, Background& background) {
-  const auto watch = [&](const config::FilePath& file, std::function<bool()> again) {
-    handles_.push_back(background.watch(file.resolved, [&background, again = std::move(again)] {
-      background.count_reload("certificate", again());
-    }));
-  };
   const config::ListenerTls& tls = *plan.config.tls;
   for (size_t i = 0; i < tls.certificates.size(); ++i) {
-    const auto again = [plan, i] { return reload_certificate(plan, i); };
-    watch(tls.certificates[i].cert, again);
-    watch(tls.certificates[i].key, again);
+    for (const config::FilePath* file : {&tls.certificates[i].cert, &tls.certificates[i].key}) {
+      handles_.push_back(background.watch(file->resolved, [&background, plan, i](Background::Unread& unread) {
+        reload_certificate(plan, i, background, unread);
+      }));
+    }
   }
   const config::ClientCertificates& clients = tls.client_certificates;
-  if (clients.mode != config::ClientCertificateMode::off)
-    watch(clients.ca, [this, plan] {
-      const bool good = reload_client_ca(plan);
-      if (good && authorities_changed_) authorities_changed_();
-      return good;
-    });
+  if (clients.mode == config::ClientCertificateMode::off) return;
+  handles_.push_back(
+      background.watch(clients.ca.resolved, [this, &background, plan](Background::Unread& unread) {
+        if (reload_client_ca(plan, background, unread) && authorities_changed_) authorities_changed_();
+      }));
 }
 
 http::ServerLimits Generation::server_limits() const noexcept {

@@ -34,14 +34,21 @@ Result<BoundListener> bind_unix_for(const config::Listener& listener, const conf
   return bound;
 }
 
-std::optional<std::string> read_pem(const config::FilePath& file, const std::string& what,
-                                    config::Problems& problems, const config::Listener& listener) {
-  Result<std::string> pem = read_file(file.resolved, pem_max);
-  if (pem) return std::move(*pem);
-  problems.add(listener.mark,
-               fmt::format("listener {}: {} {}: {}", listener.name, what, file.shown, pem.error().detail));
-  return std::nullopt;
-}
+// What the files of one listener are read with, and what is wrong with them.
+struct PemFiles {
+  const config::Listener& listener;
+  config::Problems& problems;
+  bool unread = false;  // one could not be read at this moment
+
+  std::optional<std::string> read(const config::FilePath& file, std::string_view what) {
+    Result<std::string> pem = read_file(file.resolved, pem_max);
+    if (pem) return std::move(*pem);
+    if (is_unread(pem.error())) unread = true;
+    problems.add(listener.mark,
+                 fmt::format("listener {}: {} {}: {}", listener.name, what, file.shown, pem.error().detail));
+    return std::nullopt;
+  }
+};
 
 }  // namespace
 
@@ -88,16 +95,17 @@ void tell_if_not_valid(const net::Certificate& certificate, const config::Listen
        {early ? "from" : "until", date_time_ms(early ? certificate.not_before() : certificate.not_after())}});
 }
 
-std::shared_ptr<const net::Certificate> read_certificate(const config::Listener& listener,
-                                                         const config::CertificateFiles& files,
-                                                         config::Problems& problems) {
-  auto chain = read_pem(files.cert, "certificate", problems, listener);
-  auto key = read_pem(files.key, "key", problems, listener);
+std::shared_ptr<const net::Certificate> read_certificate(PemFiles& pem,
+                                                         const config::CertificateFiles& files) {
+  const config::Listener& listener = pem.listener;
+  auto chain = pem.read(files.cert, "certificate");
+  auto key = pem.read(files.key, "key");
   if (!chain || !key) return nullptr;
   auto certificate = net::Certificate::read(*chain, *key);
   if (!certificate) {
-    problems.add(listener.mark, fmt::format("listener {}: {} with {}: {}", listener.name, files.cert.shown,
-                                            files.key.shown, certificate.error().detail));
+    pem.problems.add(listener.mark,
+                     fmt::format("listener {}: {} with {}: {}", listener.name, files.cert.shown,
+                                 files.key.shown, certificate.error().detail));
     return nullptr;
   }
   tell_if_not_valid(**certificate, listener, files);
@@ -113,10 +121,14 @@ bool can_serve(const TlsMaterial& material, const config::Listener& listener, co
 
 // read: from the files, into the copy of what is served; false, with problems, if they are no good.
 template <class Read>
-bool reload_part(const ListenerPlan& plan, const config::FilePath& file, Read read) {
+bool reload_part(const ListenerPlan& plan, const config::FilePath& file, Background& background,
+                 Background::Unread& unread, Read read) {
   config::Problems problems;
+  PemFiles pem{plan.config, problems};
   TlsMaterial next = *plan.tls->load();
-  const bool good = read(next, problems) && can_serve(next, plan.config, problems);
+  const bool good = read(next, pem) && can_serve(next, plan.config, problems);
+  if (pem.unread && !unread.is_news(problems.in_one_line())) return false;
+  background.count_reload("certificate", good);
   if (good) {
     plan.tls->publish(std::make_shared<const TlsMaterial>(std::move(next)));
     observe::log(observe::Level::info, "certificate_reloaded",
@@ -133,18 +145,19 @@ bool reload_part(const ListenerPlan& plan, const config::FilePath& file, Read re
 std::optional<TlsMaterial> read_tls(const config::Listener& listener,
                                     std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                     config::Problems& problems) {
+  PemFiles pem{listener, problems};
   TlsMaterial material;
   material.tickets = std::move(tickets);
   material.http2 = listener.tls->http2;
   material.tls13_only = listener.tls->min_version == config::TlsVersion::tls13;
   for (const config::CertificateFiles& files : listener.tls->certificates) {
-    material.certificates.push_back(read_certificate(listener, files, problems));
+    material.certificates.push_back(read_certificate(pem, files));
     if (material.certificates.back() == nullptr) return std::nullopt;
   }
   const config::ClientCertificates& clients = listener.tls->client_certificates;
   material.client_certificates = static_cast<net::ClientCertificates>(clients.mode);
   if (clients.mode != config::ClientCertificateMode::off) {
-    auto ca = read_pem(clients.ca, "client_certificates.ca", problems, listener);
+    auto ca = pem.read(clients.ca, "client_certificates.ca");
     if (!ca) return std::nullopt;
     material.client_ca_pem = std::move(*ca);
   }
@@ -152,20 +165,21 @@ std::optional<TlsMaterial> read_tls(const config::Listener& listener,
   return material;
 }
 
-bool reload_certificate(const ListenerPlan& plan, size_t number) {
+void reload_certificate(const ListenerPlan& plan, size_t number, Background& background,
+                        Background::Unread& unread) {
   const config::CertificateFiles& files = plan.config.tls->certificates[number];
-  return reload_part(plan, files.cert, [&](TlsMaterial& next, config::Problems& problems) {
-    next.certificates[number] = read_certificate(plan.config, files, problems);
+  reload_part(plan, files.cert, background, unread, [&](TlsMaterial& next, PemFiles& pem) {
+    next.certificates[number] = read_certificate(pem, files);
     return next.certificates[number] != nullptr;
   });
 }
 
-bool reload_client_ca(const ListenerPlan& plan) {
+bool reload_client_ca(const ListenerPlan& plan, Background& background, Background::Unread& unread) {
   const config::FilePath& ca = plan.config.tls->client_certificates.ca;
-  return reload_part(plan, ca, [&](TlsMaterial& next, config::Problems& problems) {
-    auto pem = read_pem(ca, "client_certificates.ca", problems, plan.config);
-    if (pem) next.client_ca_pem = std::move(*pem);
-    return pem.has_value();
+  return reload_part(plan, ca, background, unread, [&](TlsMaterial& next, PemFiles& pem) {
+    auto read = pem.read(ca, "client_certificates.ca");
+    if (read) next.client_ca_pem = std::move(*read);
+    return read.has_value();
   });
 }
 

@@ -10,6 +10,7 @@
 #include "gateway/base/fd.h"
 #include "gateway/base/live.h"
 #include "gateway/config/model.h"
+#include "gateway/core/background.h"
 #include "gateway/net/tls_context.h"
 #include "gateway/observe/metrics.h"
 
@@ -52,9 +53,10 @@ std::optional<TlsMaterial> read_tls(const config::Listener& listener,
                                     config::Problems& problems);
 
 // After a file has changed: reads that certificate, by its place in the config, or the authorities of
-// clients, again and publishes it beside what else is served. What is wrong is logged, and what was served so
-// far stays; false then.
-bool reload_certificate(const ListenerPlan& plan, size_t number);
-bool reload_client_ca(const ListenerPlan& plan);
+// clients, again and publishes it beside what else is served; counted. What is wrong is logged, and what was
+// served so far stays; false then. A file that cannot be read is Background's to try again.
+void reload_certificate(const ListenerPlan& plan, size_t number, Background& background,
+                        Background::Unread& unread);
+bool reload_client_ca(const ListenerPlan& plan, Background& background, Background::Unread& unread);
 
 }  // namespace sallyport::server

@@ -253,27 +253,23 @@ class ApiKeyTable::Builder {
   std::unordered_map<std::string, uint32_t> known_;  // profiles, by all that they say
 };
 
-std::shared_ptr<const ApiKeyTable> ApiKeyTable::read(const std::string& path, const std::string& shown,
-                                                     std::shared_ptr<const std::string> pepper,
-                                                     config::Problems& problems) {
-  const Result<std::string> text = read_file(path, ApiKeyFile::bytes_max);
-  if (!text) {
-    problems.add({}, "cannot read it: " + text.error().detail);
-    return nullptr;
-  }
+std::shared_ptr<const ApiKeyTable> ApiKeyTable::parse(std::string_view text, const std::string& path,
+                                                      const std::string& shown,
+                                                      std::shared_ptr<const std::string> pepper,
+                                                      config::Problems& problems) {
   config::Problems untold;  // what is wrong is told below, with its place, as the YAML reader knows it
   Builder plain(pepper.get(), untold);
-  plain.expect(text->size());
+  plain.expect(text.size());
   std::string check;
   if (!path.ends_with(".json") &&
-      read_plain_keys(*text, [&](const ApiKeyEntry& entry) { plain.add(entry); }, &check)) {
+      read_plain_keys(text, [&](const ApiKeyEntry& entry) { plain.add(entry); }, &check)) {
     if (auto table = plain.finish(check)) return table;
-    if (text->size() > placed_bytes_max) {
+    if (text.size() > placed_bytes_max) {
       problems.add_all(untold);
       return nullptr;
     }
   }
-  const auto file = ApiKeyFile::parse_document(*text, path, shown, problems);
+  const auto file = ApiKeyFile::parse_document(text, path, shown, problems);
   return file ? make(*file, std::move(pepper), problems) : nullptr;
 }
 
@@ -293,7 +289,7 @@ std::optional<ApiKeyFile> ApiKeyTable::check(std::string_view text, const std::s
     for (const ApiKeyEntry& from : file.keys) builder.add(from);
     return builder.finish(file.pepper_check) != nullptr;
   };
-  config::Problems untold;  // as in read()
+  config::Problems untold;  // as in parse()
   std::optional<ApiKeyFile> file = ApiKeyFile::parse(text, path, shown, untold);
   if (file && good(*file, untold)) return file;
   if (file && text.size() <= placed_bytes_max) {

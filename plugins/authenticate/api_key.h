@@ -49,16 +49,17 @@ class ApiKeyTable {
  public:
   static constexpr size_t id_size = 12;
 
-  // Reads a key file. Null, with problems, if anything in it is wrong.
-  static std::shared_ptr<const ApiKeyTable> read(const std::string& path, const std::string& shown,
-                                                 std::shared_ptr<const std::string> pepper,
-                                                 config::Problems& problems);
+  // Of a key file's text. Null, with problems, if anything in it is wrong.
+  static std::shared_ptr<const ApiKeyTable> parse(std::string_view text, const std::string& path,
+                                                  const std::string& shown,
+                                                  std::shared_ptr<const std::string> pepper,
+                                                  config::Problems& problems);
   // Problems: another pepper than the file's, an entry that needs one and there is none, an id, a name, a
   // hash or a time that does not parse.
   static std::shared_ptr<const ApiKeyTable> make(const ApiKeyFile& file,
                                                  std::shared_ptr<const std::string> pepper,
                                                  config::Problems& problems);
-  // The entries of a text, if the gateway would take it as its key file: what read() looks at, whatever the
+  // The entries of a text, if the gateway would take it as its key file: what parse() looks at, whatever the
   // pepper. Nothing, with problems, otherwise.
   static std::optional<ApiKeyFile> check(std::string_view text, const std::string& path,
                                          const std::string& shown, config::Problems& problems);

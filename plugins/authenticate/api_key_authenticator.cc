@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "gateway/base/file.h"
 #include "gateway/base/file_state.h"
 #include "gateway/base/text.h"
 #include "gateway/observe/log.h"
@@ -69,15 +70,21 @@ struct KeyStore {
 // Main thread only.
 class KeyTables {
  public:
-  // Null, with problems, if the file is not good.
-  std::shared_ptr<const ApiKeyTable> read(const ApiKeyOptions& options, config::Problems& problems) {
+  // Null, with problems, if the file is not good. Errors: of read_file.
+  Result<std::shared_ptr<const ApiKeyTable>> read(const ApiKeyOptions& options, config::Problems& problems) {
     std::erase_if(known_, [](const auto& one) { return one.second.table.expired(); });
     const std::string* pepper = options.pepper.value.get();
     Known& known = known_[{options.file.resolved, hash_secret("", pepper)}];
     const FileState state = FileState::of(options.file.resolved);  // before it is read: never too new
     auto table = known.table.lock();
     if (table != nullptr && state == known.state) return table;
-    table = ApiKeyTable::read(options.file.resolved, options.file.shown, options.pepper.value, problems);
+    Result<std::string> text = read_file(options.file.resolved, ApiKeyFile::bytes_max);
+    if (!text) {
+      text.error().detail.insert(0, "cannot read it: ");
+      return std::unexpected(std::move(text.error()));
+    }
+    table =
+        ApiKeyTable::parse(*text, options.file.resolved, options.file.shown, options.pepper.value, problems);
     if (table != nullptr) known = {state, table};
     return table;
   }
@@ -97,26 +104,32 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
     auto tables =
         setup.process.get<KeyTables>("authenticate.key_tables", [] { return std::make_shared<KeyTables>(); });
     auto store = std::make_shared<KeyStore>();
-    auto again = [options, tables, live = &store->table, background = setup.background] {
+    auto again = [options, tables, live = &store->table,
+                  background = setup.background](Background::Unread& unread) {
       config::Problems problems;
       const FileState state = FileState::of(options.file.resolved);
       auto fresh = tables->read(options, problems);
+      if (!fresh && is_unread(fresh.error()) && !unread.is_news(fresh.error().detail)) return;
       if (FileState::of(options.file.resolved) != state) return;  // half of two files: told of once it rests
-      background->count_reload("api_keys", fresh != nullptr);
-      if (fresh != nullptr) {
+      const bool good = fresh && *fresh != nullptr;
+      background->count_reload("api_keys", good);
+      if (good) {
         observe::log(Level::info, "keys_reloaded",
-                     {{"file", options.file.shown}, {"keys", std::to_string(fresh->size())}});
-        live->publish(std::move(fresh));
+                     {{"file", options.file.shown}, {"keys", std::to_string((*fresh)->size())}});
+        live->publish(std::move(*fresh));
       } else {  // what was read before stays in force
         observe::log(Level::error, "keys_reload_failed",
-                     {{"file", options.file.shown}, {"detail", problems.in_one_line()}});
+                     {{"file", options.file.shown},
+                      {"detail", fresh ? problems.in_one_line() : fresh.error().detail}});
       }
     };
     // Watched before it is read: a change while it is read is not missed.
     if (setup.background != nullptr)
       store->watch = setup.background->watch(options.file.resolved, std::move(again));
     config::Problems found;
-    auto table = tables->read(options, found);
+    Result<std::shared_ptr<const ApiKeyTable>> read = tables->read(options, found);
+    if (!read) found.add({}, std::move(read.error().detail));
+    std::shared_ptr<const ApiKeyTable> table = read ? std::move(*read) : nullptr;
     if (table == nullptr) {
       for (const config::Problem& p : found.all()) {
         if (p.mark.line > 0)

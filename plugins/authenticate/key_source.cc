@@ -93,9 +93,10 @@ class KeyFile final : public KeySource {
   KeyFile(std::shared_ptr<KnownKeys> known, config::FilePath file, Background* background)
       : KeySource(known->live()), known_(std::move(known)), file_(std::move(file)) {
     if (background == nullptr) return;
-    watch_ = background->watch(file_.resolved, [this, background] {
+    watch_ = background->watch(file_.resolved, [this, background](Background::Unread& unread) {
       const auto document = read_file(file_.resolved, file_bytes_max);
       if (!document) {
+        if (is_unread(document.error()) && !unread.is_news(document.error().detail)) return;
         observe::log(Level::error, "key_set_refused",
                      {{"from", file_.shown}, {"detail", "cannot read it: " + document.error().detail}});
       }

@@ -33,8 +33,12 @@ struct Story {
   net::Resolver resolver{loop};
   observe::Metrics metrics;
   server::MainBackground background{loop, resolver, metrics};
-  int told = 0;
-  std::unique_ptr<Background::Handle> watch = background.watch(path, [this] { ++told; });
+  int told = 0, news = 0;
+  std::string unreadable;  // why
+  std::unique_ptr<Background::Handle> watch = background.watch(path, [this](Background::Unread& unread) {
+    ++told;
+    if (!unreadable.empty() && unread.is_news(unreadable)) ++news;
+  });
 };
 
 }  // namespace
@@ -80,4 +84,24 @@ TEST_CASE("an edit that keeps size and time of modification is another state") {
     const FileState two = FileState::of(s.path);
     return two.seconds == one.seconds && two.size == one.size && two != one;
   }));
+}
+
+TEST_CASE("a file that cannot be read is tried again until it can be, and each cause is told once") {
+  Story s;
+  const auto looks = [&](const std::string& unreadable, int count) {
+    s.unreadable = unreadable;
+    for (int i = 0; i < count; ++i) s.look();
+  };
+  s.dir.write("keys.yaml", "replaced");
+  looks("no descriptor", 4);
+  CHECK(s.told == 3);
+  CHECK(s.news == 1);
+  looks("not ours", 2);
+  CHECK(s.told == 5);
+  CHECK(s.news == 2);
+  looks("", 3);
+  CHECK(s.told == 6);
+  s.dir.write("keys.yaml", "again");
+  looks("not ours", 3);
+  CHECK(s.news == 3);
 }
