@@ -20,6 +20,7 @@ void add_config(CLI::App& command, std::string& path) {
 
 int main(int argc, char** argv) {
   using namespace sallyport;
+  server::open_standard_streams();
   CLI::App app("Sallyport: a TLS-terminating API gateway.", "sallyport");
   app.require_subcommand(1);
   int status = 0;

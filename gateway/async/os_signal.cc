@@ -2,6 +2,7 @@
 
 #include <uv.h>
 
+#include <csignal>
 #include <utility>
 
 namespace sallyport {
@@ -18,6 +19,10 @@ OsSignal::OsSignal(Loop& loop, int number, std::move_only_function<void()> caugh
   uv_signal_start(
       &impl_->handle, [](uv_signal_t* handle, int) { static_cast<Impl*>(handle->data)->caught(); }, number);
 }
+
+// Beside libuv, which would put the default action in place of its handler: for most signals, the process's
+// end.
+void OsSignal::ignore() noexcept { std::signal(impl_->handle.signum, SIG_IGN); }
 
 OsSignal::~OsSignal() {
   uv_close(reinterpret_cast<uv_handle_t*>(&impl_->handle),

@@ -13,6 +13,8 @@ class OsSignal {
   OsSignal(Loop& loop, int number, std::move_only_function<void()> caught);
   OsSignal(const OsSignal&) = delete;
   ~OsSignal();
+  // From now on the process ignores it; the callback is not called any more.
+  void ignore() noexcept;
 
  private:
   struct Impl;

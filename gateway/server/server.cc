@@ -49,12 +49,17 @@ Server::~Server() = default;
 
 int Server::run() {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a log that may not grow is an output that fails (EFBIG)
   // What is larger than the pool's blocks goes back to the system at once; left alone, the threshold rises.
   mallopt(M_MMAP_THRESHOLD, 2 * BlockPool::large_bytes);
   observe::log_through(&log_writer_);
   const int status = serve();
   observe::log_through(nullptr);
   if (!log_writer_.end()) std::_Exit(status);
+  sigset_t caught;  // with their handlers they get their default actions back
+  sigemptyset(&caught);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&caught, number);
+  pthread_sigmask(SIG_BLOCK, &caught, nullptr);
   return status;
 }
 
@@ -261,7 +266,7 @@ void Server::drain() {
 void Server::look_if_drained() {
   if (std::ranges::all_of(workers_, &Worker::drained)) {
     ticket_timer_.disarm();
-    signals_.clear();
+    for (auto& signal : signals_) signal->ignore();  // nothing is left that one could ask for
     loop_.stop();
   } else {
     if (std::chrono::steady_clock::now() > give_up_at_) give_up();

@@ -1,0 +1,157 @@
+// Scarcity: what the system does not give at the moment (descriptors, room in a file, standard streams), and
+// signals that come when nothing is left that they could ask for.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/gateway.h"
+#include "tests/support/issuer.h"
+#include "tests/support/origin.h"
+
+using namespace sallyport::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string config_on(int port, const std::string& log) {
+  return "version: 1\nworkers: 1\nlog: { access: { to: \"" + log +
+         "\" } }\nlisteners: [ { name: mesh, address: \"127.0.0.1:" + std::to_string(port) +
+         "\", plaintext: true } ]\nroutes:\n"
+         "  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n";
+}
+
+int status_of(int port, const std::string& path = "/x") {
+  return Client(port, {.tls = false}).ask(get(path)).status;
+}
+
+// A set of signals in /proc/PID/status: "SigIgn:", "SigCgt:".
+bool has_signal(const Process& process, const std::string& set, int signal) {
+  std::ifstream status("/proc/" + std::to_string(process.pid()) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(set)) return (std::stoull(line.substr(8), nullptr, 16) >> (signal - 1) & 1) != 0;
+  }
+  return false;
+}
+
+// Leaves a process no descriptor as long as it lives: what is open stays open.
+class NoDescriptors {
+ public:
+  explicit NoDescriptors(const Process& process) : pid_(process.pid()) {
+    prlimit(pid_, RLIMIT_NOFILE, nullptr, &before_);
+    const rlimit none{1, before_.rlim_max};
+    prlimit(pid_, RLIMIT_NOFILE, &none, nullptr);
+  }
+  ~NoDescriptors() { prlimit(pid_, RLIMIT_NOFILE, &before_, nullptr); }
+
+ private:
+  pid_t pid_;
+  rlimit before_{};
+};
+
+}  // namespace
+
+TEST_CASE("changes of files that cannot be read for want of a descriptor are taken once there is one") {
+  std::string key;
+  Gateway gateway(
+      "authenticators:\n  k: { type: api_key, file: keys.yaml }\n"
+      "  j: { type: jwt, issuer: i, audiences: [a], algorithms: [ES256], jwks: { file: jwks.json } }\n"
+      "routes:\n"
+      "  - { name: x, match: { path: /x }, authenticate: { any_of: [k] }, respond: { status: 200 } }\n"
+      "  - { name: j, match: { path: /j }, authenticate: { any_of: [j] }, respond: { status: 200 } }\n",
+      [&](const TempDir& dir) {
+        const auto made =
+            run({binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client", "acme"});
+        key = made.out.substr(0, made.out.find('\n'));
+        dir.write("jwks.json", Issuer().jwks());
+        dir.write("clients.crt", certificates().read("ca.crt"));
+        dir.write("own.crt", certificates().read("tls.crt"));
+        dir.write("own.key", certificates().read("tls.key"));
+      },
+      {.edge_tls = "certificates: [ { cert: own.crt, key: own.key } ], client_certificates: { ca: "
+                   "clients.crt, mode: optional }"});
+  const auto asked = [&] { return gateway.ask(get("/x", "X-API-Key: " + key + "\r\n")).status; };
+  CHECK(asked() == 200);
+  {
+    const NoDescriptors scarce(gateway.process());
+    CHECK(run({binary(), "keys", "revoke", "--file", gateway.dir().path("keys.yaml"), "--id",
+               key.substr(3, 12)})
+              .status == 0);
+    gateway.dir().write("jwks.json", Issuer().jwks());
+    gateway.dir().write("clients.crt", certificates().read("other.crt"));
+    gateway.dir().write("own.key", certificates().read("other.key"));
+    gateway.dir().write("own.crt", certificates().read("other.crt"));
+    for (const char* told : {"keys_reload_failed file=keys.yaml", "key_set_refused from=jwks.json",
+                             "certificate_reload_failed listener=edge file=clients.crt"}) {
+      CHECK(gateway.told(told));
+    }
+    for (int i = 0; i < 5; ++i) gateway.advance(1s);  // it looks again and again
+  }
+  CHECK(eventually([&] { return asked() == 401; }));
+  CHECK(eventually([&] { return gateway.connect()->certificate_name() == "other.test"; }));
+  CHECK(gateway.told("certificate_reloaded listener=edge file=clients.crt"));
+  for (const char* kind : {"api_keys", "key_set"}) {
+    for (const char* result : {"success", "failure"}) {
+      CHECK(gateway.has_metric(std::string("sallyport_file_reloads_total{kind=\"") + kind + "\",result=\"" +
+                               result + "\"} 1"));
+    }
+  }
+}
+
+TEST_CASE("signals that come in the last moments of a drain do not end the process before its logs") {
+  const TempDir dir;
+  const std::string path = dir.path("unread");
+  REQUIRE(mkfifo(path.c_str(), 0600) == 0);
+  const int pipe = open(path.c_str(), O_RDWR | O_NONBLOCK);  // nobody reads it: the log's end waits for it
+  fcntl(pipe, F_SETPIPE_SZ, 4096);
+  while (write(pipe, std::string(64, '\n').data(), 64) > 0) {
+  }
+  const int port = free_port();
+  const std::string config = dir.write("gateway.yaml", config_on(port, "stdout"));
+  Process gateway(dir, "gateway", {"sh", "-c", "exec \"$0\" run \"$1\" >\"$2\"", binary(), config, path});
+  REQUIRE(eventually([&] { return status_of(port) == 200; }));
+  gateway.signal(SIGTERM);
+  CHECK(eventually([&] { return !has_signal(gateway, "SigCgt:", SIGTERM); }));
+  for (const int number : {SIGUSR1, SIGHUP, SIGINT, SIGTERM}) gateway.signal(number);
+  CHECK(gateway.wait() == 0);
+  close(pipe);
+}
+
+TEST_CASE("an access log that has reached the limit of file sizes stops nobody") {
+  const TempDir dir;
+  const int port = free_port();
+  const std::string config = dir.write("gateway.yaml", config_on(port, "file:access.log"));
+  Process gateway(dir, "gateway", {"sh", "-c", "ulimit -f 8; exec \"$0\" run \"$1\"", binary(), config});
+  REQUIRE(eventually([&] { return status_of(port) == 200; }));
+  const auto full = [&] {
+    for (int i = 0; i < 50; ++i) status_of(port);
+    return !gateway.running() || std::filesystem::file_size(dir.path("access.log")) >= 8 * 512;
+  };
+  CHECK(eventually(full));
+  CHECK(eventually([&] {
+    return !gateway.running() || gateway.err().find("EFBIG") != std::string::npos ||
+           gateway.err().find("File too large") != std::string::npos;
+  }));
+  CHECK(status_of(port) == 200);
+  gateway.signal(SIGTERM);
+  CHECK(gateway.wait() == 0);
+}
+
+TEST_CASE("no socket and no file gets the number of a standard stream that is closed at the start") {
+  const TempDir dir;
+  const int port = free_port();
+  const std::string config = dir.write("gateway.yaml", config_on(port, "stdout"));
+  Process gateway(dir, "gateway", {"sh", "-c", "exec \"$0\" run \"$1\" <&- >&- 2>&-", binary(), config});
+  REQUIRE(eventually([&] { return status_of(port) == 200; }));
+  for (const char* number : {"0", "1", "2"}) {
+    const std::string open = "/proc/" + std::to_string(gateway.pid()) + "/fd/" + number;
+    CHECK(std::filesystem::read_symlink(open) == "/dev/null");
+  }
+  gateway.signal(SIGTERM);
+  CHECK(gateway.wait() == 0);
+}
