@@ -147,14 +147,15 @@ Task<> Forward::handle(Exchange& x, Next) {
     co_await x.fail(std::move(ready.error()));
     co_return;
   }
-  const size_t attempts = cluster_->options().targets.size() + 1;
+  const size_t targets = cluster_->options().targets.size(), attempts = targets + 1;
+  size_t not_reached = 0;
   bool fresh = false;
   for (size_t attempt = 1;; ++attempt) {
     const Monotonic began = MonotonicClock::now();
     Result<Lease*> connection = co_await cluster_->acquire(fresh);
     if (!connection) {
-      // Nothing of the request has been touched: any method may be tried elsewhere.
-      if (connection.error().code == Code::upstream_unreachable && attempt < attempts) continue;
+      // Nothing of the request has been touched: any method may be tried elsewhere, where there is one.
+      if (connection.error().code == Code::upstream_unreachable && ++not_reached < targets) continue;
       co_await x.fail(std::move(connection.error()));
       co_return;
     }
