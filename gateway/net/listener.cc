@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -104,8 +106,16 @@ uint16_t bound_port(int socket) {
   return 0;
 }
 
+int descriptors_for_clients() noexcept {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return std::numeric_limits<int>::max();
+  const rlim_t clients = files.rlim_cur - std::min(files.rlim_cur / 8, rlim_t{1024});
+  return static_cast<int>(std::min<rlim_t>(clients, std::numeric_limits<int>::max()));
+}
+
 struct Listener::Impl {
-  Impl(Loop& on, Fd listening) : loop(on), socket(std::move(listening)), again(on, &Impl::go_on, this) {
+  Impl(Loop& on, Fd listening, int number)
+      : loop(on), socket(std::move(listening)), below(number), again(on, &Impl::go_on, this) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
     getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
@@ -115,6 +125,7 @@ struct Listener::Impl {
   }
   Loop& loop;
   Fd socket;
+  const int below;
   Socket::Kind kind = Socket::Kind::tcp;
   uv_poll_t poll;
   Fd reserve = reserved();  // given up for a moment to accept, and close, what there is no descriptor for
@@ -140,6 +151,11 @@ void Listener::Impl::accept_some() {
     if (!connection && (errno == EINTR || errno == ECONNABORTED)) continue;
     if (!connection && errno != EAGAIN) return without_descriptor();
     if (!connection) return;
+    if (connection.get() >= below) {
+      connection.reset();
+      if (closed) closed();
+      continue;
+    }
     auto taken = std::make_unique<Socket>(loop, kind);
     if (taken->take(std::move(connection))) accepted(AcceptedSocket(std::move(taken)));
   }
@@ -159,7 +175,7 @@ void Listener::Impl::without_descriptor() {
   again.arm_after(accept_again);
 }
 
-Listener::Listener(Loop& loop, Fd socket) : impl_(new Impl(loop, std::move(socket))) {}
+Listener::Listener(Loop& loop, Fd socket, int below) : impl_(new Impl(loop, std::move(socket), below)) {}
 
 // The handle lives until libuv has let go of it.
 Listener::~Listener() {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -24,6 +25,10 @@ Result<Fd> bind_unix(const std::string& path, unsigned mode);
 // The port that a bound socket has.
 uint16_t bound_port(int socket);
 
+// Below which the connections of clients may have their descriptors (Listener): what lies above, an eighth of
+// what the process may open and 1024 at most, is kept for files, backends, stores and the admin port.
+int descriptors_for_clients() noexcept;
+
 // A connection that has just been accepted.
 class AcceptedSocket {
  public:
@@ -38,13 +43,14 @@ class AcceptedSocket {
 
 class Listener {
  public:
-  // Accepts once on_accept has been called. socket: that listens.
-  Listener(Loop& loop, Fd socket);
+  // Accepts once on_accept has been called. socket: that listens. A connection whose descriptor would not be
+  // below that number is closed at once: the system gives the lowest that is free, so all below are taken.
+  Listener(Loop& loop, Fd socket, int below = std::numeric_limits<int>::max());
   Listener(const Listener&) = delete;
   ~Listener();
 
   // `accepted` is called for each connection; it may destroy the Listener. `closed`, for each that was closed
-  // at once, as the process has no descriptor left for it. Calling again replaces them.
+  // at once, as there is no descriptor left for it. Calling again replaces them.
   void on_accept(std::function<void(AcceptedSocket)> accepted, std::function<void()> closed = {});
 
  private:

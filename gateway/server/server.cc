@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "gateway/config/address.h"
+#include "gateway/net/listener.h"
 #include "gateway/observe/log.h"
 #include "gateway/server/cpu_count.h"
 
@@ -25,9 +26,17 @@ constexpr Duration drain_look = milliseconds(20);
 constexpr Duration drain_slack = seconds(5);  // for what the workers have cut off to end
 
 // What works, and somebody should look at.
-void log_warnings(const config::Problems& problems) {
+void log_warnings(const config::Problems& problems, const config::Model& model, size_t workers) {
   for (const config::Problem& p : problems.warnings())
     log(Level::warn, "config_warning", {{"at", p.place()}, {"warning", p.message}});
+  const auto descriptors = static_cast<size_t>(net::descriptors_for_clients());
+  if (model.http.connections * workers < descriptors) return;
+  log(Level::warn, "config_warning",
+      {{"at", "http.connections"},
+       {"warning", fmt::format("{} workers with {} connections each are more than the limit of open files "
+                               "allows: clients have fewer than {} of them; raise it (ulimit -n, "
+                               "LimitNOFILE), or lower http.connections",
+                               workers, model.http.connections, descriptors)}});
 }
 
 observe::AccessLog::Options log_options(const config::Model& model, size_t workers) {
@@ -73,9 +82,9 @@ int Server::serve() {
     return exit_config;
   }
   observe::set_log_level(static_cast<Level>(generation_->model().log.level));
-  log_warnings(problems);
   const config::WorkerCount& wanted = generation_->model().workers;
   const size_t workers = options_.workers.value_or(wanted.automatic ? cpu_count() : wanted.count);
+  log_warnings(problems, generation_->model(), workers);
   for (size_t i = 0; i < workers; ++i) workers_.push_back(nullptr);
   if (!open_log()) return 1;
   NewSockets sockets;
@@ -249,7 +258,7 @@ void Server::reload() {
     return;
   }
   observe::set_log_level(static_cast<Level>(next->model().log.level));
-  log_warnings(problems);
+  log_warnings(problems, next->model(), workers_.size());
   apply(std::move(next), std::move(added));
   log(Level::info, "config_reloaded", {{"config", config_path_}});
 }

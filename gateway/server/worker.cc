@@ -200,7 +200,9 @@ std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, 
   auto listener = stays ? *old : std::make_shared<WorkerListener>(metrics_, plan);
   if (old != listeners_.end() && !stays) listener->socket = std::move((*old)->socket);
   listener->follow(plan);
-  if (socket) listener->socket = std::make_unique<net::Listener>(*loop_, std::move(socket));
+  if (socket)
+    listener->socket =
+        std::make_unique<net::Listener>(*loop_, std::move(socket), net::descriptors_for_clients());
   if (listener->socket) {
     const std::weak_ptr<WorkerListener> weak = listener;
     listener->socket->on_accept(
