@@ -15,16 +15,17 @@ Connection::Connection(Worker& worker, std::shared_ptr<WorkerListener> listener,
     : worker_(worker),
       listener_(std::move(listener)),
       admission_(listener_->admission),
+      counted_in_(listener_->counts->connections),
       stream_(std::move(stream)),
       tls_(tls),
       info_{listener_->name, std::move(client_ip), false, {}},
       http_(*stream_, worker.server_limits()),
       exchange_(worker.loop(), info_, http_) {
   stream_->set_owner(this);
-  listener_->connections.add(1);
+  counted_in_.add(1);
 }
 
-Connection::~Connection() { listener_->connections.add(-1); }
+Connection::~Connection() { counted_in_.add(-1); }
 
 bool Connection::is_admitted() const noexcept { return admission_ == listener_->admission; }
 
@@ -46,7 +47,19 @@ void Connection::drain() {
     return;
   }
   http_.close_after_this();
-  if (state_ == State::idle || state_ == State::handshake) worker_.over(*this);
+  if (is_admitted()) {
+    if (state_ == State::idle || state_ == State::handshake) worker_.over(*this);
+  } else if (state_ == State::idle) {
+    task_ = Task<>::ready();
+    task_ = end_in_order();
+  }
+}
+
+// What it sends meanwhile would meet a closed port, and reset it.
+Task<> Connection::end_in_order() {
+  state_ = State::closing;
+  co_await http::linger(*stream_);
+  worker_.over(*this);
 }
 
 bool Connection::stalls(Monotonic now) noexcept {
@@ -75,6 +88,7 @@ Task<> Connection::run() {
       worker_.over(*this);
       co_return;
     }
+    if (draining_) co_return co_await end_in_order();
   }
   const Speaks speaks = co_await what_it_speaks();
   if (speaks == Speaks::http2) co_await run_http2();
@@ -92,16 +106,14 @@ Task<> Connection::run() {
     worker_.look_at_memory();
     go_on = go_on && !draining_;  // the drain may have begun behind the answer's head
   }
-  const bool orderly = state_ != State::closing;
-  state_ = State::closing;
-  if (orderly) co_await http::linger(*stream_);
+  if (state_ != State::closing) co_return co_await end_in_order();
   worker_.over(*this);
 }
 
 Task<bool> Connection::shake_hands() {
   Result<void> done = co_await tls_->handshake(worker_.loop().now() + listener_->handshake_timeout);
   if (!done) {
-    listener_->handshake_failures.add(done.error().reason);
+    listener_->counts->handshake_failures.add(done.error().reason);
     co_return false;
   }
   info_.tls = true;
@@ -133,7 +145,7 @@ Task<> Connection::run_http2() {
   co_await http2_->run();
   const std::string_view why = http2_->ended_by();
   if (why.empty()) co_return;
-  listener_->http2_ended.add(why);
+  listener_->counts->http2_ended.add(why);
   observe::log(observe::Level::warn, "http2_client_ended",
                {{"listener", info_.listener}, {"client_ip", info_.client_ip}, {"reason", why}});
 }

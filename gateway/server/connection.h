@@ -13,6 +13,7 @@
 #include "gateway/core/exchange.h"
 #include "gateway/http/h1_server.h"
 #include "gateway/net/tls_stream.h"
+#include "gateway/observe/metrics.h"
 #include "gateway/server/relief.h"
 
 namespace sallyport::server {
@@ -29,7 +30,8 @@ class Connection final : public net::StreamOwner, public ListNode {
   ~Connection();
 
   void start();
-  // Closes at once if it is idle, else after the present answer.
+  // Closes at once if it is idle, else after the present answer. One that is not admitted any more ends in
+  // order, behind a handshake that is under way.
   void drain();
   // What it holds for a client that neither sends nor reads; 0 while something moves, or others are waited
   // for.
@@ -49,6 +51,7 @@ class Connection final : public net::StreamOwner, public ListNode {
   void stream_broke() override;
   void stream_ended() override;
   Task<> run();
+  Task<> end_in_order();
   Task<bool> shake_hands();
   Task<Speaks> what_it_speaks();
   Task<> run_http2();
@@ -58,7 +61,8 @@ class Connection final : public net::StreamOwner, public ListNode {
 
   Worker& worker_;
   std::shared_ptr<WorkerListener> listener_;
-  const uint32_t admission_;  // of the listener, when it was let in
+  const uint32_t admission_;   // of the listener, when it was let in
+  observe::Gauge counted_in_;  // of the name that the listener had then
   std::unique_ptr<net::Stream> stream_;
   net::TlsStream* tls_;
   ConnectionInfo info_;

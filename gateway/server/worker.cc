@@ -28,14 +28,15 @@ constexpr Duration trim_after = seconds(1);  // a flood that comes again within 
 
 }  // namespace
 
-WorkerListener::WorkerListener(observe::Metrics& metrics, const ListenerPlan& plan)
-    : name(plan.config.name),
-      key(plan.key()),
-      connections(metrics.gauge("sallyport_connections", {{"listener", name}})),
-      refused(metrics, "sallyport_connections_refused_total", {{"listener", name}}, "reason"),
-      handshakes(metrics, "sallyport_tls_handshakes_total", {{"listener", name}}, "version", "resumed"),
-      handshake_failures(metrics, "sallyport_tls_handshake_failures_total", {{"listener", name}}, "reason"),
-      http2_ended(metrics, "sallyport_http2_connections_ended_total", {{"listener", name}}, "reason") {
+ListenerCounts::ListenerCounts(observe::Metrics& metrics, const ListenerPlan& plan)
+    : connections(metrics.gauge("sallyport_connections", {{"listener", plan.config.name}})),
+      refused(metrics, "sallyport_connections_refused_total", {{"listener", plan.config.name}}, "reason"),
+      handshakes(metrics, "sallyport_tls_handshakes_total", {{"listener", plan.config.name}}, "version",
+                 "resumed"),
+      handshake_failures(metrics, "sallyport_tls_handshake_failures_total", {{"listener", plan.config.name}},
+                         "reason"),
+      http2_ended(metrics, "sallyport_http2_connections_ended_total", {{"listener", plan.config.name}},
+                  "reason") {
   for (const char* reason : {"connections", "connections_per_address", "descriptors"}) refused.expect(reason);
   if (plan.tls == nullptr) return;
   for (const char* version : {"TLSv1.2", "TLSv1.3"}) {
@@ -64,7 +65,10 @@ std::shared_ptr<net::TlsServerContext> WorkerListener::tls_context() {
   return context;  // after a failure: what served so far
 }
 
-void WorkerListener::follow(const ListenerPlan& plan) {
+void WorkerListener::follow(observe::Metrics& metrics, const ListenerPlan& plan) {
+  if (counts == nullptr || name != plan.config.name || (material == nullptr && plan.tls != nullptr))
+    counts = std::make_unique<ListenerCounts>(metrics, plan);
+  name = plan.config.name;
   redirect = plan.config.redirect.has_value();
   const auto& proxy = plan.config.proxy_protocol;
   proxies = proxy ? CidrSet(proxy->from) : CidrSet();
@@ -89,7 +93,7 @@ void WorkerListener::admit_by(const TlsMaterial* tls) {
 }
 
 void WorkerListener::count_handshake(Slice version, bool resumed) {
-  handshakes.add(version == "TLSv1.3" ? "TLSv1.3" : "TLSv1.2", resumed ? "true" : "false");
+  counts->handshakes.add(version == "TLSv1.3" ? "TLSv1.3" : "TLSv1.2", resumed ? "true" : "false");
 }
 
 Worker::MemoryLevels::MemoryLevels(observe::Metrics& metrics)
@@ -186,20 +190,18 @@ void Worker::take_config(const std::shared_ptr<const Generation>& generation, So
     auto given = std::ranges::find(sockets, plan.key(), &Sockets::value_type::first);
     kept.push_back(take_listener(plan, given == sockets.end() ? Fd() : std::move(given->second)));
   }
-  for (const auto& old : listeners_) {  // not in the config any more, or by another name
+  for (const auto& old : listeners_) {  // not in the config any more
     if (std::ranges::find(kept, old) == kept.end()) old->end();
   }
   listeners_ = std::move(kept);
   end_what_is_not_admitted();
 }
 
-// A socket belongs to its address: whoever waits in its backlog is accepted by the listener of whatever name.
+// A listener is its address, whatever it is called: who waits in its backlog, or has come in, stays with it.
 std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, Fd socket) {
   const auto old = std::ranges::find(listeners_, plan.key(), &WorkerListener::key);
-  const bool stays = old != listeners_.end() && (*old)->name == plan.config.name;
-  auto listener = stays ? *old : std::make_shared<WorkerListener>(metrics_, plan);
-  if (old != listeners_.end() && !stays) listener->socket = std::move((*old)->socket);
-  listener->follow(plan);
+  auto listener = old != listeners_.end() ? *old : std::make_shared<WorkerListener>(plan);
+  listener->follow(metrics_, plan);
   if (socket)
     listener->socket =
         std::make_unique<net::Listener>(*loop_, std::move(socket), net::descriptors_for_clients());
@@ -233,7 +235,7 @@ void Worker::end_what_is_not_admitted() {
 }
 
 void Worker::closed_without_descriptor(WorkerListener& listener) {
-  listener.refused.add("descriptors");
+  listener.counts->refused.add("descriptors");
   const Monotonic now = loop_->now();
   if (descriptors_told_ && now < *descriptors_told_ + told_again_after) return;
   descriptors_told_ = now;
@@ -247,7 +249,7 @@ void Worker::closed_without_descriptor(WorkerListener& listener) {
 void Worker::accepted(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket) {
   // Closed at once, before a handshake costs anything.
   if (connections_ + proxied_.size() >= connections_max_) {
-    listener->refused.add("connections");
+    listener->counts->refused.add("connections");
     return;
   }
   if (loop_->blocks().is_overdrawn()) {
@@ -285,12 +287,12 @@ void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::Accepted
   if (listener->material != nullptr) {
     std::shared_ptr<net::TlsServerContext> context = listener->tls_context();
     if (context == nullptr) return;
-    if (!one_more_of(client_ip)) return listener->refused.add("connections_per_address");
+    if (!one_more_of(client_ip)) return listener->counts->refused.add("connections_per_address");
     auto made = net::TlsStream::server(*loop_, std::move(socket), std::move(context));
     tls = made.get();
     stream = std::move(made);
   } else {
-    if (!one_more_of(client_ip)) return listener->refused.add("connections_per_address");
+    if (!one_more_of(client_ip)) return listener->counts->refused.add("connections_per_address");
     stream = net::TcpStream::accepted(*loop_, std::move(socket));
   }
   auto* connection = new Connection(*this, listener, std::move(stream), tls, std::move(client_ip));

@@ -31,12 +31,24 @@ namespace sallyport::server {
 
 class Generation;
 
+// What is counted of a listener, by its name.
+struct ListenerCounts {
+  ListenerCounts(observe::Metrics& metrics, const ListenerPlan& plan);
+
+  observe::Gauge connections;
+  observe::CounterSet refused;
+  observe::CounterSet handshakes;
+  observe::CounterSet handshake_failures;
+  observe::CounterSet http2_ended;  // connections that we ended, by reason
+};
+
 // A listener as one worker has it. Connections keep it beyond its end.
 struct WorkerListener {
-  WorkerListener(observe::Metrics& metrics, const ListenerPlan& plan);
+  explicit WorkerListener(const ListenerPlan& plan) : key(plan.key()) {}
 
-  // What the plan says from now on; its sockets and names stay.
-  void follow(const ListenerPlan& plan);
+  // What the plan says from now on, its name, too; its socket stays, and whom it has let in, as long as it
+  // would let them in now.
+  void follow(observe::Metrics& metrics, const ListenerPlan& plan);
   // What it lets in now counts for those it has let in, too.
   void look_at_admission();
   // Accepts no more, and whom it has let in makes no further requests.
@@ -62,11 +74,7 @@ struct WorkerListener {
   std::shared_ptr<const Live<TlsMaterial>> material;
   uint64_t material_version = 0;
   std::shared_ptr<net::TlsServerContext> context;
-  observe::Gauge connections;
-  observe::CounterSet refused;
-  observe::CounterSet handshakes;
-  observe::CounterSet handshake_failures;
-  observe::CounterSet http2_ended;  // connections that we ended, by reason
+  std::unique_ptr<ListenerCounts> counts;
   std::unique_ptr<net::Listener> socket;
 
  private:

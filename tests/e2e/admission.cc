@@ -165,6 +165,8 @@ TEST_CASE("a socket belongs to its address: a listener of another name takes it 
   CHECK(stat(path.c_str(), &before) == 0);
   const std::string socket = socket_at(port);
   CHECK(socket != "");
+  Client early(port, {.tls = false});                                // has asked for nothing yet
+  CHECK(Client(port, {.tls = false}).ask(get("/x")).status == 200);  // so that has come in as well
   gateway.rewrite_config(route, both("-behind"));
   gateway.reload();
   CHECK(gateway.told("listening name=tcp-behind"));
@@ -172,6 +174,7 @@ TEST_CASE("a socket belongs to its address: a listener of another name takes it 
   CHECK(socket_at(port) == socket);
   CHECK(stat(path.c_str(), &behind) == 0);
   CHECK(behind.st_ino == before.st_ino);
+  CHECK(early.ask(get("/x")).status == 200);
   CHECK(Client(port, {.tls = false}).ask(get("/x")).status == 200);
   CHECK(
       run({"curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", path, "http://x/x"}).out ==
