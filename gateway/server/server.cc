@@ -202,7 +202,9 @@ std::shared_ptr<const Generation> Server::lend(std::shared_ptr<Generation> gener
 }
 
 void Server::applied_by_worker() {
-  if (--to_apply_ > 0 || std::exchange(started_, true)) return;
+  if (--to_apply_ > 0) return;
+  if (reload_wanted_) reload_soon();
+  if (std::exchange(started_, true)) return;
   log(Level::info, "started", {{"workers", std::to_string(workers_.size())}, {"config", config_path_}});
 }
 
@@ -232,7 +234,12 @@ bool Server::redirect_log(const config::Model& next, config::Problems& problems)
 
 // What came while a reload was under way is one wish, and comes behind a SIGTERM that came with it.
 void Server::want_reload() {
-  if (std::exchange(reload_wanted_, true)) return;
+  if (!std::exchange(reload_wanted_, true)) reload_soon();
+}
+
+// Not before the workers have taken the config before: an address that it gives up is theirs until then.
+void Server::reload_soon() {
+  if (to_apply_ > 0) return;
   loop_.post([this] {
     reload_wanted_ = false;
     if (!draining_) reload();

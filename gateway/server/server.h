@@ -37,6 +37,7 @@ class Server final : private AdminSource {
   void start_workers();
   void watch_signals();
   void want_reload();
+  void reload_soon();
   void reload();
   bool can_follow(const config::Model& next, config::Problems& problems) const;
   bool redirect_log(const config::Model& next, config::Problems& problems);

@@ -74,6 +74,31 @@ bool is_pending(const Process& process, int signal) {
   return false;
 }
 
+// The thread of the only worker, stopped; it takes CAP_SYS_PTRACE.
+class StoppedWorker {
+ public:
+  explicit StoppedWorker(const Process& process) : thread_(thread_of(process, "worker 0")) {
+    stopped_ = ptrace(PTRACE_SEIZE, thread_, nullptr, nullptr) == 0;
+    if (!stopped_) MESSAGE("one thread of the gateway cannot be stopped here");
+    if (!stopped_) return;
+    ptrace(PTRACE_INTERRUPT, thread_, nullptr, nullptr);
+    waitpid(thread_, nullptr, __WALL);
+  }
+  bool stopped() const { return stopped_; }
+  void go_on() const { ptrace(PTRACE_DETACH, thread_, nullptr, nullptr); }
+
+ private:
+  pid_t thread_;
+  bool stopped_ = false;
+};
+
+const std::string route =
+    "routes:\n  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n";
+
+std::string extra(int port) {
+  return "  - { name: extra, address: \"127.0.0.1:" + std::to_string(port) + "\", plaintext: true }\n";
+}
+
 int status_of(int port, const std::string& path) {
   return Client(port, {.tls = false}).ask(get(path)).status;
 }
@@ -237,6 +262,41 @@ TEST_CASE("connections that are closed as there is no descriptor for them are co
   const std::string errors = gateway.err();
   CHECK(errors.find("out_of_descriptors listener=mesh") != std::string::npos);
   CHECK(errors.find("out_of_descriptors") == errors.rfind("out_of_descriptors"));
+}
+
+TEST_CASE("a listener that comes back while a worker still has its socket is bound again") {
+  const int port = free_port();
+  Gateway gateway(route, {}, {.more_listeners = extra(port)});
+  StoppedWorker worker(gateway.process());
+  if (!worker.stopped()) return;
+  gateway.rewrite_config(route);
+  gateway.reload();
+  CHECK(gateway.told("config_reloaded"));
+  gateway.rewrite_config(route, extra(port));
+  gateway.reload();
+  while (is_pending(gateway.process(), SIGHUP)) {
+  }
+  for (int i = 0; i < 2; ++i)
+    CHECK(gateway.admin("/healthz").status != 0);  // the main thread has turned since
+  worker.go_on();
+  CHECK(eventually([&] { return status_of(port, "/x") == 200; }));
+  CHECK(gateway.errors().find("config_reload_failed") == std::string::npos);
+}
+
+TEST_CASE("a client whose request meets the end of its listener is told so in order, not reset") {
+  const int port = free_port();
+  Gateway gateway(route, {}, {.more_listeners = extra(port)});
+  Client client(port, {.tls = false});
+  CHECK(client.ask(get("/x")).status == 200);
+  StoppedWorker worker(gateway.process());
+  if (!worker.stopped()) return;
+  gateway.rewrite_config(route);
+  gateway.reload();
+  CHECK(gateway.told("config_reloaded"));
+  CHECK(client.send(get("/x")));
+  worker.go_on();
+  CHECK(client.read().status == 0);
+  CHECK(client.ended_in_order());
 }
 
 TEST_CASE("signals that come while a reload is under way are one more reload, and none behind SIGTERM") {
