@@ -64,17 +64,6 @@ TEST_CASE("requests to a name that is not answered hold up no other name, nor th
   CHECK(server.count("silent.test") <= queries_most);
 }
 
-TEST_CASE("a name that is not answered is waited for once: connect_timeout is the whole of it") {
-  FakeDns server(silent_about_one);
-  Gateway gateway(dns(server) + "upstreams:\n" + upstream("a", "silent.test", 80, ", connect_timeout: 60s") +
-                  "routes:\n" + route("a"));
-  const auto client = gateway.connect();
-  CHECK(client->send(get("/a")));
-  CHECK(eventually([&] { return server.count("silent.test") >= 2; }));
-  gateway.advance(61s);
-  CHECK(client->read().status == 503);
-}
-
 TEST_CASE("a store whose name is not answered holds up no other name, nor the end of the process") {
   FakeDns server(silent_about_one);
   Origin origin;

@@ -5,6 +5,7 @@
 
 #include "tests/support/gateway.h"
 #include "tests/support/origin.h"
+#include "tests/support/tcp_server.h"
 
 using namespace sallyport::test;
 using namespace std::chrono_literals;
@@ -33,6 +34,22 @@ TEST_CASE("several targets share the requests; a dead one costs nobody an answer
   CHECK(one.requests().size() >= 6);
   CHECK(two.requests().size() >= 6);
   CHECK(gateway.has_metric(R"(sallyport_upstream_requests_total{outcome="success",upstream="web"} 24)"));
+}
+
+TEST_CASE("a target that does not shake hands is waited for once: connect_timeout is the whole of it") {
+  const TcpServer silent([](int fd, int) {
+    Received received(fd);
+    while (!received.some().empty()) {
+    }
+  });
+  Gateway gateway(forwarding("targets: [\"https://127.0.0.1:" + std::to_string(silent.port()) +
+                             "\"], tls: { verify: false }, connect_timeout: 60s"));
+  const auto client = gateway.connect();
+  CHECK(client->send(get("/x")));
+  CHECK(eventually([&] { return silent.connections() == 1; }));
+  gateway.advance(61s);
+  CHECK(client->read().status == 503);
+  CHECK(silent.connections() == 1);
 }
 
 TEST_CASE("a target's name is looked up") {
