@@ -258,7 +258,7 @@ TEST_CASE("connections that are closed as there is no descriptor for them are co
   open.clear();
   CHECK(eventually(
       [&] { return metrics().find(sample + std::to_string(closed) + "\n") != std::string::npos; }));
-  CHECK(status_of(port, "/x") == 200);
+  CHECK(eventually([&] { return status_of(port, "/x") == 200; }));
   const std::string errors = gateway.err();
   CHECK(errors.find("out_of_descriptors listener=mesh") != std::string::npos);
   CHECK(errors.find("out_of_descriptors") == errors.rfind("out_of_descriptors"));
