@@ -25,7 +25,7 @@ class Parser {
     if (!understood_ || at_ < text_.size()) return std::nullopt;
     out_.start = whole.first;
     out_.accept = whole.last;
-    out_.begins_with_begin = text_.starts_with('^') && !lines_ && !top_level_choice_;
+    out_.begins_with_begin = text_.substr(behind_flags()).starts_with('^') && !lines_ && !top_level_choice_;
     out_.ends_with_end = ends_with_end_ && !lines_ && !top_level_choice_;
     return std::move(out_);
   }
@@ -224,6 +224,11 @@ class Parser {
     const Part inside = alternatives(depth + 1);
     return take(")") ? inside : unknown();
   }
+  // Where an expression begins that may have flags in front.
+  size_t behind_flags() const noexcept {
+    const size_t end = text_.starts_with("(?") ? text_.find_first_not_of("imsU", 2) : text_.npos;
+    return end != text_.npos && text_[end] == ')' ? end + 1 : 0;
+  }
   // "(?i)" at the begin, for all.
   Part flags() {
     if (at_ != 2) return unknown();
@@ -277,7 +282,8 @@ class Parser {
         range('\t', '\n'), range('\f', '\r'), range(' ', ' ');
         return c == 'S' ? ~set : set;
       case 'p':
-        at_ = take("{") ? std::min(text_.find('}', at_), text_.size() - 1) + 1 : at_ + 1;
+        at_ = take("{") ? std::min(text_.find('}', at_), text_.size() - 1) + 1
+                        : std::min(at_ + 1, text_.size());
         return whole(text_.substr(from, at_ - from));
       default:
         break;

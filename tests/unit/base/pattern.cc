@@ -13,7 +13,13 @@ TEST_CASE("patterns match anywhere, and say what is wrong with them") {
   CHECK(Pattern::compile("^[0-9]{1,3}$").value().matches("12", meter));
   CHECK_FALSE(Pattern::compile("^[0-9]{1,3}$").value().matches("1234", meter));
   CHECK(Pattern::compile("b").value().matches("abc", meter));
-  CHECK_FALSE(Pattern::compile("(").error().detail.empty());
+  for (const std::string wrong : {"(", "[", "[a", "\\", "\\p", "\\p{", "\\x", "\\x{", "(?", "(?P<", "a**",
+                                  "*", "x{1001}", ")", "[[:x"}) {
+    CAPTURE(wrong);
+    const auto compiled = Pattern::compile(wrong);
+    CHECK((!compiled && !compiled.error().detail.empty()));
+    CHECK(has_few_states(wrong) == has_few_states(wrong));  // it gives an answer, whatever it is
+  }
 }
 
 TEST_CASE("patterns as they are written have few states, in the direction in which they are read") {
@@ -26,6 +32,7 @@ TEST_CASE("patterns as they are written have few states, in the direction in whi
         "^[a-z]+$",
         "^(a+)+$",
         "(?i)^[a-z]+$",
+        "(?is)^.{1,900}$",
         "^(GET|POST)$",
         "^#[0-9a-fA-F]{6}$",
         "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
