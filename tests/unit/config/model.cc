@@ -61,7 +61,8 @@ TEST_CASE("a listener is exactly one of tls, redirect and plaintext") {
   CHECK(contains(listener_problems("{ name: a, address: 127.0.0.1:80, plaintext: false }"), rule));
   CHECK(listener_problems("{ name: a, address: 127.0.0.1:80, redirect: https, plaintext: true }") ==
         "t.yaml:3:5: listener \"a\" says several things: " + std::string(rule));
-  CHECK(listener_problems("{ name: a, address: 127.0.0.1:80, redirect: https }") == "");
+  CHECK(listener_problems("{ name: a, address: 127.0.0.1:80, redirect: https }") ==
+        "t.yaml:3:5: warning: listener \"a\" sends clients to TLS, and no listener has any (tls: ...)");
   CHECK(contains(listener_problems("{ name: a, address: 127.0.0.1:80, redirect: http }"), "t.yaml:3:49: "));
   CHECK(contains(listener_problems("{ name: a b, address: 127.0.0.1:80, plaintext: true }"),
                  "t.yaml:3:13: \"a b\" is no name"));
