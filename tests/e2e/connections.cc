@@ -371,6 +371,20 @@ TEST_CASE("plaintext and redirect listeners") {
 TEST_CASE("one connection more than allowed is closed at once, and counted") {
   Origin origin;
   Gateway gateway("http: { connections: 1 }\n" + open_routes(origin));
+TEST_CASE("whoever came by a port is redirected to the port of TLS, others to where https is") {
+  Origin origin;
+  Gateway gateway(open_routes(origin));
+  const auto location = [&](const std::string& host) {
+    Client client(gateway.port("redirect"), {.tls = false});
+    return client.ask("GET /a?b HTTP/1.1\r\nHost: " + host + "\r\n\r\n").header("location");
+  };
+  const std::string port = ":" + std::to_string(gateway.port());
+  CHECK(location("api.test:8080") == "https://api.test" + port + "/a?b");
+  CHECK(location("[::1]:8080") == "https://[::1]" + port + "/a?b");
+  CHECK(location("api.test") == "https://api.test/a?b");
+  CHECK(location("api.test:80") == "https://api.test/a?b");  // the same, written out
+}
+
   auto first = gateway.connect();
   CHECK(first->ask(get("/x")).status == 200);
   CHECK_FALSE(gateway.connect()->connected());
