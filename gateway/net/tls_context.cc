@@ -22,7 +22,11 @@ namespace sallyport::net {
 namespace {
 
 constexpr char ciphers_12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";  // forward secrecy and AEAD only
-constexpr uint8_t alpn_both[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+// What a server chooses from, the best first: a client that offers no more than http/1.0 is served as such.
+constexpr uint8_t alpn_both[] = {2,   'h', '2', 8,   'h', 't', 't', 'p', '/', '1', '.',
+                                 '1', 8,   'h', 't', 't', 'p', '/', '1', '.', '0'};
+constexpr uint8_t alpn_http1[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1',
+                                  8, 'h', 't', 't', 'p', '/', '1', '.', '0'};
 constexpr uint8_t alpn_http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
 constexpr size_t system_bundle_max = 16 << 20;
@@ -186,7 +190,7 @@ ssl_select_cert_result_t TlsServerContext::Impl::choose_certificate(const SSL_CL
 int TlsServerContext::Impl::choose_protocol(SSL* ssl, const uint8_t** out, uint8_t* out_length,
                                             const uint8_t* in, unsigned in_length, void*) {
   const std::span<const uint8_t> ours =
-      of(ssl).options.http2 ? std::span<const uint8_t>(alpn_both) : std::span<const uint8_t>(alpn_http11);
+      of(ssl).options.http2 ? std::span<const uint8_t>(alpn_both) : std::span<const uint8_t>(alpn_http1);
   const int chosen = SSL_select_next_proto(const_cast<uint8_t**>(out), out_length, ours.data(),
                                            static_cast<unsigned>(ours.size()), in, in_length);
   return chosen == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK

@@ -68,7 +68,7 @@ struct TlsServerOptions {
 std::string admission_by(const TlsServerOptions& options);
 
 // What a listener's connections share; one a worker and listener. TLS 1.2 (ECDHE and AEAD only) and 1.3, ALPN
-// h2 and http/1.1.
+// h2, http/1.1 and http/1.0.
 class TlsServerContext {
  public:
   static Result<std::shared_ptr<TlsServerContext>> make(TlsServerOptions options);
