@@ -32,9 +32,9 @@ constexpr char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
 constexpr size_t system_bundle_max = 16 << 20;
 constexpr uint32_t session_life_s = 7200;
 
-std::unexpected<Error> bad(std::string detail) {
+std::unexpected<Error> bad(std::string detail, std::string_view reason = "bad_tls_config") {
   ERR_clear_error();
-  return fail(Code::invalid_data, "bad_tls_config", std::move(detail));
+  return fail(Code::invalid_data, reason, std::move(detail));
 }
 
 ContextPtr new_context() {
@@ -220,7 +220,8 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
       });
   if (options.client_certificates == ClientCertificates::off) return context;
   const std::vector<X509Ptr> authorities = read_certificates(options.client_ca_pem);
-  if (!trust(c, authorities)) return bad("client_certificates.ca holds no PEM certificate, or a broken one");
+  if (!trust(c, authorities))
+    return bad("client_certificates.ca holds no PEM certificate, or a broken one", bad_client_ca);
   for (const X509Ptr& one : authorities) SSL_CTX_add_client_CA(c, one.get());
   const bool required = options.client_certificates == ClientCertificates::required;
   SSL_CTX_set_verify(c, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),

@@ -38,7 +38,7 @@ std::optional<std::string> read_pem(const config::FilePath& file, const std::str
                                     config::Problems& problems, const config::Listener& listener) {
   Result<std::string> pem = read_file(file.resolved, pem_max);
   if (pem) return std::move(*pem);
-  problems.add(listener.mark,
+  problems.add(file.mark,
                fmt::format("listener {}: {} {}: {}", listener.name, what, file.shown, pem.error().detail));
   return std::nullopt;
 }
@@ -96,8 +96,10 @@ std::shared_ptr<const net::Certificate> read_certificate(const config::Listener&
   if (!chain || !key) return nullptr;
   auto certificate = net::Certificate::read(*chain, *key);
   if (!certificate) {
-    problems.add(listener.mark, fmt::format("listener {}: {} with {}: {}", listener.name, files.cert.shown,
-                                            files.key.shown, certificate.error().detail));
+    const bool of_key = certificate.error().reason == net::bad_key;
+    problems.add(of_key ? files.key.mark : files.cert.mark,
+                 fmt::format("listener {}: {} with {}: {}", listener.name, files.cert.shown, files.key.shown,
+                             certificate.error().detail));
     return nullptr;
   }
   tell_if_not_valid(**certificate, listener, files);
@@ -106,8 +108,11 @@ std::shared_ptr<const net::Certificate> read_certificate(const config::Listener&
 
 bool can_serve(const TlsMaterial& material, const config::Listener& listener, config::Problems& problems) {
   const auto context = net::TlsServerContext::make(material);
-  if (!context)
-    problems.add(listener.mark, fmt::format("listener {}: {}", listener.name, context.error().detail));
+  if (!context) {
+    const bool of_clients = context.error().reason == net::bad_client_ca;
+    problems.add(of_clients ? listener.tls->client_certificates.ca.mark : listener.mark,
+                 fmt::format("listener {}: {}", listener.name, context.error().detail));
+  }
   return context.has_value();
 }
 

@@ -2,7 +2,9 @@
 // missing is used.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "gateway/config/yaml.h"
@@ -171,6 +173,16 @@ TEST_CASE("one cause gives one message, with the ends that are allowed") {
         "t.yaml:5:31: path \"orders/{id}\": a path begins with \"/\"\n");
   CHECK(of("", "/v1/{id}") == "t.yaml:5:23: routes[0].match needs \"path\"\n");
   CHECK(of("path: \"/orders/{id}\"", "v1") == "t.yaml:5:97: path \"v1\": a path begins with \"/\"\n");
+  const auto authenticator = [](const std::string& keys) {
+    return problems_of("authenticators: { a: { " + keys + " } }\n");
+  };
+  CHECK(authenticator("type: [api_key]") ==
+        "t.yaml:3:30: authenticators.a.type: expected text, found a list\n");
+  CHECK(authenticator("file: keys.yaml") == "t.yaml:3:22: authenticators.a needs \"type\"\n");
+  const std::string jwt =
+      "type: jwt, audiences: [a], algorithms: [ES256], jwks: { url: \"https://i/\" }, issuer: ";
+  CHECK(authenticator(jwt + "~") == "t.yaml:3:109: authenticators.a.issuer: expected text, found nothing\n");
+  CHECK(authenticator(jwt + "\"\"") == "t.yaml:3:109: issuer cannot be empty\n");
   const auto rate = [](const std::string& limit) {
     return problems_of("limits: { a: { " + limit + " } }\n");
   };
@@ -200,6 +212,28 @@ TEST_CASE("an access log that could not be opened is told, and none is made") {
   CHECK(contains(told(dir.write("file", "") + "/access.log"), ": Not a directory\n"));
   CHECK(told("access.log") == "");
   CHECK_FALSE(std::filesystem::exists(dir.path("access.log")));
+}
+
+TEST_CASE("what is wrong with a certificate is told at the file of which it is wrong") {
+  const Conf conf;  // with a certificate and its key
+  const auto told = [&](const std::string& certificates, const std::string& more = "") {
+    return Conf::check("version: 1\nlisteners:\n  - name: e\n    address: 127.0.0.1:0\n    tls:\n" + more +
+                           "      certificates:\n        - " + certificates + "\n",
+                       conf.path())
+        .problems.text();
+  };
+  std::ofstream(conf.path() + "/broken.pem") << "-----BEGIN CERTIFICATE-----\nMIIB\n";
+  const std::string other =
+      "cd " + conf.path() + " && openssl ecparam -name prime256v1 -genkey -noout -out other.key 2>/dev/null";
+  REQUIRE(std::system(other.c_str()) == 0);
+  CHECK(told("{ cert: broken.pem, key: tls/tls.key }")
+            .starts_with("t.yaml:7:19: listener e: broken.pem with "));
+  CHECK(told("{ cert: tls/tls.crt, key: broken.pem }").starts_with("t.yaml:7:37: listener e: "));
+  CHECK(told("{ cert: tls/tls.crt, key: other.key }").starts_with("t.yaml:7:37: listener e: "));
+  CHECK(told("{ cert: tls/tls.crt, key: tls/tls.key }",
+             "      client_certificates: { ca: broken.pem, mode: required }\n")
+            .starts_with("t.yaml:6:34: listener e: client_certificates.ca holds no PEM"));
+  CHECK(told("{ cert: tls/tls.crt, key: tls/tls.key }") == "");
 }
 
 TEST_CASE("what is wrong with a whole file is told with its name, without a line") {
