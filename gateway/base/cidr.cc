@@ -68,7 +68,7 @@ std::string_view caller_of(std::string_view ip, IpBytes& bytes) noexcept {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size() / 2};
 }
 
-std::optional<Cidr> Cidr::parse(std::string_view text) noexcept {
+std::optional<Cidr> Cidr::read(std::string_view text) noexcept {
   const size_t slash = text.find('/');
   const std::string_view address = text.substr(0, slash);
   const auto ip = parse_ip(address);
@@ -83,10 +83,24 @@ std::optional<Cidr> Cidr::parse(std::string_view text) noexcept {
   Cidr range;
   range.base_ = *ip;
   range.bits_ = static_cast<uint8_t>(128 - most + bits);
-  for (unsigned i = range.bits_; i < 128; ++i) {
-    if (bit(range.base_, i)) return std::nullopt;
+  return range;
+}
+
+std::optional<Cidr> Cidr::parse(std::string_view text) noexcept {
+  const auto range = read(text);
+  for (unsigned i = range ? range->bits_ : 128; i < 128; ++i) {
+    if (bit(range->base_, i)) return std::nullopt;
   }
   return range;
+}
+
+std::string Cidr::network_of(std::string_view text) {
+  auto range = read(text);
+  const bool v6 = text.contains(':');
+  if (!range || (v6 && is_ipv4(range->base_))) return "";
+  for (unsigned i = range->bits_; i < 128; ++i)
+    range->base_[i / 8] = static_cast<uint8_t>(range->base_[i / 8] & ~(0x80U >> i % 8));
+  return ip_text(range->base_) + "/" + std::to_string(range->bits_ - (v6 ? 0 : 96));
 }
 
 bool Cidr::contains(const IpBytes& ip) const noexcept {

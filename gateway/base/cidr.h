@@ -30,9 +30,13 @@ class Cidr {
  public:
   // Nothing if it is no range, or has bits behind its prefix ("10.0.0.1/8" is a slip).
   static std::optional<Cidr> parse(std::string_view text) noexcept;
+  // The range that an address with a prefix lies in, for messages: 10.0.0.0/8 of 10.0.0.1/8; "": it is
+  // neither.
+  static std::string network_of(std::string_view text);
   bool contains(const IpBytes& ip) const noexcept;
 
  private:
+  static std::optional<Cidr> read(std::string_view text) noexcept;  // with whatever bits
   IpBytes base_{};
   uint8_t bits_ = 128;
 };

@@ -35,12 +35,16 @@ Pattern& Pattern::operator=(Pattern&&) noexcept = default;
 Pattern::~Pattern() = default;
 
 Result<Pattern> Pattern::compile(std::string_view expression) {
-  const bool few_states = has_few_states(expression);
-  auto impl = std::unique_ptr<Impl>(new Impl{
-      re2::RE2(re2::StringPiece(expression.data(), expression.size()), options(few_states)), few_states});
+  const auto compiled = [&](bool few_states) {
+    return std::unique_ptr<Impl>(new Impl{
+        re2::RE2(re2::StringPiece(expression.data(), expression.size()), options(few_states)), few_states});
+  };
+  std::unique_ptr<Impl> impl = compiled(true);
   if (!impl->expression.ok()) return fail(Code::invalid_data, "bad_pattern", impl->expression.error());
   if (impl->expression.ProgramSize() > program_max)
     return fail(Code::invalid_data, "bad_pattern", "it is too large: let its parts repeat less often");
+  if (!has_few_states(expression)) impl = compiled(false);
+  if (!impl->expression.ok()) return fail(Code::invalid_data, "bad_pattern", impl->expression.error());
   return Pattern(std::move(impl));
 }
 

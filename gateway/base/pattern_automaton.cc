@@ -1,6 +1,9 @@
 #include "gateway/base/pattern_automaton.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "gateway/base/text.h"
@@ -9,6 +12,7 @@ namespace sallyport {
 namespace {
 
 using Symbols = Automaton::Symbols;
+constexpr size_t ascii = Automaton::ascii;
 constexpr size_t symbols = Automaton::symbols;
 constexpr size_t nodes_max = 20'000;
 
@@ -21,7 +25,7 @@ class Parser {
     if (!understood_ || at_ < text_.size()) return std::nullopt;
     out_.start = whole.first;
     out_.accept = whole.last;
-    out_.begins_with_begin = text_.starts_with('^') && !lines_ && !top_level_choice_;
+    out_.begins_with_begin = text_.substr(behind_flags()).starts_with('^') && !lines_ && !top_level_choice_;
     out_.ends_with_end = ends_with_end_ && !lines_ && !top_level_choice_;
     return std::move(out_);
   }
@@ -60,11 +64,41 @@ class Parser {
         const bool either = set[c] || set[c - 32];
         set[c] = set[c - 32] = either;
       }
+      // The Kelvin sign and the long s are a k and an s without regard to case.
+      const Symbols kelvin = beyond("\\x{212a}"), long_s = beyond("\\x{17f}");
+      set = set['k'] ? set | kelvin : set & ~kelvin;
+      set = set['s'] ? set | long_s : set & ~long_s;
     }
     const auto known = std::ranges::find(out_.sets, set, [](const Symbols& s) { return s; });
     const auto index = static_cast<size_t>(known - out_.sets.begin());
     if (known == out_.sets.end()) out_.sets.push_back(set);
     return one(Automaton::Kind::symbol, index);
+  }
+
+  // All characters beyond ASCII that are in a set, which is written so: nobody knows how two of them meet.
+  Symbols beyond(std::string_view written) {
+    auto at = std::ranges::find(beyond_, written);
+    if (at == beyond_.end() && beyond_.size() == Automaton::beyond_max) return unknown(), Symbols();
+    if (at == beyond_.end()) {
+      const re2::RE2 alone("^[" + std::string(written) + "]$", re2::RE2::Quiet);
+      if (!alone.ok()) return unknown(), Symbols();
+      out_.beyond_states += static_cast<size_t>(alone.ProgramSize()) / 4;
+      at = beyond_.emplace(beyond_.end(), written);
+    }
+    Symbols set;
+    for (size_t choice = 0; choice < symbols - ascii; ++choice)
+      set[ascii + choice] = (choice >> (at - beyond_.begin()) & 1) != 0;
+    return set;
+  }
+  // The same with what it has of ASCII.
+  Symbols whole(std::string_view written) {
+    Symbols set = beyond(written);
+    const re2::RE2 one("^[" + std::string(written) + "]$", re2::RE2::Quiet);
+    for (size_t c = 0; c < ascii && understood_; ++c) {
+      const char byte = static_cast<char>(c);
+      set[c] = re2::RE2::PartialMatch(re2::StringPiece(&byte, 1), one);
+    }
+    return set;
   }
 
   Part alternatives(int depth) {
@@ -160,13 +194,13 @@ class Parser {
       case '[':
         return one_of(bracket());
       case '.':
-        return one_of(Symbols().set());
+        return one_of(Symbols().set().set('\n', newline_));
       case '^':
         out_.asks_for_begin = true;
-        return one(lines_ ? Automaton::Kind::empty : Automaton::Kind::begin);
+        return lines_ ? unknown() : one(Automaton::Kind::begin);
       case '$':
         out_.asks_for_end = true;
-        return one(lines_ ? Automaton::Kind::empty : Automaton::Kind::end);
+        return lines_ ? unknown() : one(Automaton::Kind::end);
       case '\\':
         return escape();
       case '*':
@@ -190,26 +224,33 @@ class Parser {
     const Part inside = alternatives(depth + 1);
     return take(")") ? inside : unknown();
   }
-  // "(?i)"; for longer than it holds, at the most.
+  // Where an expression begins that may have flags in front.
+  size_t behind_flags() const noexcept {
+    const size_t end = text_.starts_with("(?") ? text_.find_first_not_of("imsU", 2) : text_.npos;
+    return end != text_.npos && text_[end] == ')' ? end + 1 : 0;
+  }
+  // "(?i)" at the begin, for all.
   Part flags() {
+    if (at_ != 2) return unknown();
     for (; more() && text_[at_] != ')'; ++at_) {
       fold_ = fold_ || text_[at_] == 'i';
       lines_ = lines_ || text_[at_] == 'm';
+      newline_ = newline_ || text_[at_] == 's';
       if (!std::string_view("imsU").contains(text_[at_])) return unknown();
     }
     return take(")") ? one(Automaton::Kind::empty) : unknown();
   }
 
-  Symbols character() noexcept {
+  Symbols character() {
+    const size_t from = at_;
     const auto byte = static_cast<uint8_t>(text_[at_++]);
-    Symbols set;
-    set.set(std::min<size_t>(byte, symbols - 1));
-    while (byte >= 0x80 && at_ < text_.size() && (static_cast<uint8_t>(text_[at_]) & 0xc0) == 0x80) ++at_;
-    return set;
+    if (byte < ascii) return Symbols().set(byte);
+    while (at_ < text_.size() && (static_cast<uint8_t>(text_[at_]) & 0xc0) == 0x80) ++at_;
+    return beyond(text_.substr(from, at_ - from));
   }
 
   Part escape() {
-    if (take("b") || take("B")) return one(Automaton::Kind::empty);
+    if (take("b") || take("B")) return unknown();
     if (take("A")) {
       out_.asks_for_begin = true;
       return one(Automaton::Kind::begin);
@@ -224,10 +265,11 @@ class Parser {
   // What stands behind a backslash, in brackets and without.
   Symbols escaped() {
     if (!more()) return unknown(), Symbols();
+    const size_t from = at_ - 1;
     const char c = text_[at_++];
     Symbols set;
-    const auto range = [&](char from, char to) {
-      for (char i = from; i <= to; ++i) set.set(static_cast<size_t>(i));
+    const auto range = [&](char first, char last) {
+      for (char i = first; i <= last; ++i) set.set(static_cast<size_t>(i));
     };
     switch (text::lower(c)) {
       case 'd':
@@ -240,12 +282,13 @@ class Parser {
         range('\t', '\n'), range('\f', '\r'), range(' ', ' ');
         return c == 'S' ? ~set : set;
       case 'p':
-        at_ = take("{") ? std::min(text_.find('}', at_), text_.size() - 1) + 1 : at_ + 1;
-        return set.set();
+        at_ = take("{") ? std::min(text_.find('}', at_), text_.size() - 1) + 1
+                        : std::min(at_ + 1, text_.size());
+        return whole(text_.substr(from, at_ - from));
       default:
         break;
     }
-    if (c == 'x') return hexadecimal();
+    if (c == 'x') return hexadecimal(from);
     constexpr std::string_view names = "tnrfva", values = "\t\n\r\f\v\a";
     if (const size_t i = names.find(c); i != names.npos) return set.set(static_cast<size_t>(values[i]));
     if (text::is_alpha(c) || text::is_digit(c)) return unknown(), set;
@@ -253,7 +296,7 @@ class Parser {
     return character();
   }
 
-  Symbols hexadecimal() {
+  Symbols hexadecimal(size_t from) {
     const bool braces = take("{");
     size_t value = 0;
     for (size_t digits = 0; more() && (braces || digits < 2); ++digits, ++at_) {
@@ -262,8 +305,7 @@ class Parser {
       value = std::min<size_t>(value * 16 + static_cast<size_t>(digit), 0x110000);
     }
     if (braces && !take("}")) understood_ = false;
-    Symbols set;
-    return set.set(std::min(value, symbols - 1));
+    return value < ascii ? Symbols().set(value) : beyond(text_.substr(from, at_ - from));
   }
 
   Symbols bracket() {
@@ -274,22 +316,20 @@ class Parser {
         all |= named();
         continue;
       }
-      const Symbols from = bracket_item();
+      const size_t from = at_;
+      const Symbols item = bracket_item();
       const bool is_range = at_ + 1 < text_.size() && text_[at_] == '-' && text_[at_ + 1] != ']';
       if (!is_range) {
-        all |= from;
+        all |= item;
         continue;
       }
       ++at_;
-      const Symbols to = bracket_item();
-      for (size_t i = from._Find_first(), end = to._Find_first(); i <= end && i < symbols; ++i) all.set(i);
+      const size_t low = item._Find_first(), high = bracket_item()._Find_first();
+      for (size_t i = low; i <= high && i < ascii; ++i) all.set(i);
+      if (high >= ascii) all |= beyond(text_.substr(from, at_ - from));
     }
     if (!take("]")) understood_ = false;
-    // Of what is beyond ASCII some may be meant, and some not.
-    const bool beyond = all[symbols - 1];
-    if (negated) all.flip();
-    if (negated && beyond) all.set(symbols - 1);
-    return all;
+    return negated ? ~all : all;
   }
   // "[:alpha:]", behind its first colon.
   Symbols named() {
@@ -302,7 +342,7 @@ class Parser {
     if (!alpha && !digit && name != "upper" && name != "lower" && name != "space")
       return unknown(), Symbols();
     Symbols set;
-    for (size_t i = 0; i < symbols - 1; ++i) {
+    for (size_t i = 0; i < ascii; ++i) {
       const char c = static_cast<char>(i);
       const bool letter = text::is_alpha(c), lower = letter && text::lower(c) == c;
       set[i] = (alpha && letter) || (digit && text::is_digit(c)) || (name == "word" && c == '_') ||
@@ -321,7 +361,8 @@ class Parser {
   size_t at_ = 0;
   Automaton out_;
   bool understood_ = true;
-  bool fold_ = false, lines_ = false;
+  std::vector<std::string> beyond_;  // as they are written
+  bool fold_ = false, lines_ = false, newline_ = false;
   bool ends_with_end_ = false, top_level_choice_ = false;
 };
 

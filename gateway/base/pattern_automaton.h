@@ -11,11 +11,12 @@
 
 namespace sallyport {
 
-// A nondeterministic automaton (Thompson's construction). Where an expression is not sure to be understood,
-// it matches more: that makes more states of a deterministic one, not fewer.
+// A nondeterministic automaton (Thompson's construction), which matches what the expression does. What is
+// beyond ASCII is told apart by the sets that it may be in: a symbol for each choice of them.
 struct Automaton {
-  // ASCII, and one for all that is beyond.
-  static constexpr size_t symbols = 129;
+  static constexpr size_t ascii = 128;
+  static constexpr size_t beyond_max = 5;  // sets of what is beyond ASCII, such as \p{L}
+  static constexpr size_t symbols = ascii + (size_t{1} << beyond_max);
   using Symbols = std::bitset<symbols>;
 
   enum class Kind : uint8_t { empty, symbol, begin, end };
@@ -27,6 +28,7 @@ struct Automaton {
   size_t nodes = 0, start = 0, accept = 0;
   std::vector<Edge> edges;
   std::vector<Symbols> sets;
+  size_t beyond_states = 1;  // what RE2's states, which take bytes, are in number to those of characters
   bool asks_for_begin = false, asks_for_end = false;      // somewhere
   bool begins_with_begin = false, ends_with_end = false;  // in any case
 

@@ -31,7 +31,8 @@ class Counter {
     std::set<State> known(open.begin(), open.end());
     const std::vector<size_t> alphabet = representatives();
     size_t held = 0;
-    while (!open.empty() && known.size() <= states_max && held <= nodes_held_max && steps_ <= steps_max) {
+    const size_t most = states_max / a_.beyond_states;
+    while (!open.empty() && known.size() <= most && held <= nodes_held_max && steps_ <= steps_max) {
       const State state = std::move(open.back());
       open.pop_back();
       held += state.size();

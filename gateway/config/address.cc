@@ -13,6 +13,7 @@ namespace sallyport::config {
 namespace {
 
 constexpr uint16_t dns_port = 53;
+constexpr uint32_t databases_max = 65535;
 constexpr size_t unix_path_max = 107;  // sun_path of Linux, less its final NUL
 
 std::unexpected<Error> bad(std::string detail) {
@@ -153,8 +154,10 @@ Result<RedisUrl> parse_redis_url(std::string_view url) {
   }
   if (!database.empty()) {
     const auto number = text::parse_decimal(database);
-    if (!number || *number > 65535)
-      return bad("behind the host there may be \"/\" and the number of a database, no more");
+    const bool digits = database.find_first_not_of("0123456789") == database.npos;
+    if (digits && (!number || *number > databases_max))
+      return bad(fmt::format("the number of the database is too large: {} at most", databases_max));
+    if (!number) return bad("behind the host there may be \"/\" and the number of a database, no more");
     parsed.database = static_cast<uint32_t>(*number);
   }
   return parsed;

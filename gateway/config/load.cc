@@ -7,10 +7,10 @@
 #include <set>
 #include <unordered_map>
 
-#include "gateway/base/cidr.h"
 #include "gateway/base/text.h"
 #include "gateway/config/address.h"
 #include "gateway/config/load_routes.h"
+#include "gateway/config/warnings.h"
 #include "gateway/config/yaml.h"
 
 namespace sallyport::config {
@@ -53,37 +53,6 @@ void check_addresses(const Model& model, Problems& problems) {
   if (model.admin) check(model.admin->address, model.admin->mark, "admin");
 }
 
-// Of a range that holds all addresses of a kind.
-bool is_everybody(const std::string& range) {
-  const auto cidr = Cidr::parse(range);
-  const auto has = [&](std::string_view ip) { return cidr && cidr->contains(*parse_ip(ip)); };
-  return (has("0.0.0.1") && has("255.255.255.254")) || (has("1::") && has("ffff::"));
-}
-
-void warn_of_everybody(const Node* list, const std::vector<std::string>& ranges, std::string_view what,
-                       Problems& problems) {
-  for (size_t i = 0; i < ranges.size(); ++i) {
-    if (!is_everybody(ranges[i])) continue;
-    problems.warn(
-        list->items[i].mark,
-        fmt::format("{} is everybody: whoever connects may say {}, and so be any client to limits, logs "
-                    "and backends; name the addresses of the proxies",
-                    text::printable(ranges[i]), what));
-  }
-}
-
-void warn_of_proxies(const Node& document, const Model& model, Problems& problems) {
-  const Node* http = document.find("http");
-  if (http != nullptr)
-    warn_of_everybody(http->find("trusted_proxies"), model.http.trusted_proxies, "X-Forwarded-For", problems);
-  for (size_t i = 0; i < model.listeners.size(); ++i) {
-    const auto& header = model.listeners[i].proxy_protocol;
-    if (header)
-      warn_of_everybody(document.find("listeners")->items[i].find("proxy_protocol")->find("from"),
-                        header->from, "in a PROXY header whose connection it is", problems);
-  }
-}
-
 void read(const Node& document, std::span<const std::string_view> plugin_keys,
           std::span<const std::string_view> everywhere, Loaded& loaded) {
   auto model = std::make_shared<Model>();
@@ -96,7 +65,7 @@ void read(const Node& document, std::span<const std::string_view> plugin_keys,
     check_addresses(*model, loaded.problems);
     check_routes(*model, loaded.problems);
     warn_of_routes(*model, loaded.problems);
-    warn_of_proxies(document, *model, loaded.problems);
+    warn_of_model(document, *model, loaded.problems);
   }
   loaded.model = std::move(model);
 }

@@ -79,10 +79,8 @@ bool has_some(const Route& route, std::string_view key) {
 }
 
 bool has_policy(const Route& route, std::string_view key) {
-  const PluginBlock* block = route.plugin(key);
-  if (block == nullptr || block->block == nullptr) return false;
-  const Node* mode = block->block->find("mode");
-  return mode == nullptr || mode->text != "off";
+  const std::string_view mode = mode_of(route, key);
+  return !mode.empty() && mode != "off";
 }
 
 void check_answers(const Model& model, Problems& problems) {
@@ -214,7 +212,23 @@ bool is_public(const Route& route) {
          block->block->text == "public";
 }
 
-bool asks_who_calls(const Route& route) { return has_policy(route, "authenticate") && !is_public(route); }
+std::string_view mode_of(const Route& route, std::string_view key) {
+  const PluginBlock* block = route.plugin(key);
+  if (block == nullptr || block->block == nullptr) return "";
+  const Node* mode = block->block->find("mode");
+  return mode == nullptr || mode->text.empty() ? std::string_view("enforce") : std::string_view(mode->text);
+}
+
+// What authorizes refuses whoever is not known.
+bool lets_everybody_past(const Route& route) {
+  const std::string_view mode = mode_of(route, "authenticate");
+  return is_public(route) ||
+         ((mode == "off" || mode == "shadow") && mode_of(route, "authorize") != "enforce");
+}
+
+bool asks_who_calls(const Route& route) {
+  return !mode_of(route, "authenticate").empty() && !lets_everybody_past(route);
+}
 
 void read_defaults(Reader& root, std::span<const std::string_view> plugin_keys,
                    std::span<const std::string_view> everywhere, Model& model) {

@@ -26,12 +26,17 @@ void read_routes(Reader& root, std::span<const std::string_view> plugin_keys, Mo
 // Names are unique, no two routes match the same requests, each says who may call it and what answers.
 void check_routes(const Model& model, Problems& problems);
 
-// Warns of what is valid and dangerous: a public route beside a protected one of the same upstream.
+// Warns of what is valid and dangerous: a route that lets everybody past, by a mode or beside a protected one
+// of the same upstream.
 void warn_of_routes(const Model& model, Problems& problems);
 
 // `authenticate: public`.
 bool is_public(const Route& route);
-// It names authenticators, and is not off.
+// The mode of a policy that the route has, enforce where none is written; "": it has no such policy.
+std::string_view mode_of(const Route& route, std::string_view key);
+// It is public, or only watches who calls, or does not even that.
+bool lets_everybody_past(const Route& route);
+// It names authenticators, and only who they know gets past.
 bool asks_who_calls(const Route& route);
 
 }  // namespace sallyport::config

@@ -17,16 +17,9 @@
 namespace sallyport::config {
 namespace {
 
-// What a value of text is read from: also a number, as in `address: 1`.
-bool says_something(const Node* node) {
-  return node != nullptr && node->is_scalar() && node->kind != Node::Kind::null;
-}
-
 // That the file is there and can be read is said at load, and not by the first client that needs it.
 void check_file(Reader& reader, std::string_view key, const FilePath& file) {
-  const Node* node = reader.node().find(key);
-  if (!says_something(node)) return;
-  if (file.empty()) return;  // the reader has said so
+  if (file.empty()) return;  // not there, or the reader has said so
   struct stat status{};
   const char* wrong = nullptr;
   if (stat(file.resolved.c_str(), &status) != 0 || access(file.resolved.c_str(), R_OK) != 0) {
@@ -56,8 +49,7 @@ void check_names(Reader& reader, std::string_view key) {
 }
 
 void check_address(Reader& reader, const std::string& address) {
-  const Node* node = reader.node().find("address");
-  if (!says_something(node)) return;
+  if (!reader.has_text("address")) return;
   if (auto parsed = parse_address(address); !parsed) reader.error_at("address", parsed.error().detail);
 }
 
@@ -68,11 +60,18 @@ const T* find_named(const Named<T>& all, std::string_view name) noexcept {
 }
 
 void check_ranges(Reader& reader, std::string_view key, const std::vector<std::string>& ranges) {
-  for (const std::string& range : ranges) {
-    if (!Cidr::parse(range))
-      reader.error_at(key,
-                      fmt::format("\"{}\" is not a range of addresses such as 10.0.0.0/8 or 2001:db8::/32",
-                                  text::printable(range)));
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    const std::string& range = ranges[i];
+    const Node& item = reader.node().find(key)->items[i];
+    if (Cidr::parse(range) || !item.is_scalar() || item.kind == Node::Kind::null) continue;
+    const std::string network = Cidr::network_of(range);
+    reader.error_at(
+        item.mark,
+        network.empty()
+            ? fmt::format("\"{}\" is not a range of addresses such as 10.0.0.0/8 or 2001:db8::/32",
+                          text::printable(range))
+            : fmt::format("\"{}\" has bits of a host behind its prefix: the range that it lies in is {}",
+                          text::printable(range), network));
   }
 }
 
@@ -167,7 +166,6 @@ void Http::check(Reader& reader) {
 }
 
 void CertificateFiles::check(Reader& reader) {
-  mark = reader.node().mark;
   check_file(reader, "cert", cert);
   check_file(reader, "key", key);
 }
@@ -249,18 +247,23 @@ void Shutdown::check(Reader& reader) {
 
 void ClientTls::check(Reader& reader) { check_file(reader, "ca", ca); }
 
-void MemoryStore::check(Reader& reader) { check_between(reader, "entries", entries, 1024, 64 * 1024 * 1024); }
+void MemoryStore::check(Reader& reader) {
+  check_between(reader, "entries", entries, 1024, 64 * 1024 * 1024);
+  if (const Node* url = reader.node().find("url"))
+    reader.error_at(url->mark,
+                    "the store \"memory\" is the embedded one, which has no url: call a Redis server by "
+                    "another name");
+}
 
 void Store::check(Reader& reader) {
   mark = reader.node().mark;
   check_wait(reader, "timeout", timeout);
   check_wait(reader, "connect_timeout", connect_timeout);
-  const Node* node = reader.node().find("url");
-  if (!says_something(node)) return;
+  if (!reader.has_text("url")) return;
   const auto parsed = parse_redis_url(url);
   if (!parsed) reader.error_at("url", parsed.error().detail);
   if (parsed && !parsed->tls && reader.has("tls")) reader.error_at("tls", "tls is for a rediss:// URL");
-  if (!username.empty() && password.reference.empty()) {
+  if (!username.empty() && !reader.has("password")) {
     reader.error_at("username", "a username needs a password: env:NAME or file:PATH");
   }
 }

@@ -81,7 +81,6 @@ struct Http {
 struct CertificateFiles {
   FilePath cert;  // PEM: the certificate, then its chain; watched and read again when it changes
   FilePath key;   // PEM: its private key
-  Mark mark;      // where the entry stands
 
   template <class IO>
   void fields(IO& io) {

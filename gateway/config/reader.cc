@@ -38,6 +38,21 @@ std::string_view slip(Node::Kind wanted, const Node& found) {
   return "";
 }
 
+bool is_text(const Node& node) noexcept { return node.is_scalar() && node.kind != Node::Kind::null; }
+
+template <class T>
+void read_unit(Reader& reader, Result<T> (*parse)(std::string_view), T& out) {
+  if (!is_text(reader.node())) {
+    reader.expect(Node::Kind::string);
+    return;
+  }
+  Result<T> read = parse(reader.node().text);
+  if (read)
+    out = *read;
+  else
+    reader.error(fmt::format("{}: {}", text::printable(reader.path()), read.error().detail));
+}
+
 }  // namespace
 
 Reader::Reader(const Node& node, Problems& problems, std::string path, std::string directory)
@@ -62,6 +77,11 @@ void Reader::error_at(const Mark& mark, std::string message) {
 
 void Reader::refuse() noexcept {
   for (Reader* reader = this; reader != nullptr; reader = reader->parent_) reader->whole_ = false;
+}
+
+bool Reader::has_text(std::string_view key) const noexcept {
+  const Node* child = node_->find(key);
+  return child != nullptr && is_text(*child);
 }
 
 Reader Reader::at(std::string_view key) {
@@ -121,7 +141,7 @@ void Reader::value(bool& out) {
 
 // A plain scalar is text as well, as written: min_version: 1.2 and name: 7 mean what they look like.
 void Reader::value(std::string& out) {
-  if (node_->is_scalar() && node_->kind != Node::Kind::null) {
+  if (is_text(*node_)) {
     out = node_->text;
   } else {
     expect(Node::Kind::string);
@@ -148,41 +168,25 @@ void Reader::value(uint32_t& out) {
   out = static_cast<uint32_t>(wide);
 }
 
-void Reader::value(Duration& out) {
-  Result<Duration> read = node_->is_scalar() ? parse_duration(node_->text) : parse_duration("");
-  if (read)
-    out = *read;
-  else
-    error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
-}
-
-void Reader::value(Bytes& out) {
-  Result<Bytes> read = node_->is_scalar() ? parse_bytes(node_->text) : parse_bytes("");
-  if (read)
-    out = *read;
-  else
-    error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
-}
-
-void Reader::value(Rate& out) {
-  Result<Rate> read = node_->is_scalar() ? parse_rate(node_->text) : parse_rate("");
-  if (read)
-    out = *read;
-  else
-    error(fmt::format("{}: {}", text::printable(path_), read.error().detail));
-}
+void Reader::value(Duration& out) { read_unit(*this, &parse_duration, out); }
+void Reader::value(Bytes& out) { read_unit(*this, &parse_bytes, out); }
+void Reader::value(Rate& out) { read_unit(*this, &parse_rate, out); }
 
 void Reader::value(FilePath& out) {
   std::string written;
   value(written);
   if (!whole()) return;
   if (written.empty()) return error(fmt::format("{}: expected the path of a file", text::printable(path_)));
-  out = {written, resolve_path(written, directory_)};
+  out = {written, resolve_path(written, directory_), node_->mark};
 }
 
 void Reader::value(Secret& out) {
   if (!expect(Node::Kind::string)) return;
   const std::string& reference = node_->text;
+  if (reference == "env:" || reference == "file:") {
+    return error(fmt::format("{}: the {} is missing behind \"{}\"", text::printable(path_),
+                             reference == "env:" ? "name of the environment variable" : "path", reference));
+  }
   if (reference.starts_with("env:")) {
     const char* found = std::getenv(reference.c_str() + 4);
     if (found == nullptr || *found == '\0') {

@@ -83,6 +83,9 @@ class Reader {
   bool whole() const noexcept { return whole_; }
 
   bool has(std::string_view key) const noexcept { return node_->find(key) != nullptr; }
+  // True if the key has a value that text can be read from, as in `address: 1`. What is wrong with a list, a
+  // map or nothing has been told.
+  bool has_text(std::string_view key) const noexcept;
   // A reader for a child, which this one must outlive. The key must be there.
   Reader at(std::string_view key);
   Reader at(size_t index);

@@ -78,6 +78,13 @@ std::string shown(const Route& route) {
   return fmt::format("\"{}\" ({})", text::printable(route.name), text::printable(route.match.path.text));
 }
 
+// Why everybody gets past it.
+std::string openness(const Route& route) {
+  return is_public(route)
+             ? "is public"
+             : fmt::format("lets everybody past (authenticate.mode: {})", mode_of(route, "authenticate"));
+}
+
 // A route and what its backend is asked for, which knows neither the client's host nor its path.
 struct Reach {
   const Route* route;
@@ -139,24 +146,32 @@ void warn_of(const Reach& open, const Protected& closed, Problems& problems) {
   if (const Route* route = find_closed(open, closed, takes_what_is_spelt_otherwise))
     return problems.warn(
         open.route->match.mark,
-        fmt::format("route {} is public and takes what route {} does not recognise: any spelling of its "
+        fmt::format("route {} {} and takes what route {} does not recognise: any spelling of its "
                     "path that upstream {} understands and this gateway does not (another case, an "
-                    "encoding) gets past the authentication; give the public route a narrower path or an "
+                    "encoding) gets past the authentication; give the open route a narrower path or an "
                     "upstream of its own, or let it authenticate, too",
-                    shown(*open.route), shown(*route), name()));
+                    shown(*open.route), openness(*open.route), shown(*route), name()));
   if (const Route* route = find_closed(open, closed, asks_for_the_same))
     problems.warn(
         open.route->match.mark,
         fmt::format(
-            "route {} is public and asks upstream {} for {}, which route {} protects: the upstream does "
-            "not see by which host or path it was asked; give the public route another forward.path or an "
+            "route {} {} and asks upstream {} for {}, which route {} protects: the upstream does "
+            "not see by which host or path it was asked; give the open route another forward.path or an "
             "upstream of its own, or let it authenticate, too",
-            shown(*open.route), name(), text::printable(open.path.text), shown(*route)));
+            shown(*open.route), openness(*open.route), name(), text::printable(open.path.text),
+            shown(*route)));
+}
+
+void warn_of_mode(const Route& route, Problems& problems) {
+  if (mode_of(route, "authenticate") != "off" || !lets_everybody_past(route)) return;
+  problems.warn(route.plugin("authenticate")->block->find("mode")->mark,
+                "authenticate.mode off lets everybody past: say authenticate: public if that is meant");
 }
 
 }  // namespace
 
 void warn_of_routes(const Model& model, Problems& problems) {
+  for (const Route& route : model.routes) warn_of_mode(route, problems);
   Protected closed;
   for (const Route& route : model.routes) {
     if (!asks_who_calls(route) || upstream_of(route).empty() || route.match.path.text.empty()) continue;
@@ -166,7 +181,7 @@ void warn_of_routes(const Model& model, Problems& problems) {
         std::move(reach));
   }
   for (const Route& open : model.routes) {
-    if (is_public(open) && !upstream_of(open).empty() && !open.match.path.text.empty())
+    if (lets_everybody_past(open) && !upstream_of(open).empty() && !open.match.path.text.empty())
       warn_of(Reach::of(open), closed, problems);
   }
 }

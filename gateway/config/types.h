@@ -19,8 +19,9 @@ enum class Mode : uint8_t { enforce, shadow, off };
 struct FilePath {
   std::string shown;     // as written
   std::string resolved;  // as opened
+  Mark mark;             // where it is written: what is wrong with the file is told there
   bool empty() const noexcept { return resolved.empty(); }
-  bool operator==(const FilePath&) const = default;
+  bool operator==(const FilePath& other) const { return shown == other.shown && resolved == other.resolved; }
 };
 
 // A reference to a secret: env:NAME or file:PATH. The value is fetched at load and never printed.

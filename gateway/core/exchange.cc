@@ -1,6 +1,7 @@
 #include "gateway/core/exchange.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "gateway/base/text.h"
 #include "gateway/core/plugin.h"
@@ -15,6 +16,20 @@ namespace {
 http::EmptyBody no_content;  // has no state
 constexpr size_t usual_headers = 16;
 constexpr int hops_max = 32;  // proxies that a request may have come by
+
+// A list without its empty elements, of which a sender leaves none (RFC 9110 section 5.6.1.1).
+Slice without_gaps(Slice list, Arena& arena) {
+  std::vector<Slice> pieces;
+  for (size_t at = 0; at < list.size();) {
+    const size_t end = std::min(list.find(',', at), list.size());
+    const Slice element = text::trim(list.substr(at, end - at));
+    at = end + 1;
+    if (element.empty()) continue;
+    if (!pieces.empty()) pieces.emplace_back(", ");
+    pieces.push_back(element);
+  }
+  return arena.concat(pieces);
+}
 
 }  // namespace
 
@@ -83,11 +98,13 @@ void Exchange::find_client() {
   const Slice way = arena.concat(lines);
   size_t begin = way.size() + 1;  // of the client's entry
   size_t at = begin;
+  bool gaps = false;
   for (int hops = 0; at > 1 && hops < hops_max; ++hops) {
     const size_t end = at - 1;
     const size_t comma = way.substr(0, end).rfind(',');
     at = comma == Slice::npos ? 0 : comma + 1;
     const Slice hop = text::trim(way.substr(at, end - at));
+    gaps = gaps || hop.empty();
     if (hop.empty()) continue;
     const auto ip = parse_ip_port(hop);
     if (!ip) break;
@@ -95,8 +112,9 @@ void Exchange::find_client() {
     client_ip = arena.copy(ip_text(*ip));
     if (!trusted.contains(client_ip)) break;
   }
-  if (begin < way.size())
-    forwarded_for = arena.concat({text::trim(way.substr(begin)), ", ", connection.client_ip});
+  if (begin >= way.size()) return;
+  const Slice kept = text::trim(way.substr(begin));
+  forwarded_for = arena.concat({gaps ? without_gaps(kept, arena) : kept, ", ", connection.client_ip});
 }
 
 void Exchange::watch_content() {

@@ -297,8 +297,7 @@ Result<void> read_response_head(Slice head, Method method, const HeadLimits& lim
 bool is_last_on_connection(const Request& request) noexcept {
   if (request.length.is_nothing()) return false;
   const Method m = request.method;
-  return m == Method::get || m == Method::head || m == Method::delete_ || m == Method::options ||
-         m == Method::connect || m == Method::trace;
+  return m != Method::post && m != Method::put && m != Method::patch;
 }
 
 Result<void> write_request_head(const Request& request, Slice host, Buffer& out) {

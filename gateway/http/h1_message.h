@@ -18,8 +18,9 @@ Result<void> read_request_head(Slice head, const HeadLimits& limits, Arena& aren
 // The same for a response to a request with `method`; 1xx too. Errors: upstream_bad_answer.
 Result<void> read_response_head(Slice head, Method method, const HeadLimits& limits, Response& out);
 
-// True if the request has content that its method gives no meaning (RFC 9110 section 9.3): a backend that
-// does not read it takes it for the next request, so that none of ours may follow on that connection.
+// True if the request has content that its method gives no meaning (RFC 9110 section 9.3), or that is not
+// known to: a backend that does not read it takes it for the next request, so that none of ours may follow on
+// that connection. Of POST, PUT and PATCH everybody reads it.
 bool is_last_on_connection(const Request& request) noexcept;
 
 // Appends the head of a request to a backend: "METHOD path?query HTTP/1.1", Host first, then the headers as

@@ -65,9 +65,9 @@ Wall time_of(const ASN1_TIME* time) {
   return Wall(known ? seconds(int64_t{days} * 86400 + rest) : seconds(0));
 }
 
-std::unexpected<Error> bad(std::string detail) {
+std::unexpected<Error> bad(std::string detail, std::string_view reason = "bad_certificate") {
   ERR_clear_error();
-  return fail(Code::invalid_data, "bad_certificate", std::move(detail));
+  return fail(Code::invalid_data, reason, std::move(detail));
 }
 
 }  // namespace
@@ -99,11 +99,12 @@ Result<std::shared_ptr<const Certificate>> Certificate::read(const std::string& 
   if (impl->key == nullptr) {
     const bool encrypted = key_pem.find("ENCRYPTED") != std::string::npos;
     return bad(encrypted ? "the key is encrypted; give it without a pass phrase, readable by this user only"
-                         : "the key file holds no PEM private key, or a broken one");
+                         : "the key file holds no PEM private key, or a broken one",
+               bad_key);
   }
   X509* leaf = impl->chain.front().get();
   if (X509_check_private_key(leaf, impl->key.get()) != 1)
-    return bad("the key does not belong to the certificate");
+    return bad("the key does not belong to the certificate", bad_key);
   if (!is_for_servers(leaf))
     return bad("the certificate is not for servers: its extended key usage lacks serverAuth");
   if (std::string weakness = weakness_of(leaf, impl->key.get()); !weakness.empty())

@@ -22,15 +22,19 @@ namespace sallyport::net {
 namespace {
 
 constexpr char ciphers_12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";  // forward secrecy and AEAD only
-constexpr uint8_t alpn_both[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+// What a server chooses from, the best first: a client that offers no more than http/1.0 is served as such.
+constexpr uint8_t alpn_both[] = {2,   'h', '2', 8,   'h', 't', 't', 'p', '/', '1', '.',
+                                 '1', 8,   'h', 't', 't', 'p', '/', '1', '.', '0'};
+constexpr uint8_t alpn_http1[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1',
+                                  8, 'h', 't', 't', 'p', '/', '1', '.', '0'};
 constexpr uint8_t alpn_http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
 constexpr size_t system_bundle_max = 16 << 20;
 constexpr uint32_t session_life_s = 7200;
 
-std::unexpected<Error> bad(std::string detail) {
+std::unexpected<Error> bad(std::string detail, std::string_view reason = "bad_tls_config") {
   ERR_clear_error();
-  return fail(Code::invalid_data, "bad_tls_config", std::move(detail));
+  return fail(Code::invalid_data, reason, std::move(detail));
 }
 
 ContextPtr new_context() {
@@ -186,7 +190,7 @@ ssl_select_cert_result_t TlsServerContext::Impl::choose_certificate(const SSL_CL
 int TlsServerContext::Impl::choose_protocol(SSL* ssl, const uint8_t** out, uint8_t* out_length,
                                             const uint8_t* in, unsigned in_length, void*) {
   const std::span<const uint8_t> ours =
-      of(ssl).options.http2 ? std::span<const uint8_t>(alpn_both) : std::span<const uint8_t>(alpn_http11);
+      of(ssl).options.http2 ? std::span<const uint8_t>(alpn_both) : std::span<const uint8_t>(alpn_http1);
   const int chosen = SSL_select_next_proto(const_cast<uint8_t**>(out), out_length, ours.data(),
                                            static_cast<unsigned>(ours.size()), in, in_length);
   return chosen == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK
@@ -216,7 +220,8 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
       });
   if (options.client_certificates == ClientCertificates::off) return context;
   const std::vector<X509Ptr> authorities = read_certificates(options.client_ca_pem);
-  if (!trust(c, authorities)) return bad("client_certificates.ca holds no PEM certificate, or a broken one");
+  if (!trust(c, authorities))
+    return bad("client_certificates.ca holds no PEM certificate, or a broken one", bad_client_ca);
   for (const X509Ptr& one : authorities) SSL_CTX_add_client_CA(c, one.get());
   const bool required = options.client_certificates == ClientCertificates::required;
   SSL_CTX_set_verify(c, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/base/clock.h"
@@ -29,6 +30,10 @@ struct TicketKeys {
   // A fresh key in front, at most kept_max in all. Random bytes from the system.
   static std::shared_ptr<const TicketKeys> rotated(const TicketKeys* old, size_t kept_max = 3);
 };
+
+// The reason of an error that is the private key's, or the file's with the authorities of clients.
+inline constexpr std::string_view bad_key = "bad_key";
+inline constexpr std::string_view bad_client_ca = "bad_client_ca";
 
 // A certificate chain and its key, read and checked: the chain parses, the key matches, and a client can
 // accept it: neither weak nor for other purposes. Whether its time has come is left to the caller. Immutable;
@@ -68,7 +73,7 @@ struct TlsServerOptions {
 std::string admission_by(const TlsServerOptions& options);
 
 // What a listener's connections share; one a worker and listener. TLS 1.2 (ECDHE and AEAD only) and 1.3, ALPN
-// h2 and http/1.1.
+// h2, http/1.1 and http/1.0.
 class TlsServerContext {
  public:
   static Result<std::shared_ptr<TlsServerContext>> make(TlsServerOptions options);

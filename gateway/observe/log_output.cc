@@ -26,6 +26,18 @@ Slice whole_lines(Slice bytes) noexcept {
   return bytes.substr(0, std::min<size_t>(first == Slice::npos ? bytes.size() : first + 1, PIPE_BUF));
 }
 
+// A pipe is opened for both directions: it then needs no reader, and keeps its lines while none is there.
+// Whoever may only write to it needs one (fifo(7)).
+Fd open_file(const std::string& path) {
+  constexpr mode_t mode = 0640;
+  struct stat what{};
+  if (stat(path.c_str(), &what) == 0 && S_ISFIFO(what.st_mode)) {
+    Fd both(::open(path.c_str(), (open_flags & ~O_ACCMODE) | O_RDWR));
+    if (both || errno != EACCES) return both;
+  }
+  return Fd(::open(path.c_str(), open_flags | O_APPEND | O_CREAT, mode));
+}
+
 }  // namespace
 
 // O_NONBLOCK belongs to the open file that a descriptor shares with the shell that started us. So a pipe or a
@@ -45,7 +57,7 @@ LogOutput LogOutput::given(int fd) {
 Result<LogOutput> LogOutput::open(To to, const std::string& path) {
   if (to == To::off) return LogOutput();
   if (to != To::file) return given(to == To::out ? STDOUT_FILENO : STDERR_FILENO);
-  Fd own(::open(path.c_str(), open_flags | O_APPEND | O_CREAT, 0640));
+  Fd own = open_file(path);
   if (!own) return fail(Code::io, "cannot_open", path + ": " + std::strerror(errno));
   struct stat what{};
   const bool pipe = fstat(own.get(), &what) == 0 && S_ISFIFO(what.st_mode);

@@ -4,6 +4,7 @@
 
 #include "gateway/core/serve.h"
 #include "gateway/http/linger.h"
+#include "gateway/http/uri.h"
 #include "gateway/observe/log.h"
 #include "gateway/server/h2_connection.h"
 #include "gateway/server/worker.h"
@@ -170,13 +171,17 @@ Task<bool> Connection::serve_one() {
   co_return co_await http_.finish();
 }
 
-// 308 keeps method and content (RFC 9110 section 15.4.9). No port: clients reach TLS where https is, whatever
-// we listen on.
+// 308 keeps method and content (RFC 9110 section 15.4.9). Whoever came without a port reaches TLS where https
+// is, whatever we listen on; with one, we are reached as we listen.
 void Connection::redirect() {
   const http::Request& r = exchange_.request;
+  constexpr uint16_t usual = 80;
+  const auto asked = http::parse_authority(r.authority, exchange_.arena);
+  const bool by_port = asked && asked->port.value_or(usual) != usual && listener_->https_port != 0;
   exchange_.answer(308);
   const Slice location =
-      exchange_.arena.concat({"https://", r.host, r.path, r.query.empty() ? "" : "?", r.query});
+      exchange_.arena.concat({"https://", r.host, by_port ? ":" + std::to_string(listener_->https_port) : "",
+                              r.path, r.query.empty() ? "" : "?", r.query});
   exchange_.response.headers.add(http::HeaderId::location, location);
 }
 

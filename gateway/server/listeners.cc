@@ -44,7 +44,7 @@ struct PemFiles {
     Result<std::string> pem = read_file(file.resolved, pem_max);
     if (pem) return std::move(*pem);
     if (is_unread(pem.error())) unread = true;
-    problems.add(listener.mark,
+    problems.add(file.mark,
                  fmt::format("listener {}: {} {}: {}", listener.name, what, file.shown, pem.error().detail));
     return std::nullopt;
   }
@@ -103,7 +103,8 @@ std::shared_ptr<const net::Certificate> read_certificate(PemFiles& pem,
   if (!chain || !key) return nullptr;
   auto certificate = net::Certificate::read(*chain, *key);
   if (!certificate) {
-    pem.problems.add(listener.mark,
+    const bool of_key = certificate.error().reason == net::bad_key;
+    pem.problems.add(of_key ? files.key.mark : files.cert.mark,
                      fmt::format("listener {}: {} with {}: {}", listener.name, files.cert.shown,
                                  files.key.shown, certificate.error().detail));
     return nullptr;
@@ -114,8 +115,11 @@ std::shared_ptr<const net::Certificate> read_certificate(PemFiles& pem,
 
 bool can_serve(const TlsMaterial& material, const config::Listener& listener, config::Problems& problems) {
   const auto context = net::TlsServerContext::make(material);
-  if (!context)
-    problems.add(listener.mark, fmt::format("listener {}: {}", listener.name, context.error().detail));
+  if (!context) {
+    const bool of_clients = context.error().reason == net::bad_client_ca;
+    problems.add(of_clients ? listener.tls->client_certificates.ca.mark : listener.mark,
+                 fmt::format("listener {}: {}", listener.name, context.error().detail));
+  }
   return context.has_value();
 }
 

@@ -86,7 +86,7 @@ int Server::serve() {
   const size_t workers = options_.workers.value_or(wanted.automatic ? cpu_count() : wanted.count);
   log_warnings(problems, generation_->model(), workers);
   for (size_t i = 0; i < workers; ++i) workers_.push_back(nullptr);
-  if (!open_log()) return 1;
+  if (!open_log()) return exit_config;
   NewSockets sockets;
   if (!bind_new(*generation_, sockets, problems)) {
     for (const config::Problem& p : problems.all()) observe::say(fmt::format("sallyport: {}\n", p.message));
@@ -106,7 +106,10 @@ int Server::serve() {
 bool Server::open_log() {
   auto opened = observe::AccessLog::open(log_writer_, log_options(generation_->model(), workers_.size()));
   if (!opened) {
-    observe::say(fmt::format("sallyport: cannot open the access log: {}\n", opened.error().detail));
+    config::Problems problems;
+    problems.add(generation_->model().log.access.to.mark,
+                 "log.access.to: cannot open the access log: " + opened.error().detail);
+    observe::say(problems.text());
     return false;
   }
   access_log_ = std::move(*opened);

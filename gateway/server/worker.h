@@ -66,6 +66,8 @@ struct WorkerListener {
   std::string name;
   std::string key;  // of its ListenerPlan
   bool redirect = false;
+  uint16_t port = 0;        // of the socket; 0: a unix socket, or none yet
+  uint16_t https_port = 0;  // where a redirect leads whoever came by a port; 0: where https is
   uint32_t admission = 0;   // counts up when others are let in than before
   std::string admitted_by;  // what that depends on
   std::string proxies_text;
@@ -80,6 +82,9 @@ struct WorkerListener {
  private:
   void admit_by(const TlsMaterial* tls);
 };
+
+// To those that redirect: the first listener that has TLS and a port.
+void tell_where_tls_is(const std::vector<std::shared_ptr<WorkerListener>>& listeners);
 
 class Worker {
  public:

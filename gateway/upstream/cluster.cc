@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/base/cidr.h"
 #include "gateway/observe/log.h"
 
 namespace sallyport::upstream {
@@ -12,7 +13,6 @@ namespace {
 
 constexpr Duration skip_first = seconds(1);  // after one failure; doubled with each more
 constexpr Duration skip_most = seconds(30);
-constexpr Duration ttl_least = seconds(1);  // a name whose answer lasts for less is not looked up more often
 
 }  // namespace
 
@@ -35,6 +35,7 @@ Cluster::Cluster(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics,
   for (const Target& target : options_.targets) {
     endpoints_.push_back(std::make_unique<Endpoint>());
     endpoints_.back()->target = target;
+    endpoints_.back()->named = !parse_ip(target.host);
     has_http2_ = has_http2_ || target.http2;
   }
 }
@@ -84,15 +85,27 @@ Connection* Cluster::idle_connection(Endpoint& endpoint) {
 
 Task<Result<Lease*>> Cluster::acquire(bool fresh) {
   Endpoint& endpoint = choose();
-  if (endpoint.target.http2) {
-    if (SharedConnection* shared = with_room(endpoint))
-      return Task<Result<Lease*>>::ready(lease(*shared, true));
-    return open_stream(endpoint);
-  }
-  if (!fresh) {
-    if (Connection* idle = idle_connection(endpoint)) return Task<Result<Lease*>>::ready(idle);
-  }
-  return open(endpoint);
+  if (endpoint.named && keep_up(endpoint)) return acquire_late(endpoint, fresh);
+  if (Lease* kept = kept_one(endpoint, fresh)) return Task<Result<Lease*>>::ready(kept);
+  return acquire_new(endpoint, loop_.now() + options_.connect_timeout);
+}
+
+// With what is known once the name's look-up is over or has had its time.
+Task<Result<Lease*>> Cluster::acquire_late(Endpoint& endpoint, bool fresh) {
+  const Monotonic deadline = loop_.now() + options_.connect_timeout;
+  co_await catch_up(endpoint, behind_until(endpoint));
+  if (Lease* kept = kept_one(endpoint, fresh)) co_return kept;
+  co_return co_await acquire_new(endpoint, deadline);
+}
+
+Lease* Cluster::kept_one(Endpoint& endpoint, bool fresh) {
+  if (!endpoint.target.http2) return fresh ? nullptr : idle_connection(endpoint);
+  SharedConnection* shared = with_room(endpoint);
+  return shared == nullptr ? nullptr : lease(*shared, true);
+}
+
+Task<Result<Lease*>> Cluster::acquire_new(Endpoint& endpoint, Monotonic deadline) {
+  return endpoint.target.http2 ? open_stream(endpoint, deadline) : open(endpoint, deadline);
 }
 
 // Closes one that nobody uses; false if there is no room yet.
@@ -111,8 +124,7 @@ bool Cluster::make_room() noexcept {
   return false;
 }
 
-Task<Result<Lease*>> Cluster::open(Endpoint& endpoint) {
-  const Monotonic deadline = loop_.now() + options_.connect_timeout;
+Task<Result<Lease*>> Cluster::open(Endpoint& endpoint, Monotonic deadline) {
   while (open_ >= options_.connections_max) {
     if (Connection* idle = idle_connection(endpoint)) co_return idle;
     if (make_room()) continue;
@@ -135,76 +147,13 @@ Task<bool> Cluster::wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline)
 
 Task<Result<Lease*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
   OpenSlot slot(*this);
-  Result<std::unique_ptr<net::Stream>> stream = co_await connect(endpoint, deadline);
-  if (!stream) co_return std::unexpected(std::move(stream.error()));
+  Result<Connected> connected = co_await connect(endpoint, deadline);
+  if (!connected) co_return std::unexpected(std::move(connected.error()));
   slot.keep();
   active_gauge_.add(1);
-  auto* made = new Connection(*this, endpoint, std::move(*stream));
+  auto* made = new Connection(*this, endpoint, std::move(*connected));
   leased_.push_back(*made);
   co_return made;
-}
-
-Task<Result<std::unique_ptr<net::Stream>>> Cluster::connect(Endpoint& endpoint, Monotonic deadline) {
-  Result<void> resolved = co_await have_addresses(endpoint, deadline);
-  if (!resolved) co_return std::unexpected(std::move(resolved.error()));
-  net::TlsOptions tls;
-  if (endpoint.target.tls) {
-    tls.context = options_.tls;
-    tls.server_name = options_.server_name.empty() ? endpoint.target.host : options_.server_name;
-    tls.http2 = endpoint.target.http2;
-  }
-  for (size_t left = endpoint.addresses.size();; --left) {
-    const net::SocketAddress address =
-        endpoint.addresses[endpoint.next_address++ % endpoint.addresses.size()];
-    Result<std::unique_ptr<net::Stream>> stream = co_await net::connect(loop_, address, tls, deadline);
-    if (stream) co_return stream;
-    const Error& e = stream.error();
-    // One that refuses at once leaves time for the name's others.
-    if (left > 1 && (e.code == Code::connection_refused || e.code == Code::io)) continue;
-    const std::string_view reason = e.code == Code::timed_out    ? "connect_timeout"
-                                    : e.code == Code::tls_failed ? "upstream_tls_failed"
-                                                                 : "connect_failed";
-    co_return fail(
-        Code::upstream_unreachable, reason,
-        fmt::format("{} ({}): {} {}", endpoint.target.authority, address.host, e.reason, e.detail));
-  }
-}
-
-Task<Result<void>> Cluster::have_addresses(Endpoint& endpoint, Monotonic deadline) {
-  if (!endpoint.addresses.empty()) {
-    if (!endpoint.resolving && loop_.now() >= endpoint.look_up_at) resolving_.start(resolve_again(endpoint));
-    co_return Result<void>{};
-  }
-  auto found = co_await resolver_.resolve(endpoint.target.host, endpoint.target.port, deadline);
-  if (!found) {
-    co_return fail(Code::upstream_unreachable, found.error().reason,
-                   fmt::format("{}: {}", endpoint.target.host, found.error().detail));
-  }
-  take_addresses(endpoint, std::move(*found));
-  co_return Result<void>{};
-}
-
-void Cluster::take_addresses(Endpoint& endpoint, net::Resolved found) {
-  endpoint.addresses = std::move(found.addresses);
-  endpoint.look_up_at = loop_.now() + std::min(options_.resolve_every, std::max(found.good_for, ttl_least));
-}
-
-// In the background, while the known addresses stay in use; a failure keeps them.
-Task<> Cluster::resolve_again(Endpoint& endpoint) {
-  endpoint.resolving = true;
-  endpoint.look_up_at = loop_.now() + options_.resolve_every;
-  auto found = co_await resolver_.resolve(endpoint.target.host, endpoint.target.port, endpoint.look_up_at);
-  endpoint.resolving = false;
-  const bool lost = std::exchange(endpoint.name_lost, !found);
-  if (found) {
-    take_addresses(endpoint, std::move(*found));
-  } else if (!lost) {
-    observe::log(observe::Level::warn, "upstream_name_lost",
-                 {{"upstream", options_.name},
-                  {"target", endpoint.target.authority},
-                  {"reason", found.error().reason},
-                  {"detail", found.error().detail + "; the addresses of before are used"}});
-  }
 }
 
 void Cluster::succeeded(Endpoint& endpoint, Duration took) noexcept {
@@ -236,7 +185,7 @@ void Cluster::give_back(Connection& connection) noexcept {
     return;
   }
   active_gauge_.add(-1);
-  if (!connection.http.reusable()) {
+  if (connection.outdated || !connection.http.reusable()) {
     close(connection);
     look_around();
     return;

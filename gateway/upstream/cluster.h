@@ -39,8 +39,9 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
 
   const ClusterOptions& options() const noexcept { return options_; }
   // A connection to the endpoint whose turn it is: an idle one, else a new one; waits for room if
-  // connections_max are open. With HTTP/2, a stream of one that has room. The caller holds it
-  // (Exchange::hold). fresh: not an idle one. Errors: upstream_unreachable, overloaded.
+  // connections_max are open, and for a name that nobody has looked up for long. With HTTP/2, a stream of one
+  // that has room. The caller holds it (Exchange::hold). fresh: not an idle one. Errors:
+  // upstream_unreachable, overloaded.
   Task<Result<Lease*>> acquire(bool fresh);
 
   // True if some of the targets speak HTTP/2.
@@ -88,15 +89,30 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   std::unexpected<Error> full();
   Monotonic make_way(const Endpoint& endpoint);
   void tell_holders(std::string_view event);
-  Task<Result<std::unique_ptr<net::Stream>>> connect(Endpoint& endpoint, Monotonic deadline);
-  Task<Result<void>> have_addresses(Endpoint& endpoint, Monotonic deadline);
-  Task<> resolve_again(Endpoint& endpoint);
-  void take_addresses(Endpoint& endpoint, net::Resolved found);
   bool make_room() noexcept;
+  Task<Result<Lease*>> acquire_late(Endpoint& endpoint, bool fresh);
+  Lease* kept_one(Endpoint& endpoint, bool fresh);
+  Task<Result<Lease*>> acquire_new(Endpoint& endpoint, Monotonic deadline);
+
+  // Names
+  // Starts the look-up that is due. True if requests are to wait for it.
+  bool keep_up(Endpoint& endpoint) {
+    if (!endpoint.behind && loop_.now() < endpoint.look_up_at) return false;
+    return look_up(endpoint);
+  }
+  bool look_up(Endpoint& endpoint);
+  Monotonic behind_until(const Endpoint& endpoint) const;
+  Task<> resolve_again(Endpoint& endpoint);
+  Task<> catch_up(Endpoint& endpoint, Monotonic deadline);
+  void take_addresses(Endpoint& endpoint, net::Resolved found);
+  void leave_old_addresses(const Endpoint& endpoint);
+  Task<Result<void>> have_addresses(Endpoint& endpoint, Monotonic deadline);
+  Task<Result<Connected>> connect(Endpoint& endpoint, Monotonic deadline);
+  Task<Result<Connected>> connect_to_one(Endpoint& endpoint, Monotonic deadline);
 
   // HTTP/1.1
   Connection* idle_connection(Endpoint& endpoint);
-  Task<Result<Lease*>> open(Endpoint& endpoint);
+  Task<Result<Lease*>> open(Endpoint& endpoint, Monotonic deadline);
   Task<Result<Lease*>> open_in(Endpoint& endpoint, Monotonic deadline);
   void give_back(Connection& connection) noexcept;
   void close(Connection& connection) noexcept;
@@ -104,7 +120,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   // HTTP/2
   SharedConnection* with_room(const Endpoint& endpoint) noexcept;
   Lease* lease(SharedConnection& connection, bool reused);
-  Task<Result<Lease*>> open_stream(Endpoint& endpoint);
+  Task<Result<Lease*>> open_stream(Endpoint& endpoint, Monotonic deadline);
   Task<Result<SharedConnection*>> open_shared(Endpoint& endpoint, Monotonic deadline);
   void give_back(StreamLease& lease) noexcept;
   void close(SharedConnection& connection) noexcept;

@@ -53,8 +53,7 @@ Lease* Cluster::lease(SharedConnection& connection, bool reused) {
   return made;
 }
 
-Task<Result<Lease*>> Cluster::open_stream(Endpoint& endpoint) {
-  const Monotonic deadline = loop_.now() + options_.connect_timeout;
+Task<Result<Lease*>> Cluster::open_stream(Endpoint& endpoint, Monotonic deadline) {
   for (;;) {
     if (SharedConnection* shared = with_room(endpoint)) co_return lease(*shared, true);
     const bool may_open = !endpoint.opening && (open_ < options_.connections_max || make_room());
@@ -76,10 +75,10 @@ Task<Result<Lease*>> Cluster::open_stream(Endpoint& endpoint) {
 Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monotonic deadline) {
   const Opening opening(*this, endpoint);
   OpenSlot slot(*this);
-  Result<std::unique_ptr<net::Stream>> stream = co_await connect(endpoint, deadline);
-  if (!stream) co_return std::unexpected(std::move(stream.error()));
+  Result<Connected> connected = co_await connect(endpoint, deadline);
+  if (!connected) co_return std::unexpected(std::move(connected.error()));
   slot.keep();
-  auto* made = new SharedConnection(*this, endpoint, std::move(*stream), options_.body_timeout);
+  auto* made = new SharedConnection(*this, endpoint, std::move(*connected), options_.body_timeout);
   made->idle_since = loop_.now();
   shared_.push_back(*made);
   idle_gauge_.add(1);
@@ -120,6 +119,8 @@ void Cluster::clear_away() noexcept {
   while (StreamLease* lease = over_.pop_front()) delete lease;
   for (SharedConnection* c = shared_.front(); c != nullptr;) {
     SharedConnection* next = shared_.after(*c);
+    const bool unused = c->leases == 0 && !c->endpoint.opening;  // whose first user waits for its SETTINGS
+    if (unused && c->outdated && !c->session().ended()) c->session().goodbye();
     if (c->leases == 0 && c->session().over()) close(*c);
     c = next;
   }

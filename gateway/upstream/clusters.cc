@@ -55,7 +55,8 @@ std::optional<ClusterOptions> options_for(const std::string& name, const config:
   if (tls) {
     auto context = tls_for(name, block.tls, setup.generation);
     if (!context) {
-      problems.add(block.mark, fmt::format("upstream {}: {}", name, context.error().detail));
+      problems.add(block.tls.ca.empty() ? block.mark : block.tls.ca.mark,
+                   fmt::format("upstream {}: {}", name, context.error().detail));
       return std::nullopt;
     }
     options.tls = std::move(*context);

@@ -28,15 +28,25 @@ struct WaitsForRoom : ListNode {
 // One target, its addresses and how it fares.
 struct Endpoint {
   Target target;
+  bool named = false;  // by a name that is looked up, not by an address
   std::vector<net::SocketAddress> addresses;
-  Monotonic look_up_at = Monotonic::min();  // again
-  bool resolving = false;
+  uint32_t lists = 0;                       // of addresses, each other than the one before
+  Duration list_good_for{};                 // by resolve_every and its TTL
+  Monotonic look_up_at = Monotonic::max();  // again, once there are addresses
+  bool resolving = false;                   // again, in the background
+  Monotonic resolving_since{};
+  bool behind = false;     // … and so late that requests wait for it, for a moment
   bool name_lost = false;  // the last look-up has failed, and the log was told
   size_t next_address = 0;
   uint32_t failures = 0;                    // in a row
   Monotonic skip_until = Monotonic::min();  // after failures: others are asked first
   bool opening = false;                     // an HTTP/2 connection: one at a time, the others wait for it
   List<WaitsForRoom> waiting;               // for a stream
+};
+
+struct Connected {
+  std::unique_ptr<net::Stream> stream;
+  net::SocketAddress address;
 };
 
 class Lease : public Held, public ListNode {
@@ -54,13 +64,18 @@ class Lease : public Held, public ListNode {
 // HTTP/1.1: leased to one exchange, or idle.
 class Connection final : public Lease {
  public:
-  Connection(Cluster& owner, Endpoint& to, std::unique_ptr<net::Stream> stream) noexcept
-      : Lease(http, to), http(std::move(stream)), cluster_(owner) {}
+  Connection(Cluster& owner, Endpoint& to, Connected connected) noexcept
+      : Lease(http, to),
+        http(std::move(connected.stream)),
+        address(std::move(connected.address)),
+        cluster_(owner) {}
   void exchange_over() noexcept override;  // back to the cluster, or closed
   size_t bytes_held() const noexcept override { return http.bytes_held(); }
 
   http::h1::ClientConnection http;
+  const net::SocketAddress address;
   Monotonic idle_since{};
+  bool outdated = false;   // the name has this address no more: not used again
   bool abandoned = false;  // its place has been given to another
 
  private:
@@ -70,8 +85,12 @@ class Connection final : public Lease {
 // HTTP/2: leased stream by stream.
 class SharedConnection final : public ListNode, private http::h2::ClientSession::Owner {
  public:
-  SharedConnection(Cluster& owner, Endpoint& to, std::unique_ptr<net::Stream> stream, Duration write_timeout)
-      : endpoint(to), stream_(std::move(stream)), session_(*stream_, write_timeout, *this), cluster_(&owner) {
+  SharedConnection(Cluster& owner, Endpoint& to, Connected connected, Duration write_timeout)
+      : endpoint(to),
+        address(std::move(connected.address)),
+        stream_(std::move(connected.stream)),
+        session_(*stream_, write_timeout, *this),
+        cluster_(&owner) {
     running_ = session_.run();
   }
   http::h2::ClientSession& session() noexcept { return session_; }
@@ -79,8 +98,10 @@ class SharedConnection final : public ListNode, private http::h2::ClientSession:
   void orphan() noexcept { cluster_ = nullptr; }
 
   Endpoint& endpoint;
+  const net::SocketAddress address;
   size_t leases = 0;
   Monotonic idle_since{};
+  bool outdated = false;  // the name has this address no more: it ends with its last stream
 
  private:
   void session_changed() override;

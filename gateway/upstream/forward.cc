@@ -293,7 +293,9 @@ Task<Result<void>> Forward::read_answer(Exchange& x, Lease& c) {
 void Forward::rebuild_headers(Exchange& x) const {
   http::Headers& headers = x.request.headers;
   const Slice trace = IdGenerator::here().traceparent(headers.get(HeaderId::traceparent), x.arena);
-  const Slice said = x.behind_proxy ? headers.get(HeaderId::x_forwarded_proto) : Slice{};
+  // Of several nobody knows which is the proxy's: one that appends leaves the client's own in front.
+  const bool told = x.behind_proxy && headers.count(HeaderId::x_forwarded_proto) == 1;
+  const Slice said = told ? headers.get(HeaderId::x_forwarded_proto) : Slice{};
   const Slice proto = said == "https" || said == "http" ? said : x.connection.tls ? "https" : "http";
   http::remove_hop_by_hop(headers);
   headers.remove_if([&](const http::Header& h) {

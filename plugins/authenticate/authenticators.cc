@@ -24,6 +24,10 @@ std::shared_ptr<Authenticator> find_authenticator(const std::string& name, Setup
       auto made = kind->make(reader, setup);
       return reader.whole() ? std::move(made) : nullptr;
     }
+    if (!reader.has_text("type")) {  // told when it was read
+      reader.refuse();
+      return nullptr;
+    }
     const auto near = text::nearest(block.type, {"api_key", "jwt"});
     reader.error_at("type", fmt::format("there is no type \"{}\"; there are api_key and jwt{}",
                                         text::printable(block.type),

@@ -36,16 +36,20 @@ struct JwtOptions {
   }
   void check(config::Reader& reader) const {
     // An empty one is most often a variable that was not set, and would match what no issuer means.
-    const auto not_empty = [&](const char* name, const std::string& value) {
-      if (reader.has(name) && value.empty()) reader.error_at(name, fmt::format("{} cannot be empty", name));
+    const auto not_empty = [&](const char* name, const config::Node* node) {
+      if (node != nullptr && node->kind == config::Node::Kind::string && node->text.empty())
+        reader.error_at(node->mark, fmt::format("{} cannot be empty", name));
     };
-    not_empty("issuer", issuer);
-    not_empty("client_claim", client_claim);
-    not_empty("roles_claim", roles_claim);
-    for (const std::string& audience : audiences) not_empty("audiences", audience);
-    if (reader.has("audiences") && audiences.empty())
+    for (const char* name : {"issuer", "client_claim", "roles_claim"})
+      not_empty(name, reader.node().find(name));
+    const config::Node* listed = reader.node().find("audiences");
+    if (listed != nullptr) {
+      for (const config::Node& audience : listed->items) not_empty("audiences", &audience);
+    }
+    if (listed != nullptr && listed->is_list() && audiences.empty())
       reader.error_at("audiences", "audiences: at least one is needed");
-    if (reader.has("algorithms") && algorithms.empty())
+    const config::Node* accepted = reader.node().find("algorithms");
+    if (accepted != nullptr && accepted->is_list() && algorithms.empty())
       reader.error_at("algorithms", "algorithms: at least one is needed");
     for (const std::string& name : algorithms) {
       if (!crypto::algorithm_from(name)) {

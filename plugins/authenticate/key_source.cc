@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "gateway/base/arena.h"
+#include "gateway/base/cidr.h"
 #include "gateway/base/file.h"
 #include "gateway/base/file_state.h"
 #include "gateway/base/text.h"
@@ -39,6 +40,20 @@ std::optional<std::string> wrong_with_url(std::string_view url) {
   if (const auto good = http::parse_target(url.substr(slash), arena); !good)
     return "the path of the url is wrong: " + good.error().detail;
   return std::nullopt;
+}
+
+// By http:// from another machine than this one: whoever is in between signs what they like.
+bool is_exposed(std::string_view url) {
+  constexpr std::string_view scheme = "http://";
+  if (!url.starts_with(scheme)) return false;
+  url.remove_prefix(scheme.size());
+  BlockPool pool;
+  Arena arena(pool);
+  const auto authority = http::parse_authority(url.substr(0, url.find('/')), arena);
+  if (!authority || authority->host == "localhost") return false;
+  std::string_view host = authority->host;
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  return !CidrSet({"127.0.0.0/8", "::1"}).contains(host);
 }
 
 // A key set with keys in it of which none is of use is a mistake of whoever made it: nothing is withdrawn by
@@ -213,6 +228,10 @@ std::shared_ptr<const KeySource> find_key_source(const JwksOptions& jwks, config
                                                  Setup& setup) {
   if (!jwks.file.empty()) return key_file(jwks, reader, setup);
   if (wrong_with_url(jwks.url)) return nullptr;  // has been told, and is not to be fetched nor named
+  if (is_exposed(jwks.url))
+    setup.problems.warn(reader.node().find("url")->mark,
+                        "jwks.url is http://: whoever is in between can give keys of their own, and with "
+                        "them make any token; use https://, or a file");
   const std::string key =
       fmt::format("authenticate.key_address {} {} {}", jwks.url, jwks.ca.resolved, to_string(jwks.refresh));
   return setup.generation.get<KeySource>(key, [&] { return key_address(jwks, reader, setup); });

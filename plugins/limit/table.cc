@@ -60,9 +60,8 @@ size_t LimitTable::insert(Row& row, uint64_t key, const Gcra& rule, int64_t now)
     place = i;
   }
   if (!rule.allows(least, now)) return ways;
-  // In whole requests: what is less than one of them is none.
-  const int64_t used = std::max<int64_t>(least - now, 0) / rule.step;
-  std::atomic_ref(row.tats[place]).store(used > 0 ? now + used * rule.step : 0, relaxed);
+  // To the fraction of a request: whoever pushes others out and comes back would gain it each time.
+  std::atomic_ref(row.tats[place]).store(least > now ? least : 0, relaxed);
   std::atomic_ref(row.keys[place]).store(key, std::memory_order_release);
   return place;
 }

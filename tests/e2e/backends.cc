@@ -58,7 +58,7 @@ TEST_CASE(
   Deaf origin;
   Gateway gateway(open_routes(origin.port()));
   const std::string hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
-  for (const std::string method : {"GET", "DELETE", "OPTIONS", "HEAD"}) {
+  for (const std::string method : {"GET", "DELETE", "OPTIONS", "HEAD", "PURGE", "PROPFIND", "get"}) {
     CAPTURE(method);
     const std::string head = method + " /x HTTP/1.1\r\nHost: a\r\n";
     auto client = gateway.connect();

@@ -116,7 +116,9 @@ TEST_CASE("X-Forwarded-For with ports (Azure), brackets and gaps; what is no add
         {"[2001:db8::7]:4711", "2001:db8::7", "[2001:db8::7]:4711, 127.0.0.1"},
         {"[2001:db8::7], [2001:db8:1::1]:80", "2001:db8::7", "[2001:db8::7], [2001:db8:1::1]:80, 127.0.0.1"},
         {"2001:db8::7", "2001:db8::7", "2001:db8::7, 127.0.0.1"},
-        {"198.51.100.7,, 10.1.1.1 , ", "198.51.100.7", "198.51.100.7,, 10.1.1.1 ,, 127.0.0.1"},
+        {"198.51.100.7,, 10.1.1.1 , ", "198.51.100.7", "198.51.100.7, 10.1.1.1, 127.0.0.1"},
+        {"192.0.2.1,", "192.0.2.1", "192.0.2.1, 127.0.0.1"},
+        {",,", "127.0.0.1", "127.0.0.1"},
         {"198.51.100.7, unknown, 10.1.1.1", "10.1.1.1", "10.1.1.1, 127.0.0.1"},
         {"\"198.51.100.7\"", "127.0.0.1", "127.0.0.1"},
         {"198.51.100.7:", "127.0.0.1", "127.0.0.1"},
@@ -147,5 +149,12 @@ TEST_CASE("a trusted proxy says which protocol the client spoke; which host, the
   for (const char* proto : {"HTTP", "wss", "http, https", ""}) {
     CHECK(gateway.ask(get("/x", std::string("X-Forwarded-Proto: ") + proto + "\r\n")).status == 200);
     CHECK(origin.last().has("X-Forwarded-Proto: https"));
+  }
+  // A proxy that appends has put the client's own first.
+  for (const char* two :
+       {"http\r\nX-Forwarded-Proto: https", "http\r\nX-Forwarded-Proto: http", "http,http"}) {
+    CHECK(gateway.ask(get("/x", std::string("X-Forwarded-Proto: ") + two + "\r\n")).status == 200);
+    CHECK(origin.last().has("X-Forwarded-Proto: https"));
+    CHECK(origin.last().head.find("Proto: http\r\n") == std::string::npos);
   }
 }

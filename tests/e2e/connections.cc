@@ -252,7 +252,8 @@ TEST_CASE("connections of one address have a limit of their own") {
   auto one = gateway.connect(), two = gateway.connect(), three = gateway.connect();
   CHECK(three->ask(get("/x")).status == 200);
   CHECK_FALSE(gateway.connect()->connected());
-  CHECK(gateway.has_metric(R"(sallyport_connections_refused_total{listener="edge",reason="connections_per_address"} 1)"));
+  CHECK(gateway.has_metric(
+      R"(sallyport_connections_refused_total{listener="edge",reason="connections_per_address"} 1)"));
   one.reset();
   CHECK(eventually([&] { return gateway.connect()->connected(); }));
 }
@@ -304,6 +305,8 @@ TEST_CASE("TLS 1.2 and 1.3, nothing older, names, protocols, plain HTTP") {
   CHECK(gateway.connect({.server_name = "x.other.test"})->certificate_name() == "other.test");
   CHECK(gateway.connect({.server_name = "unknown.test"})->certificate_name() == "api.test");
   CHECK(gateway.connect({.alpn = "\x08http/1.1"})->connected());
+  CHECK(gateway.connect({.alpn = "\x08http/1.0"})->ask(get("/x")).status == 200);
+  CHECK(gateway.connect({.alpn = "\x08http/1.0\x08http/1.1"})->ask(get("/x")).status == 200);
   CHECK_FALSE(gateway.connect({.alpn = "\x03xyz"})->connected());
   Client plain(gateway.port(), {.tls = false});
   plain.send(get("/x"));
@@ -366,6 +369,20 @@ TEST_CASE("plaintext and redirect listeners") {
   const Response r = redirected.ask(get("/a/b?c"));
   CHECK(r.status == 308);
   CHECK(r.header("location") == "https://api.test/a/b?c");
+}
+
+TEST_CASE("whoever came by a port is redirected to the port of TLS, others to where https is") {
+  Origin origin;
+  Gateway gateway(open_routes(origin));
+  const auto location = [&](const std::string& host) {
+    Client client(gateway.port("redirect"), {.tls = false});
+    return client.ask("GET /a?b HTTP/1.1\r\nHost: " + host + "\r\n\r\n").header("location");
+  };
+  const std::string port = ":" + std::to_string(gateway.port());
+  CHECK(location("api.test:8080") == "https://api.test" + port + "/a?b");
+  CHECK(location("[::1]:8080") == "https://[::1]" + port + "/a?b");
+  CHECK(location("api.test") == "https://api.test/a?b");
+  CHECK(location("api.test:80") == "https://api.test/a?b");  // the same, written out
 }
 
 TEST_CASE("one connection more than allowed is closed at once, and counted") {

@@ -10,6 +10,7 @@
 #include "tests/support/fake_dns.h"
 #include "tests/support/gateway.h"
 #include "tests/support/origin.h"
+#include "tests/support/tcp_server.h"
 
 using namespace sallyport::test;
 using namespace std::chrono_literals;
@@ -35,6 +36,65 @@ std::string upstream(const std::string& name, const std::string& host, int port,
 std::string route(const std::string& name, const std::string& more = "authenticate: public") {
   return "  - { name: " + name + ", match: { path: /" + name + " }, " + more + ", forward: { to: " + name +
          " } }\n";
+}
+
+std::string h2_frame(size_t length, int type, int flags, const std::string& stream) {
+  return std::string{0, static_cast<char>(length >> 8), static_cast<char>(length), static_cast<char>(type),
+                     static_cast<char>(flags)} +
+         stream;
+}
+
+// The least of an HTTP/2 backend: 200 for each request once it has ended.
+void serve_h2(int fd, std::atomic<int>& answered) {
+  enum { headers = 1, settings = 4, ping = 6, ends = 1, whole_head = 4 };
+  const std::string all(4, '\0');
+  Received input(fd);
+  if (!input.exactly(24) || !send_all(fd, h2_frame(0, settings, 0, all))) return;
+  while (const auto head = input.exactly(9)) {
+    const auto at = [&](size_t i) { return static_cast<unsigned char>((*head)[i]); };
+    const auto content = input.exactly(at(1) * 256u + at(2));
+    if (!content) return;
+    const int type = at(3);
+    const bool flagged = (at(4) & 1) != 0;  // the end of a stream, or an acknowledgement
+    if (type <= headers && flagged) {
+      ++answered;
+      send_all(fd, h2_frame(1, headers, ends | whole_head, head->substr(5)) + "\x88");  // :status 200
+    } else if ((type == settings || type == ping) && !flagged) {
+      send_all(fd, h2_frame(type == ping ? 8 : 0, type, 1, all) + (type == ping ? *content : ""));
+    }
+  }
+}
+
+// A name whose DNS server says another address once it has moved, and a backend at each, on the same port.
+struct Moving {
+  explicit Moving(uint32_t ttl = 60)
+      : server([this, ttl](const FakeDns::Query& q) {
+          if (lost) return FakeDns::silence();
+          return FakeDns::addresses(q, {moved ? "127.0.0.2" : "127.0.0.1"}, ttl);
+        }),
+        gateway(dns(server) + "upstreams:\n" + upstream("b", "good.test", before->port()) + "routes:\n" +
+                route("b")) {}
+
+  bool asks_new() { return gateway.ask(get("/b")).status == 200 && !after.requests().empty(); }
+
+  std::atomic<bool> moved{false}, lost{false};
+  FakeDns server;
+  std::unique_ptr<Origin> before = std::make_unique<Origin>();
+  Origin after{Origin::ok("ok"), {}, {"127.0.0.2", before->port()}};
+  Gateway gateway;
+};
+
+constexpr const char* idle = R"(sallyport_upstream_connections{state="idle",upstream="b"} )";
+constexpr const char* half = "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab";
+
+bool first_goes_to_new(std::chrono::seconds pause) {
+  Moving s(5);
+  CHECK(s.gateway.ask(get("/b")).status == 200);
+  s.moved = true;
+  s.gateway.advance(pause);
+  CHECK(s.gateway.ask(get("/b")).status == 200);
+  return s.before->requests().size() == 1 && s.after.requests().size() == 1 &&
+         s.gateway.has_metric(idle + std::string("1"));
 }
 
 // Says so first: no request is sent over a connection that ends.
@@ -118,6 +178,7 @@ TEST_CASE("the addresses of a name stay in use while it cannot be looked up; its
     gateway.advance(31s);
     CHECK(gateway.ask(get("/b")).status == 200);
     CHECK(eventually([&] { return server.count() == 6 + 2 * static_cast<size_t>(i); }));
+    CHECK(gateway.ask(get("/b")).status == 200);  // by then the gateway has seen the answer
   }
   const std::string errors = gateway.errors();
   CHECK(errors.find("upstream_name_lost") == errors.rfind("upstream_name_lost"));
@@ -147,4 +208,82 @@ TEST_CASE("a reload takes other DNS servers, and what the old ones have said is 
   gateway.reload();
   CHECK(gateway.told("config_reloaded"));
   CHECK(eventually([&] { return gateway.ask(get("/b")).status == 200; }));
+}
+
+TEST_CASE("a name whose connection is always in use is looked up, and the connection to where it was goes") {
+  Moving s(5);
+  for (int i = 0; i < 3; ++i) CHECK(s.gateway.ask(get("/b")).status == 200);
+  auto upload = s.gateway.connect();
+  CHECK(upload->send(half));
+  CHECK(eventually([&] { return s.gateway.has_metric(idle + std::string("0")); }));
+  CHECK(s.gateway.ask(get("/b")).status == 200);
+  CHECK(s.before->connections() == 2);
+  s.moved = true;
+  s.gateway.advance(6s);
+  CHECK(eventually([&] { return s.asks_new(); }));
+  const size_t asked = s.before->requests().size();
+  CHECK(upload->send("cd"));
+  CHECK(upload->read().status == 200);  // where it has begun
+  for (int i = 0; i < 3; ++i) CHECK(s.gateway.ask(get("/b")).status == 200);
+  CHECK(s.before->requests().size() == asked + 1);
+  CHECK(s.after.connections() == 1);
+  CHECK(s.gateway.has_metric(idle + std::string("1")));
+}
+
+TEST_CASE("an HTTP/2 connection to where a name was takes no more requests, and ends with its last") {
+  std::atomic<bool> moved{false};
+  std::atomic<int> before{0}, after{0};
+  TcpServer old([&](int fd, int) { serve_h2(fd, before); });
+  TcpServer now([&](int fd, int) { serve_h2(fd, after); }, {"127.0.0.2", old.port()});
+  FakeDns server(
+      [&](const FakeDns::Query& q) { return FakeDns::addresses(q, {moved ? "127.0.0.2" : "127.0.0.1"}, 5); });
+  Gateway gateway(dns(server) + "upstreams: { b: { targets: [\"h2c://good.test:" +
+                  std::to_string(old.port()) + "\"] } }\nroutes:\n" + route("b"));
+  CHECK(gateway.ask(get("/b")).status == 200);
+  auto upload = gateway.connect();
+  CHECK(upload->send(half));
+  CHECK(eventually([&] { return gateway.has_metric(idle + std::string("0")); }));
+  moved = true;
+  gateway.advance(6s);
+  CHECK(eventually([&] { return gateway.ask(get("/b")).status == 200 && after > 0; }));
+  const int asked = before;
+  for (int i = 0; i < 3; ++i) CHECK(gateway.ask(get("/b")).status == 200);
+  CHECK(before == asked);
+  CHECK(upload->send("cd"));
+  CHECK(upload->read().status == 200);
+  CHECK(before == asked + 1);
+  CHECK(old.connections() == 1);
+  CHECK(now.connections() == 1);
+  CHECK(eventually([&] { return gateway.has_metric(idle + std::string("1")); }));
+}
+
+TEST_CASE("after a pause the first request goes to where the name is now, also if a connection was kept") {
+  // It waits for a moment only: on a busy machine the DNS server's thread may need another attempt.
+  CHECK(eventually([] { return first_goes_to_new(20s); }));
+  CHECK(eventually([] { return first_goes_to_new(2h); }));
+}
+
+TEST_CASE("where DNS is silent, kept connections and addresses stay in use, and each pause asks it once") {
+  Moving s;
+  CHECK(s.gateway.ask(get("/b")).status == 200);
+  s.lost = true;
+  for (const auto pause : {std::chrono::seconds(31), std::chrono::seconds(7200)}) {
+    s.gateway.advance(pause);
+    for (int i = 0; i < 5; ++i) CHECK(s.gateway.ask(get("/b")).status == 200);
+    CHECK(s.gateway.ask(post("/b", "{}")).status == 200);
+  }
+  CHECK(s.before->connections() == 2);  // the first was too old after the long pause
+  CHECK(s.server.count() <= 2 + queries_most);
+  CHECK(s.gateway.stop() == 0);
+}
+
+TEST_CASE("where the old address refuses, a request waits for the look-up that is under way") {
+  Moving s;
+  CHECK(s.gateway.ask(get("/b")).status == 200);
+  s.before.reset();
+  s.moved = true;
+  s.gateway.advance(31s);
+  CHECK(s.gateway.ask(post("/b", "{}")).status == 200);
+  CHECK(s.after.requests().size() == 1);
+  CHECK(s.gateway.errors().find("upstream_failed") == std::string::npos);
 }

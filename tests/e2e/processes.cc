@@ -223,6 +223,25 @@ TEST_CASE("a pipe where a file should be holds up neither a check, nor a start, 
   CHECK(gateway.admin("/healthz").status == 200);
 }
 
+TEST_CASE(
+    "an access log may be a pipe that nobody reads yet: check and run agree, and the reader gets the lines") {
+  const TempDir dir;
+  const std::string pipe = dir.path("log");
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  const int port = free_port();
+  const std::string config = dir.write("gateway.yaml", config_on(port, "\"file:" + pipe + "\""));
+  CHECK(run({binary(), "check", config}).status == 0);
+  Process gateway(dir, "gateway", {binary(), "run", config});
+  REQUIRE(eventually([&] { return gateway.err().find(" started ") != std::string::npos; }));
+  CHECK(Client(port, {.tls = false}).ask(get("/x")).status == 200);
+  const int reader = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  std::string lines(4096, '\0');
+  ssize_t got = 0;
+  CHECK(eventually([&] { return (got = read(reader, lines.data(), lines.size())) > 0; }));
+  CHECK(lines.find("\"path\":\"/x\"") < lines.size());
+  close(reader);
+}
+
 TEST_CASE("to share a port is recommended only where that would help") {
   const TempDir dir;
   const Origin other;  // does not share its port

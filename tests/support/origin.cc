@@ -61,10 +61,10 @@ Origin::Answer Origin::ok(std::string body) {
   };
 }
 
-Origin::Origin(Answer answer, Answer early)
+Origin::Origin(Answer answer, Answer early, const Place& place)
     : answer_(std::move(answer)),
       early_(std::move(early)),
-      server_([this](int fd, int number) { serve(fd, number); }) {}
+      server_([this](int fd, int number) { serve(fd, number); }, place) {}
 
 void Origin::serve(int fd, int number) {
   Received input(fd);

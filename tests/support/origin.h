@@ -40,7 +40,7 @@ class Origin {
 
   // early: asked when the head is there, before the content is read; what it gives is sent at once, and is
   // the answer unless it is interim; behind a 101 every byte is sent back.
-  explicit Origin(Answer answer = ok("ok"), Answer early = {});
+  explicit Origin(Answer answer = ok("ok"), Answer early = {}, const Place& place = {});
   Origin(const Origin&) = delete;
 
   int port() const { return server_.port(); }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <stdexcept>
 
 namespace sallyport::test {
 
@@ -63,12 +64,17 @@ bool send_all(int fd, const std::string& bytes, size_t from) {
   return true;
 }
 
-TcpServer::TcpServer(Serve serve) : serve_(std::move(serve)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+TcpServer::TcpServer(Serve serve, const Place& place)
+    : serve_(std::move(serve)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-  listen(listener_, 64);
+  address.sin_port = htons(static_cast<uint16_t>(place.port));
+  inet_pton(AF_INET, place.address.c_str(), &address.sin_addr);
+  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      listen(listener_, 64) != 0) {
+    close(listener_);
+    throw std::runtime_error("TCP server: cannot listen on " + place.address);
+  }
   socklen_t size = sizeof address;
   getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
   port_ = ntohs(address.sin_port);

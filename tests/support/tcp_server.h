@@ -36,12 +36,19 @@ class Received {
 // False if the peer does not take it.
 bool send_all(int fd, const std::string& bytes, size_t from = 0);
 
+// Where a server listens: another address of this machine, say, with the port of the one before, for a
+// backend that moves.
+struct Place {
+  std::string address = "127.0.0.1";
+  int port = 0;  // 0: the system chooses
+};
+
 class TcpServer {
  public:
   // Serves a connection on its thread until it returns; then the connection is shut down, while its
   // descriptor stays. number: 1 for the first.
   using Serve = std::function<void(int fd, int number)>;
-  explicit TcpServer(Serve serve);
+  explicit TcpServer(Serve serve, const Place& place = {});
   ~TcpServer();  // ends every connection, and waits for the threads
   TcpServer(const TcpServer&) = delete;
 

@@ -29,6 +29,15 @@ TEST_CASE("ranges of addresses") {
   CHECK_FALSE(parse_ip(std::string_view("10.0.0.1\0x", 10)));
 }
 
+TEST_CASE("of an address with a prefix the range that it lies in is told") {
+  CHECK(Cidr::network_of("10.0.0.1/8") == "10.0.0.0/8");
+  CHECK(Cidr::network_of("192.0.2.255/25") == "192.0.2.128/25");
+  CHECK(Cidr::network_of("2001:db8::1/32") == "2001:db8::/32");
+  CHECK(Cidr::network_of("10.0.0.1/0") == "0.0.0.0/0");
+  for (const char* none : {"", "a/8", "10.0.0.1/33", "::ffff:10.0.0.1/104"})
+    CHECK(Cidr::network_of(none) == "");
+}
+
 TEST_CASE("an address with a port is one with an IPv6 address in brackets") {
   for (std::string_view good : {"192.0.2.1", "192.0.2.1:80", "192.0.2.1:0", "192.0.2.1:65535"}) {
     CAPTURE(good);

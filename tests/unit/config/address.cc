@@ -114,6 +114,13 @@ TEST_CASE("URLs of Redis servers") {
   }
 }
 
+TEST_CASE("of the number of a database it is told whether it is none, or too large") {
+  for (const char* large : {"redis://a/65536", "redis://a/99999999999", "redis://a/99999999999999999999999"})
+    CHECK(parse_redis_url(large).error().detail == "the number of the database is too large: 65535 at most");
+  CHECK(parse_redis_url("redis://a/65535").value().database == 65535);
+  CHECK(parse_redis_url("redis://a/b").error().detail.contains("and the number of a database, no more"));
+}
+
 TEST_CASE("a password in the URL of a store is refused and not repeated") {
   auto url = parse_redis_url("redis://:hunter2@10.0.0.1");
   REQUIRE_FALSE(url);

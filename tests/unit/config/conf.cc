@@ -45,7 +45,10 @@ class Keys {
   void required(std::string_view key, T& value) {
     field(key, value);
   }
-  void ignore(std::string_view key) { found.insert(std::string(key)); }
+  // Of the whole config what is read elsewhere; of a block what it only refuses.
+  void ignore(std::string_view key) {
+    if (path_.empty()) found.insert(std::string(key));
+  }
 
  private:
   template <class T>

@@ -52,7 +52,7 @@ listeners:
   const auto& files = loaded.model->listeners[0].tls->certificates[0];
   CHECK(files.cert.shown == "tls.crt");
   CHECK(files.cert.resolved == dir / "sub/tls.crt");
-  CHECK(files.mark.line == 5);
+  CHECK(files.cert.mark.line == 5);
 }
 
 TEST_CASE("an unknown key is named, with what was meant") {

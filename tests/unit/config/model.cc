@@ -51,6 +51,15 @@ TEST_CASE("http: units, and values that make sense") {
   CHECK(at("headers: 0") == "t.yaml:6:12: headers must be from 8 to 1000");
   CHECK(at("connections: 0") == "t.yaml:6:16: connections must be from 1 to 1000000");
   CHECK_FALSE(at("header_bytes: 32768").empty());
+  CHECK(at("header_bytes: [1MiB]") == "t.yaml:6:17: http.header_bytes: expected text, found a list");
+  CHECK(at("idle_timeout: { s: 1 }") == "t.yaml:6:17: http.idle_timeout: expected text, found a map");
+  CHECK(at("body_timeout: ~") == "t.yaml:6:17: http.body_timeout: expected text, found nothing");
+  CHECK(at("trusted_proxies: [10.0.0.0/8, 10.0.0.1/8]") ==
+        "t.yaml:6:33: \"10.0.0.1/8\" has bits of a host behind its prefix: the range that it lies in is "
+        "10.0.0.0/8");
+  CHECK(at("trusted_proxies: [a/8]") ==
+        "t.yaml:6:21: \"a/8\" is not a range of addresses such as 10.0.0.0/8 or 2001:db8::/32");
+  CHECK(at("trusted_proxies: [~]") == "t.yaml:6:21: http.trusted_proxies[0]: expected text, found nothing");
   CHECK_FALSE(at("connections: 4294967296").empty());
 }
 
@@ -61,7 +70,8 @@ TEST_CASE("a listener is exactly one of tls, redirect and plaintext") {
   CHECK(contains(listener_problems("{ name: a, address: 127.0.0.1:80, plaintext: false }"), rule));
   CHECK(listener_problems("{ name: a, address: 127.0.0.1:80, redirect: https, plaintext: true }") ==
         "t.yaml:3:5: listener \"a\" says several things: " + std::string(rule));
-  CHECK(listener_problems("{ name: a, address: 127.0.0.1:80, redirect: https }") == "");
+  CHECK(listener_problems("{ name: a, address: 127.0.0.1:80, redirect: https }") ==
+        "t.yaml:3:5: warning: listener \"a\" sends clients to TLS, and no listener has any (tls: ...)");
   CHECK(contains(listener_problems("{ name: a, address: 127.0.0.1:80, redirect: http }"), "t.yaml:3:49: "));
   CHECK(contains(listener_problems("{ name: a b, address: 127.0.0.1:80, plaintext: true }"),
                  "t.yaml:3:13: \"a b\" is no name"));
@@ -150,12 +160,20 @@ TEST_CASE("stores: memory is always there, the others are Redis") {
   CHECK(loaded.model->store("memory") == nullptr);
 
   auto at = [](std::string_view line) { return problems_of(with_head("stores:\n  " + std::string(line))); };
-  CHECK(contains(at("memory: { url: redis://a }"), "unknown key \"url\" in stores.memory"));
+  CHECK(at("memory: { url: redis://a }") ==
+        "t.yaml:6:18: the store \"memory\" is the embedded one, which has no url: call a Redis server by "
+        "another name");
   CHECK(contains(at("memory: { entries: 1 }"), "t.yaml:6:22: entries must be from 1024"));
   CHECK(contains(at("r: {}"), "stores.r needs \"url\""));
   CHECK(contains(at("r: { url: \"http://a\" }"), "t.yaml:6:13: expected redis://host:port"));
   CHECK(contains(at("r: { url: \"redis://a\", tls: { verify: false } }"), "tls is for a rediss:// URL"));
   CHECK(contains(at("r: { url: \"redis://a\", username: u }"), "a username needs a password"));
+  CHECK(at("r: { url: \"redis://a\", username: u, password: env:SALLYPORT_TEST_UNSET }") ==
+        "t.yaml:6:49: stores.r.password: the environment variable SALLYPORT_TEST_UNSET is not set");
+  CHECK(at("r: { url: \"redis://a\", password: \"env:\" }") ==
+        "t.yaml:6:36: stores.r.password: the name of the environment variable is missing behind \"env:\"");
+  CHECK(
+      contains(at("r: { url: \"redis://a\", password: \"file:\" }"), "the path is missing behind \"file:\""));
   CHECK(contains(at("r: { url: \"redis://a\", timeout: 0s }"), "timeout must be longer than 0"));
   CHECK(contains(at("r: { url: \"rediss://a\", tls: { ca: no.pem } }"), "cannot read /nonexistent/no.pem"));
   CHECK_FALSE(contains(at("r: { url: \"redis://:hunter2@a\" }"), "hunter2"));

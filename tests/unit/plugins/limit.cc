@@ -53,6 +53,19 @@ TEST_CASE("a full row gives up the bucket that is used least, and who comes new 
   CHECK(table.look(table.hash("new")) == 1020);  // what was pushed out had taken one
 }
 
+TEST_CASE("who is pushed out and comes back gains nothing, not even a part of a request") {
+  constexpr int64_t s = 1'000'000'000;
+  LimitTable table(8);  // one row
+  const Gcra rule{3600 * s, 7200 * s};
+  int64_t now = 1'000'000 * s;
+  int passed = 0;
+  for (int i = 0; i < 90; ++i) {
+    now += s / 1000;
+    passed += table.take(table.hash(std::to_string(i % 9)), rule, now).allowed ? 1 : 0;
+  }
+  CHECK(passed == 16);  // two for each place
+}
+
 TEST_CASE("keys that a caller invents do not give it back what it has used up") {
   constexpr int64_t s = 1'000'000'000, now = 1'000'000 * s;
   const auto left_after_flood = [&](const Gcra& rule, int used) {

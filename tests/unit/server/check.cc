@@ -2,7 +2,9 @@
 // missing is used.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "gateway/config/yaml.h"
@@ -127,100 +129,6 @@ TEST_CASE("parameters that no request has, or no value matches, are told at load
            "boolean], enum: [1.5, true] }, d: { required: true, const: x } }") == "");
 }
 
-namespace {
-
-// Two routes of one upstream: what check warns of.
-std::string warnings_of(const std::string& open, const std::string& closed,
-                        std::string_view open_upstream = "app") {
-  const test::Checked checked = Conf::check(
-      std::string(head) +
-          "upstreams: { app: { targets: [http://127.0.0.1:1] }, other: { targets: [http://127.0.0.1:2] } }\n"
-          "authenticators: { keys: { type: api_key, file: ../keys.yaml, pepper: env:KEY_PEPPER } }\nroutes:\n"
-          "  - { name: site, match: { " +
-          open + " }, authenticate: public, forward: { to: " + std::string(open_upstream) +
-          " } }\n  - { name: admin, match: { " + closed +
-          " }, authenticate: { any_of: [keys] }, forward: { to: app } }\n",
-      SALLYPORT_SOURCE_DIR "/conf/examples");
-  CHECK(checked.problems.empty());
-  CHECK(checked.generation != nullptr);
-  return checked.problems.text();
-}
-
-}  // namespace
-
-TEST_CASE("a public route that takes what a protected one beside it does not recognise is warned of") {
-  setenv("KEY_PEPPER", "pepper", 1);
-  const std::string rest = "path: \"/{rest...}\"", admin = "path: \"/admin/{rest...}\"";
-  CHECK(warnings_of(rest, admin)
-            .starts_with("t.yaml:6:26: warning: route \"site\" (/{rest...}) is public and takes what route "
-                         "\"admin\" (/admin/{rest...}) "
-                         "does not recognise"));
-  CHECK(warnings_of("path: \"/{page}\"", "path: /admin") != "");
-  CHECK(warnings_of("path: \"/a/{rest...}\"", "path: /a/admin") != "");
-  CHECK(warnings_of(rest + ", host: \"*.example.com\"", admin + ", host: api.example.com") != "");
-  CHECK(warnings_of(rest, admin, "other") == "");
-  CHECK(warnings_of("path: /site", admin) == "");
-  CHECK(warnings_of("path: \"/b/{rest...}\"", admin) == "");
-  CHECK(warnings_of(admin, rest) == "");  // the protected one takes all the rest
-  CHECK(warnings_of(rest + ", methods: [GET]", admin + ", methods: [POST]") == "");
-  CHECK(warnings_of("path: \"/{id}\", methods: [GET]", "path: \"/{id}\", methods: [POST]") == "");
-}
-
-TEST_CASE("a public route that leads the backend to what another host or path protects is warned of") {
-  setenv("KEY_PEPPER", "pepper", 1);
-  // open and closed: matches, and what each is forwarded as.
-  const auto warned = [](const std::string& open, const std::string& closed, const std::string& open_as = "",
-                         const std::string& closed_as = "") {
-    const auto block = [](const std::string& as) {
-      return "forward: { to: app" + (as.empty() ? "" : ", path: \"" + as + "\"") + " }";
-    };
-    const test::Checked checked = Conf::check(
-        std::string(head) +
-            "upstreams: { app: { targets: [http://127.0.0.1:1] } }\nauthenticators: { keys: { type: api_key, "
-            "file: "
-            "../keys.yaml, pepper: env:KEY_PEPPER } }\nroutes:\n  - { name: site, match: { " +
-            open + " }, authenticate: public, " + block(open_as) + " }\n  - { name: admin, match: { " +
-            closed + " }, authenticate: { any_of: [keys] }, " + block(closed_as) + " }\n",
-        SALLYPORT_SOURCE_DIR "/conf/examples");
-    CHECK(checked.generation != nullptr);
-    return checked.problems.text();
-  };
-  const std::string rest = "path: \"/{rest...}\"", admin = "path: \"/admin/{rest...}\"";
-  CHECK(warned(rest + ", host: a.com", admin + ", host: b.com")
-            .starts_with(
-                "t.yaml:6:26: warning: route \"site\" (/{rest...}) is public and asks upstream app for "
-                "/{rest...}, which route \"admin\" (/admin/{rest...}) protects"));
-  CHECK(warned("path: /admin", "path: /admin, host: b.com") != "");  // any other Host header will do
-  CHECK(warned("path: /admin/x, host: a.com", admin + ", host: b.com") != "");
-  CHECK(warned("path: /admin/x, host: a.com", admin + ", host: \"*.com\"") == "");  // a plain exception
-  CHECK(warned("path: /other, host: a.com", admin + ", host: b.com") == "");
-  CHECK(warned("path: /list", admin, "/admin/list") != "");
-  CHECK(warned("path: \"/pub/{rest...}\"", admin, "/{rest...}") != "");
-  CHECK(warned("path: \"/pub/{rest...}\"", admin, "/pages/{rest...}") == "");
-  CHECK(warned(rest, admin, "", "/secret/{rest...}") != "");
-  CHECK(warned("path: /secret/x", admin, "", "/secret/{rest...}") != "");
-  CHECK(warned(rest, admin, "/site/{rest...}") == "");
-  CHECK(warned("path: /api/alive", "path: \"/api/{rest...}\"", "/alive", "/{rest...}") == "");
-  CHECK(warned("path: /list, methods: [GET]", admin + ", methods: [POST]", "/admin/list") == "");
-}
-
-TEST_CASE("who trusts everybody's X-Forwarded-For or PROXY header is warned") {
-  for (const char* range : {"0.0.0.0/0", "\"::/0\"", "\"::ffff:0:0/96\""}) {
-    CAPTURE(range);
-    CHECK(contains(problems_of("http: { trusted_proxies: [10.0.0.0/8, " + std::string(range) + "] }\n"),
-                   " is everybody: whoever connects may say X-Forwarded-For"));
-    const test::Checked checked = Conf::check(
-        "version: 1\nlisteners: [{ name: m, address: 127.0.0.1:0, plaintext: true, proxy_protocol: { "
-        "from: [" +
-            std::string(range) + "] } }]\n",
-        "/nonexistent");
-    CHECK(checked.generation != nullptr);
-    CHECK(contains(checked.problems.text(), "t.yaml:2:"));
-    CHECK(contains(checked.problems.text(), "warning: "));
-  }
-  CHECK(problems_of("http: { trusted_proxies: [10.0.0.0/8, \"2001:db8::/32\", 0.0.0.0/1] }\n") == "");
-}
-
 TEST_CASE("what can never match, or is never reached, is told") {
   const auto of = [](const std::string& keys) {
     return problems_of(
@@ -265,6 +173,16 @@ TEST_CASE("one cause gives one message, with the ends that are allowed") {
         "t.yaml:5:31: path \"orders/{id}\": a path begins with \"/\"\n");
   CHECK(of("", "/v1/{id}") == "t.yaml:5:23: routes[0].match needs \"path\"\n");
   CHECK(of("path: \"/orders/{id}\"", "v1") == "t.yaml:5:97: path \"v1\": a path begins with \"/\"\n");
+  const auto authenticator = [](const std::string& keys) {
+    return problems_of("authenticators: { a: { " + keys + " } }\n");
+  };
+  CHECK(authenticator("type: [api_key]") ==
+        "t.yaml:3:30: authenticators.a.type: expected text, found a list\n");
+  CHECK(authenticator("file: keys.yaml") == "t.yaml:3:22: authenticators.a needs \"type\"\n");
+  const std::string jwt =
+      "type: jwt, audiences: [a], algorithms: [ES256], jwks: { url: \"https://i/\" }, issuer: ";
+  CHECK(authenticator(jwt + "~") == "t.yaml:3:109: authenticators.a.issuer: expected text, found nothing\n");
+  CHECK(authenticator(jwt + "\"\"") == "t.yaml:3:109: issuer cannot be empty\n");
   const auto rate = [](const std::string& limit) {
     return problems_of("limits: { a: { " + limit + " } }\n");
   };
@@ -294,6 +212,28 @@ TEST_CASE("an access log that could not be opened is told, and none is made") {
   CHECK(contains(told(dir.write("file", "") + "/access.log"), ": Not a directory\n"));
   CHECK(told("access.log") == "");
   CHECK_FALSE(std::filesystem::exists(dir.path("access.log")));
+}
+
+TEST_CASE("what is wrong with a certificate is told at the file of which it is wrong") {
+  const Conf conf;  // with a certificate and its key
+  const auto told = [&](const std::string& certificates, const std::string& more = "") {
+    return Conf::check("version: 1\nlisteners:\n  - name: e\n    address: 127.0.0.1:0\n    tls:\n" + more +
+                           "      certificates:\n        - " + certificates + "\n",
+                       conf.path())
+        .problems.text();
+  };
+  std::ofstream(conf.path() + "/broken.pem") << "-----BEGIN CERTIFICATE-----\nMIIB\n";
+  const std::string other =
+      "cd " + conf.path() + " && openssl ecparam -name prime256v1 -genkey -noout -out other.key 2>/dev/null";
+  REQUIRE(std::system(other.c_str()) == 0);
+  CHECK(told("{ cert: broken.pem, key: tls/tls.key }")
+            .starts_with("t.yaml:7:19: listener e: broken.pem with "));
+  CHECK(told("{ cert: tls/tls.crt, key: broken.pem }").starts_with("t.yaml:7:37: listener e: "));
+  CHECK(told("{ cert: tls/tls.crt, key: other.key }").starts_with("t.yaml:7:37: listener e: "));
+  CHECK(told("{ cert: tls/tls.crt, key: tls/tls.key }",
+             "      client_certificates: { ca: broken.pem, mode: required }\n")
+            .starts_with("t.yaml:6:34: listener e: client_certificates.ca holds no PEM"));
+  CHECK(told("{ cert: tls/tls.crt, key: tls/tls.key }") == "");
 }
 
 TEST_CASE("what is wrong with a whole file is told with its name, without a line") {

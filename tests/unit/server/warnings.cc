@@ -1,0 +1,188 @@
+// `sallyport check` of configs that are valid and unwise: what it warns of.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "tests/support/conf.h"
+
+using namespace sallyport;
+using test::Conf;
+
+namespace {
+
+constexpr std::string_view head =
+    "version: 1\nlisteners: [{ name: m, address: 127.0.0.1:0, plaintext: true }]\n";
+
+std::string problems_of(const std::string& rest, const std::string& directory = "/nonexistent") {
+  const test::Checked checked = Conf::check(std::string(head) + rest, directory);
+  CHECK_FALSE(checked.refused_without_a_word());
+  return checked.problems.text();
+}
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
+
+// Two routes of one upstream: what check warns of.
+std::string warnings_of(const std::string& open, const std::string& closed,
+                        std::string_view open_upstream = "app") {
+  const test::Checked checked = Conf::check(
+      std::string(head) +
+          "upstreams: { app: { targets: [http://127.0.0.1:1] }, other: { targets: [http://127.0.0.1:2] } }\n"
+          "authenticators: { keys: { type: api_key, file: ../keys.yaml, pepper: env:KEY_PEPPER } }\nroutes:\n"
+          "  - { name: site, match: { " +
+          open + " }, authenticate: public, forward: { to: " + std::string(open_upstream) +
+          " } }\n  - { name: admin, match: { " + closed +
+          " }, authenticate: { any_of: [keys] }, forward: { to: app } }\n",
+      SALLYPORT_SOURCE_DIR "/conf/examples");
+  CHECK(checked.problems.empty());
+  CHECK(checked.generation != nullptr);
+  return checked.problems.text();
+}
+
+}  // namespace
+
+TEST_CASE("a public route that takes what a protected one beside it does not recognise is warned of") {
+  setenv("KEY_PEPPER", "pepper", 1);
+  const std::string rest = "path: \"/{rest...}\"", admin = "path: \"/admin/{rest...}\"";
+  CHECK(warnings_of(rest, admin)
+            .starts_with("t.yaml:6:26: warning: route \"site\" (/{rest...}) is public and takes what route "
+                         "\"admin\" (/admin/{rest...}) "
+                         "does not recognise"));
+  CHECK(warnings_of("path: \"/{page}\"", "path: /admin") != "");
+  CHECK(warnings_of("path: \"/a/{rest...}\"", "path: /a/admin") != "");
+  CHECK(warnings_of(rest + ", host: \"*.example.com\"", admin + ", host: api.example.com") != "");
+  CHECK(warnings_of(rest, admin, "other") == "");
+  CHECK(warnings_of("path: /site", admin) == "");
+  CHECK(warnings_of("path: \"/b/{rest...}\"", admin) == "");
+  CHECK(warnings_of(admin, rest) == "");  // the protected one takes all the rest
+  CHECK(warnings_of(rest + ", methods: [GET]", admin + ", methods: [POST]") == "");
+  CHECK(warnings_of("path: \"/{id}\", methods: [GET]", "path: \"/{id}\", methods: [POST]") == "");
+}
+
+TEST_CASE("a public route that leads the backend to what another host or path protects is warned of") {
+  setenv("KEY_PEPPER", "pepper", 1);
+  // open and closed: matches, and what each is forwarded as.
+  const auto warned = [](const std::string& open, const std::string& closed, const std::string& open_as = "",
+                         const std::string& closed_as = "") {
+    const auto block = [](const std::string& as) {
+      return "forward: { to: app" + (as.empty() ? "" : ", path: \"" + as + "\"") + " }";
+    };
+    const test::Checked checked = Conf::check(
+        std::string(head) +
+            "upstreams: { app: { targets: [http://127.0.0.1:1] } }\nauthenticators: { keys: { type: api_key, "
+            "file: "
+            "../keys.yaml, pepper: env:KEY_PEPPER } }\nroutes:\n  - { name: site, match: { " +
+            open + " }, authenticate: public, " + block(open_as) + " }\n  - { name: admin, match: { " +
+            closed + " }, authenticate: { any_of: [keys] }, " + block(closed_as) + " }\n",
+        SALLYPORT_SOURCE_DIR "/conf/examples");
+    CHECK(checked.generation != nullptr);
+    return checked.problems.text();
+  };
+  const std::string rest = "path: \"/{rest...}\"", admin = "path: \"/admin/{rest...}\"";
+  CHECK(warned(rest + ", host: a.com", admin + ", host: b.com")
+            .starts_with(
+                "t.yaml:6:26: warning: route \"site\" (/{rest...}) is public and asks upstream app for "
+                "/{rest...}, which route \"admin\" (/admin/{rest...}) protects"));
+  CHECK(warned("path: /admin", "path: /admin, host: b.com") != "");  // any other Host header will do
+  CHECK(warned("path: /admin/x, host: a.com", admin + ", host: b.com") != "");
+  CHECK(warned("path: /admin/x, host: a.com", admin + ", host: \"*.com\"") == "");  // a plain exception
+  CHECK(warned("path: /other, host: a.com", admin + ", host: b.com") == "");
+  CHECK(warned("path: /list", admin, "/admin/list") != "");
+  CHECK(warned("path: \"/pub/{rest...}\"", admin, "/{rest...}") != "");
+  CHECK(warned("path: \"/pub/{rest...}\"", admin, "/pages/{rest...}") == "");
+  CHECK(warned(rest, admin, "", "/secret/{rest...}") != "");
+  CHECK(warned("path: /secret/x", admin, "", "/secret/{rest...}") != "");
+  CHECK(warned(rest, admin, "/site/{rest...}") == "");
+  CHECK(warned("path: /api/alive", "path: \"/api/{rest...}\"", "/alive", "/{rest...}") == "");
+  CHECK(warned("path: /list, methods: [GET]", admin + ", methods: [POST]", "/admin/list") == "");
+}
+
+TEST_CASE("a route that lets everybody past is as dangerous beside a protected one as a public one") {
+  setenv("KEY_PEPPER", "pepper", 1);
+  const auto warned = [](const std::string& open, const std::string& closed = "any_of: [keys]") {
+    const test::Checked checked = Conf::check(
+        std::string(head) +
+            "upstreams: { app: { targets: [http://127.0.0.1:1] } }\nauthenticators: { keys: { type: api_key, "
+            "file: ../keys.yaml, pepper: env:KEY_PEPPER } }\nroutes:\n  - { name: site, match: { path: "
+            "\"/{rest...}\" }, forward: { to: app }, authenticate: " +
+            open +
+            " }\n  - { name: admin, match: { path: \"/admin/{rest...}\" }, forward: { to: app }, "
+            "authenticate: { " +
+            closed + " } }\n",
+        SALLYPORT_SOURCE_DIR "/conf/examples");
+    CHECK(checked.generation != nullptr);
+    return checked.problems.text();
+  };
+  CHECK(contains(warned("{ mode: shadow, any_of: [keys] }"),
+                 "route \"site\" (/{rest...}) lets everybody past (authenticate.mode: shadow) and takes what "
+                 "route \"admin\" (/admin/{rest...}) does not recognise"));
+  CHECK(
+      contains(warned("{ mode: off, any_of: [keys] }"), "lets everybody past (authenticate.mode: off) and"));
+  CHECK(warned("{ mode: shadow, any_of: [keys] }, authorize: { roles: [a] }") == "");  // none has it
+  CHECK(warned("{ any_of: [keys] }") == "");
+  CHECK(warned("public", "mode: shadow, any_of: [keys]") == "");  // nothing is protected
+}
+
+TEST_CASE("what is valid and leaves a door open, or has no effect, is warned of in one line") {
+  setenv("KEY_PEPPER", "pepper", 1);
+  const auto warned = [](const std::string& rest) {
+    const test::Checked checked =
+        Conf::check(std::string(head) + rest, SALLYPORT_SOURCE_DIR "/conf/examples");
+    CHECK(checked.generation != nullptr);
+    return checked.problems.text();
+  };
+  CHECK(
+      warned("authenticators: { keys: { type: api_key, file: ../keys.yaml, pepper: env:KEY_PEPPER } "
+             "}\nroutes: [{ name: r, match: { path: / }, authenticate: { mode: off, any_of: [keys] }, "
+             "respond: { status: 204 } }]\n") ==
+      "t.yaml:4:63: warning: authenticate.mode off lets everybody past: say authenticate: public if that is "
+      "meant\n");
+  CHECK(warned("upstreams: { a: { targets: [https://127.0.0.1], tls: { verify: false } } }\n") ==
+        "t.yaml:3:64: warning: upstreams.a.tls.verify false takes any certificate: whoever is in between can "
+        "read along and answer instead; name the authority that signed it (tls.ca)\n");
+  CHECK(contains(warned("stores: { r: { url: \"rediss://127.0.0.1\", tls: { verify: false } } }\n"),
+                 "stores.r.tls.verify false takes any certificate"));
+  CHECK(
+      warned(
+          "upstreams: { a: { targets: [http://127.0.0.1, h2c://127.0.0.1], tls: { server_name: a } } }\n") ==
+      "t.yaml:3:70: warning: upstreams.a.tls has no effect: none of its targets is https:// or h2://\n");
+  CHECK(warned(
+            "upstreams: { a: { targets: [http://127.0.0.1, h2://127.0.0.1], tls: { server_name: a } } }\n") ==
+        "");
+  const auto keys_from = [&](const std::string& url) {
+    return warned(
+        "authenticators: { i: { type: jwt, issuer: i, audiences: [a], algorithms: [ES256], jwks: { "
+        "url: \"" +
+        url + "\" } } }\n");
+  };
+  CHECK(contains(keys_from("http://idp.test/jwks"),
+                 "warning: jwks.url is http://: whoever is in between can give keys of their own, and with "
+                 "them make any token; use https://, or a file"));
+  for (const char* near : {"https://idp.test/jwks", "http://localhost:80/", "http://127.0.0.1/",
+                           "http://127.9.9.9:1/", "http://[::1]:8080/"}) {
+    CAPTURE(near);
+    CHECK(keys_from(near) == "");
+  }
+  CHECK(contains(keys_from("http://127.0.0.1.evil.test/"), "jwks.url is http://"));
+  const test::Checked alone = Conf::check(
+      "version: 1\nlisteners: [{ name: m, address: 127.0.0.1:0, redirect: https }]\n", "/nonexistent");
+  CHECK(alone.problems.text() ==
+        "t.yaml:2:13: warning: listener \"m\" sends clients to TLS, and no listener has any (tls: ...)\n");
+}
+
+TEST_CASE("who trusts everybody's X-Forwarded-For or PROXY header is warned") {
+  for (const char* range : {"0.0.0.0/0", "\"::/0\"", "\"::ffff:0:0/96\""}) {
+    CAPTURE(range);
+    CHECK(contains(problems_of("http: { trusted_proxies: [10.0.0.0/8, " + std::string(range) + "] }\n"),
+                   " is everybody: whoever connects may say X-Forwarded-For"));
+    const test::Checked checked = Conf::check(
+        "version: 1\nlisteners: [{ name: m, address: 127.0.0.1:0, plaintext: true, proxy_protocol: { "
+        "from: [" +
+            std::string(range) + "] } }]\n",
+        "/nonexistent");
+    CHECK(checked.generation != nullptr);
+    CHECK(contains(checked.problems.text(), "t.yaml:2:"));
+    CHECK(contains(checked.problems.text(), "warning: "));
+  }
+  CHECK(problems_of("http: { trusted_proxies: [10.0.0.0/8, \"2001:db8::/32\", 0.0.0.0/1] }\n") == "");
+}
