@@ -113,9 +113,11 @@ std::span<char> Buffer::writable(size_t bytes) {
   return room();
 }
 
-// What has been outgrown once is likely to be so again: fourfold, and beyond the usual size twofold.
+// What has been outgrown once is likely to be so again: fourfold, and beyond the usual size twofold. While
+// memory is asked for, the sizes of blocks are steps enough.
 void Buffer::grow(size_t bytes) {
-  const size_t factor = capacity_ <= BlockPool::usual_bytes ? 4 : 2;
+  size_t factor = capacity_ <= BlockPool::usual_bytes ? 4 : 2;
+  if (capacity_ > 0 && capacity_ < BlockPool::large_bytes && pool_->pressure() != Pressure::none) factor = 1;
   size_t capacity = 0;
   char* larger = pool_->take(std::max(size() + bytes, capacity_ * factor), capacity);
   if (block_ != nullptr) {

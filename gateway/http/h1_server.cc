@@ -51,7 +51,9 @@ Task<Result<void>> ServerConnection::read_request(Arena& arena, Request& request
   const Monotonic deadline = stream_.loop().now() + limits_.header_timeout;
   Result<size_t> size = find_head_end(input.readable(), scanned, limits_.head);
   while (size && *size == 0) {
+    waits_for_head_ = true;
     Result<bool> more = co_await stream_.more(deadline);
+    waits_for_head_ = false;
     if (!more && more.error().code == Code::timed_out) {
       co_return fail(Code::request_timeout, "header_timeout", "the header did not arrive in time");
     }

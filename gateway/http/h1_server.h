@@ -35,7 +35,8 @@ class ServerConnection final : public Responder {
   bool head_sent() const noexcept override { return head_sent_; }
   // Whom the present request waits for, if it is the client.
   bool waits_for_reader() const noexcept { return stream_.queued() > 0; }
-  bool waits_for_sender() const noexcept { return body_.is_awaited(); }
+  bool waits_for_sender() const noexcept { return waits_for_head_ || body_.is_awaited(); }
+  bool waits_for_head() const noexcept { return waits_for_head_; }
   // The answer has begun, and its content is waited for.
   bool waits_for_content() const noexcept { return waits_for_content_; }
 
@@ -61,6 +62,7 @@ class ServerConnection final : public Responder {
   uint64_t sent_ = 0;
   bool first_ = true;
   bool head_sent_ = false;
+  bool waits_for_head_ = false;
   bool waits_for_content_ = false;
   bool keep_alive_ = false;
   bool takes_trailers_ = false;

@@ -3,6 +3,19 @@
 #include <utility>
 
 namespace sallyport::net {
+namespace {
+
+// What has only begun to come takes no more than it needs while memory is asked for.
+void fit(Buffer& input, BlockPool& blocks) {
+  const size_t capacity = input.capacity();
+  if (capacity == BlockPool::small_bytes || input.size() > capacity / 2) return;
+  if (blocks.pressure() == Pressure::none) return;
+  Buffer fitting(blocks);
+  fitting.append(input.readable());
+  input = std::move(fitting);
+}
+
+}  // namespace
 
 Stream::Waiter Stream::more(Monotonic deadline) { return {*this, deadline}; }
 Stream::Drained Stream::drained(Monotonic deadline) { return {*this, deadline}; }
@@ -76,7 +89,11 @@ bool Stream::Waiter::await_ready() {
 void Stream::Waiter::await_suspend(std::coroutine_handle<> handle) {
   handle_ = handle;
   stream_.reader_ = this;
-  if (stream_.input_.empty()) stream_.input_.release();  // others may need it while nothing comes
+  if (stream_.input_.empty()) {
+    stream_.input_.release();  // others may need it while nothing comes
+  } else {
+    fit(stream_.input_, stream_.loop_.blocks());
+  }
   timer_.arm(deadline_);
 }
 

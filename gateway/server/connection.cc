@@ -10,6 +10,11 @@
 #include "gateway/server/worker.h"
 
 namespace sallyport::server {
+namespace {
+
+constexpr uint64_t nothing_asked = UINT64_MAX;  // no request has moved as much: its standstill is another
+
+}  // namespace
 
 Connection::Connection(Worker& worker, std::shared_ptr<WorkerListener> listener,
                        std::unique_ptr<net::Stream> stream, net::TlsStream* tls, std::string client_ip)
@@ -63,21 +68,25 @@ Task<> Connection::end_in_order() {
   worker_.over(*this);
 }
 
-bool Connection::stalls(Monotonic now) noexcept {
-  if (state_ != State::busy) return false;
-  const uint64_t moved = http_.content_received() + http_.content_sent() - stream_->queued();
-  return has_stalled(http_, standstill_.lasts(moved, exchange_.began, now));
-}
-
-size_t Connection::stalled_bytes(Monotonic now) noexcept {
-  if (http2_ != nullptr) return http2_->stalled_bytes(now);
-  return stalls(now) ? stream_->bytes_held() + exchange_.bytes_held() : 0;
+// Without a request it has the patience that a reader has: it owes nobody anything.
+Stalled Connection::stalled(Monotonic now) noexcept {
+  if (http2_ != nullptr && !http2_->is_idle()) return http2_->stalled(now);
+  if (state_ == State::closing) return {};
+  const size_t bytes = memory_bytes + stream_->bytes_held() + exchange_.bytes_held();
+  if (!has_request()) {
+    const Monotonic since = http2_ != nullptr ? http2_->idle_since() : exchange_.began;
+    const Duration still = standstill_.lasts(nothing_asked, bytes, since, now);
+    return still >= http::Standing::slow_reader_after ? Stalled{bytes, still} : Stalled{};
+  }
+  const size_t of_head = http_.waits_for_head() ? stream_->input().size() : 0;
+  const uint64_t moved = of_head + http_.content_received() + http_.content_sent() - stream_->queued();
+  const Duration still = standstill_.lasts(moved, bytes, exchange_.began, now);
+  return has_stalled(http_, still) ? Stalled{bytes, still, !http_.waits_for_head()} : Stalled{};
 }
 
 void Connection::give_way(Monotonic now) {
-  if (http2_ != nullptr) return http2_->give_way(now);
-  if (!stalls(now)) return;
-  exchange_.notes.reason = memory_full().error().reason;
+  if (http2_ != nullptr && !http2_->is_idle()) return http2_->give_way(now);
+  if (has_request()) exchange_.notes.reason = memory_full().error().reason;
   worker_.over(*this);
 }
 

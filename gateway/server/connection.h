@@ -33,10 +33,9 @@ class Connection final : public net::StreamOwner, public ListNode {
   // Closes at once if it is idle, else after the present answer. One that is not admitted any more ends in
   // order, behind a handshake that is under way.
   void drain();
-  // What it holds for a client that neither sends nor reads; 0 while something moves, or others are waited
-  // for.
-  size_t stalled_bytes(Monotonic now) noexcept;
-  // What does so ends.
+  // What it holds for a client that neither sends nor reads.
+  Stalled stalled(Monotonic now) noexcept;
+  // Ends what it holds so.
   void give_way(Monotonic now);
   bool count_by_address = false;  // it stands in its worker's count of them
   size_t memory_bytes = 0;        // and in its worker's memory
@@ -57,7 +56,7 @@ class Connection final : public net::StreamOwner, public ListNode {
   Task<> run_http2();
   Task<bool> serve_one();
   void redirect();
-  bool stalls(Monotonic now) noexcept;
+  bool has_request() const noexcept { return state_ == State::busy && http2_ == nullptr; }
 
   Worker& worker_;
   std::shared_ptr<WorkerListener> listener_;
@@ -70,7 +69,7 @@ class Connection final : public net::StreamOwner, public ListNode {
   Exchange exchange_;
   std::unique_ptr<Http2Connection> http2_;  // null: HTTP/1.1
   State state_ = State::handshake;
-  Standstill standstill_;  // of the present request of HTTP/1.1
+  Standstill standstill_;  // of the present request of HTTP/1.1, or while there is none
   bool draining_ = false;
   Task<> task_ = Task<>::ready();  // last: destroyed first
 };

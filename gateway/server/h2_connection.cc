@@ -1,11 +1,11 @@
 #include "gateway/server/h2_connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/base/small_pool.h"
 #include "gateway/core/serve.h"
 #include "gateway/http/linger.h"
-#include "gateway/server/relief.h"
 #include "gateway/server/worker.h"
 
 namespace sallyport::server {
@@ -24,14 +24,17 @@ struct Http2Connection::Call final : ListNode {
   static void* operator new(size_t bytes) { return small_pool::allocate(bytes); }
   static void operator delete(void* call, size_t bytes) noexcept { small_pool::release(call, bytes); }
 
-  bool stalls(Monotonic now) noexcept {
+  Stalled stalled(Monotonic now) noexcept {
+    const size_t bytes = sizeof(Call) + frames_bytes + stream.bytes_held() + exchange.bytes_held();
     const uint64_t moved = stream.content_received() + stream.content_sent();
-    return has_stalled(stream, standstill.lasts(moved, exchange.began, now));
+    const Duration still = standstill.lasts(moved, bytes, exchange.began, now);
+    return has_stalled(stream, still) ? Stalled{bytes, still, true} : Stalled{};
   }
 
   http::h2::ServerStream stream;
   Exchange exchange;
   Standstill standstill;
+  bool has_head = false;
   Task<> task = Task<>::ready();  // last: destroyed first
 };
 
@@ -60,20 +63,27 @@ http::h2::ServerStream* Http2Connection::begin(int32_t id, size_t others) {
   return &call->stream;
 }
 
-size_t Http2Connection::stalled_bytes(Monotonic now) noexcept {
-  size_t bytes = 0;
+bool Http2Connection::is_idle() noexcept {
   for (Call* call = calls_.front(); call != nullptr; call = calls_.after(*call)) {
-    if (!call->stalls(now)) continue;
-    bytes += sizeof(Call) + frames_bytes + call->stream.bytes_held() + call->exchange.bytes_held();
+    if (call->has_head) return false;
   }
-  return bytes;
+  return true;
+}
+
+Stalled Http2Connection::stalled(Monotonic now) noexcept {
+  Stalled all;
+  for (Call* call = calls_.front(); call != nullptr; call = calls_.after(*call)) {
+    const Stalled one = call->stalled(now);
+    all = {all.bytes + one.bytes, std::max(all.still, one.still), true};
+  }
+  return all;
 }
 
 // Their memory goes at once, whether the client takes the resets or not.
 void Http2Connection::give_way(Monotonic now) {
   for (Call *call = calls_.front(), *next = nullptr; call != nullptr; call = next) {
     next = calls_.after(*call);
-    if (!call->stalls(now)) continue;
+    if (call->stalled(now).bytes == 0) continue;
     call->exchange.notes.reason = memory_full().error().reason;
     call->stream.give_way();
     closed(call->stream);
@@ -82,6 +92,7 @@ void Http2Connection::give_way(Monotonic now) {
 
 void Http2Connection::serve(http::h2::ServerStream& stream, Result<void> head) {
   auto& call = *static_cast<Call*>(stream.owner());
+  call.has_head = true;
   call.task = answer(call, std::move(head));
 }
 
@@ -103,6 +114,7 @@ void Http2Connection::closed(http::h2::ServerStream& stream) {
 }
 
 void Http2Connection::at_turn_end() {
+  last_ended_ = worker_.loop().now();
   end_all(done_);
   worker_.look_at_memory();
 }

@@ -6,6 +6,7 @@
 
 #include "gateway/core/exchange.h"
 #include "gateway/http/h2_server.h"
+#include "gateway/server/relief.h"
 
 namespace sallyport::server {
 
@@ -20,9 +21,12 @@ class Http2Connection final : private http::h2::ServerSession::Owner, private Tu
   Task<> run();
   void drain() { session_.drain(); }
   // What its requests hold for a client that neither sends nor reads.
-  size_t stalled_bytes(Monotonic now) noexcept;
+  Stalled stalled(Monotonic now) noexcept;
   // Those that do so end.
   void give_way(Monotonic now);
+  // No request is under way but for one whose head is not all there; and since when, at most.
+  bool is_idle() noexcept;
+  Monotonic idle_since() const noexcept { return last_ended_; }
   std::string_view ended_by() const noexcept { return session_.ended_by(); }
 
  private:
@@ -40,6 +44,7 @@ class Http2Connection final : private http::h2::ServerSession::Owner, private Tu
   net::Stream& stream_;
   http::h2::ServerSession session_;
   List<Call> calls_;
+  Monotonic last_ended_;
   List<Call> done_;  // end with the turn: a task cannot destroy itself
 };
 

@@ -13,8 +13,10 @@ namespace {
 
 constexpr Duration every = milliseconds(250);  // all connections are looked at
 
+constexpr size_t share_of_held = 64;  // as much of it has to move as this part
+
 struct Holder {
-  size_t bytes;
+  Stalled stalled;
   Connection* connection;
 };
 
@@ -25,10 +27,23 @@ size_t fair_share(const BlockPool& blocks, size_t connections) noexcept {
   return std::min(blocks.budget() / parts, 2 * blocks.held() / connections);
 }
 
+// Who has much, the largest first; behind them who asks for nothing, and who has stood still the longest.
+struct GivesWayBefore {
+  size_t share;
+  bool operator()(const Holder& a, const Holder& b) const noexcept {
+    const bool much = a.stalled.bytes > share;
+    if (much != (b.stalled.bytes > share)) return much;
+    if (much) return a.stalled.bytes > b.stalled.bytes;
+    if (a.stalled.asks != b.stalled.asks) return b.stalled.asks;
+    return a.stalled.still > b.stalled.still;
+  }
+};
+
 }  // namespace
 
-Duration Standstill::lasts(uint64_t moved, Monotonic began, Monotonic now) noexcept {
-  if (moved != moved_ || since_ == Monotonic::max()) {
+Duration Standstill::lasts(uint64_t moved, size_t held, Monotonic began, Monotonic now) noexcept {
+  const uint64_t share = std::max<uint64_t>(held / share_of_held, 1);
+  if (moved < moved_ || moved - moved_ >= share || since_ == Monotonic::max()) {
     moved_ = moved;
     since_ = now;
   }
@@ -40,7 +55,7 @@ void Relief::ask(Loop& loop) {
   if (loop.now() >= next_look_) loop.before_wait(*this);
 }
 
-// The largest first, until there is room for a while.
+// Until there is room for a while. Who has little gives way only when there is none left.
 void Relief::at_turn_end() {
   const Monotonic now = loop_->now();
   const BlockPool& blocks = loop_->blocks();
@@ -49,19 +64,20 @@ void Relief::at_turn_end() {
   std::vector<Holder> holders;
   size_t connections = 0;
   for (Connection* c = open_.front(); c != nullptr; c = open_.after(*c), ++connections) {
-    if (const size_t bytes = c->stalled_bytes(now); bytes > 0) holders.push_back({bytes, c});
+    if (const Stalled stalled = c->stalled(now); stalled.bytes > 0) holders.push_back({stalled, c});
   }
   if (holders.empty()) return;
   const size_t share = fair_share(blocks, connections);
-  std::erase_if(holders, [&](const Holder& h) { return h.bytes <= share; });
-  std::ranges::sort(holders, std::ranges::greater(), &Holder::bytes);
+  if (blocks.pressure() != Pressure::full)
+    std::erase_if(holders, [&](const Holder& h) { return h.stalled.bytes <= share; });
+  std::ranges::sort(holders, GivesWayBefore{share});
   const size_t room = blocks.budget() / 8 * 5;
   const size_t held = blocks.held();
   size_t freed = 0, gave_way = 0;
   for (const Holder& h : holders) {
     if (held <= room + freed) break;
     h.connection->give_way(now);
-    freed += h.bytes;
+    freed += h.stalled.bytes;
     ++gave_way;
   }
   if (gave_way == 0) return;
@@ -70,8 +86,8 @@ void Relief::at_turn_end() {
                {{"connections", fmt::format("{}", gave_way)},
                 {"bytes", fmt::format("{}", freed)},
                 {"detail",
-                 "memory was short (http.memory): requests that held much, and whose clients neither "
-                 "sent nor read, were ended"}},
+                 "memory was short (http.memory): connections, or requests of them, whose clients "
+                 "neither sent nor read were ended"}},
                1);
 }
 

@@ -1,5 +1,6 @@
 // Relief: who gives way while the worker's memory is short. Whoever holds much of it for a client that does
-// not move ends, so that those who ask for little are answered.
+// not move ends, so that those who ask for little are answered; when it is spent by many who hold little
+// each, those of them end that do not ask for anything yet, and then those that have stood still the longest.
 //
 // Owned by the worker; its thread.
 #pragma once
@@ -17,12 +18,19 @@ namespace sallyport::server {
 
 class Connection;
 
-// Since when nothing of a request's content, and of its answer's, has moved: as it was found when somebody
-// looked, so that it costs nothing before.
+// What is held for a client that does not move.
+struct Stalled {
+  size_t bytes = 0;  // 0: something moves, or others are waited for
+  Duration still{};
+  bool asks = false;  // for a request whose head is there
+};
+
+// Since when nothing of a request, and of its answer, has moved: as it was found when somebody looked, so
+// that it costs nothing before. A trickle is no movement: a share of what is held for it must be.
 class Standstill {
  public:
   // moved: how much has, so far. began: the request has not stood still for longer than it is there.
-  Duration lasts(uint64_t moved, Monotonic began, Monotonic now) noexcept;
+  Duration lasts(uint64_t moved, size_t held, Monotonic began, Monotonic now) noexcept;
 
  private:
   uint64_t moved_ = 0;

@@ -188,6 +188,11 @@ void Worker::accepted(const std::shared_ptr<WorkerListener>& listener, net::Acce
   }
   if (loop_->blocks().is_overdrawn()) {
     memory_.connections_refused.add();
+    observe::log(observe::Level::warn, "connections_refused",
+                 {{"listener", listener->name},
+                  {"reason", memory_full().error().reason},
+                  {"detail", "no memory is left for more connections: raise http.memory"}},
+                 1);
     relief_.ask(*loop_);
     return;
   }

@@ -169,6 +169,89 @@ TEST_CASE("whoever holds much for a client that does not move gives way; who hol
   CHECK(modest->read().status == 200);
 }
 
+TEST_CASE("a head that has only begun holds little, so that many are kept and others are answered") {
+  Origin origin;
+  Gateway gateway(routes(origin, "2MiB"));
+  ClientOptions plain;
+  plain.tls = false;
+  std::vector<std::unique_ptr<Client>> flood;
+  for (int i = 0; i < 150; ++i) {
+    flood.push_back(std::make_unique<Client>(gateway.port("mesh"), plain));
+    CHECK(flood.back()->send("G"));
+  }
+  CHECK(gateway.ask(get("/beside")).status == 200);
+  CHECK(gateway.has_metric("sallyport_memory_refusals_total{what=\"connection\"} 0"));
+  for (auto& client : flood) CHECK(client->ask("ET /late HTTP/1.1\r\nHost: a\r\n\r\n").status == 200);
+}
+
+TEST_CASE("heads that do not go on give way when they fill the memory; a request under way does not") {
+  Origin origin;
+  Gateway gateway(routes(origin, "2MiB"));
+  auto modest = gateway.connect();
+  CHECK(
+      modest->send("POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                   "Content-Length: 2\r\n\r\n["));
+  ClientOptions plain;
+  plain.tls = false;
+  std::vector<std::unique_ptr<Client>> flood;
+  for (int i = 0; i < 160; ++i) {
+    flood.push_back(std::make_unique<Client>(gateway.port("mesh"), plain));
+    flood.back()->send("GET / HTTP/1.1\r\nX: " + std::string(9000, 'y'));
+  }
+  int status = gateway.ask(get("/beside")).status;
+  CHECK(status != 200);
+  for (int looks = 0; looks < 4 && status != 200; ++looks) {
+    gateway.advance(600ms);
+    for (auto& client : flood) client->send("y");
+    status = gateway.ask(get("/beside")).status;
+  }
+  CHECK(status == 200);
+  CHECK(gateway.told("connections_refused"));
+  CHECK(gateway.told("memory_relief"));
+  CHECK(modest->send("]"));
+  CHECK(modest->read().status == 200);
+}
+
+TEST_CASE("connections that ask for nothing give way when they fill the memory") {
+  Origin origin;
+  Gateway gateway(routes(origin, "1MiB"));
+  std::vector<std::unique_ptr<Client>> flood;
+  int status = 200;
+  while (status == 200 && flood.size() < 300) {
+    flood.push_back(gateway.connect());
+    if (flood.size() % 10 == 0) status = gateway.ask(get("/beside")).status;
+  }
+  CHECK(status != 200);
+  for (int looks = 0; looks < 4 && status != 200; ++looks) {
+    gateway.advance(1100ms);
+    status = gateway.ask(get("/beside")).status;
+  }
+  CHECK(status == 200);
+}
+
+TEST_CASE("content that only trickles gives way: what moves is weighed against what is held") {
+  Origin origin;
+  Gateway gateway(routes(origin, "2MiB"));
+  std::vector<std::unique_ptr<Client>> flood;
+  for (int i = 0; i < 3; ++i) {
+    flood.push_back(gateway.connect());
+    CHECK(
+        flood.back()->send("POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                           "Content-Length: 600000\r\n\r\n[" +
+                           std::string(450'000, ' ')));
+    CHECK(gateway.ask(get("/beside")).status == 200);
+  }
+  const std::string none = "sallyport_memory_refusals_total{what=\"gave_way\"} 0";
+  bool gave_way = false;
+  for (int looks = 0; looks < 6 && !gave_way; ++looks) {
+    gateway.advance(300ms);
+    for (auto& client : flood) client->send(" ");
+    gateway.ask(get("/beside"));
+    gave_way = gateway.admin("/metrics").body.find(none) == std::string::npos;
+  }
+  CHECK(gave_way);
+}
+
 TEST_CASE("a body in chunks of one byte comes through the checks in good time") {
   Origin origin;
   Gateway gateway(routes(origin, "64MiB"));
