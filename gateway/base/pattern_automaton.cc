@@ -58,6 +58,13 @@ class Parser {
     edge(part.first, part.last, kind, set);
     return part;
   }
+  void fold_in(char letter, std::string_view other, Symbols& set) {
+    const bool has = set[static_cast<size_t>(letter)];
+    const Symbols behind = set >> ascii;
+    if (has ? behind.count() == symbols - ascii : behind.none()) return;  // all, or none
+    const Symbols same = beyond(other);
+    set = has ? set | same : set & ~same;
+  }
   Part one_of(Symbols set) {
     if (fold_) {
       for (size_t c = 'a'; c <= 'z'; ++c) {
@@ -65,9 +72,8 @@ class Parser {
         set[c] = set[c - 32] = either;
       }
       // The Kelvin sign and the long s are a k and an s without regard to case.
-      const Symbols kelvin = beyond("\\x{212a}"), long_s = beyond("\\x{17f}");
-      set = set['k'] ? set | kelvin : set & ~kelvin;
-      set = set['s'] ? set | long_s : set & ~long_s;
+      fold_in('k', "\\x{212a}", set);
+      fold_in('s', "\\x{17f}", set);
     }
     const auto known = std::ranges::find(out_.sets, set, [](const Symbols& s) { return s; });
     const auto index = static_cast<size_t>(known - out_.sets.begin());
