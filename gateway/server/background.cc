@@ -31,8 +31,9 @@ class MainBackground::Watch final : public Handle {
   }
   ~Watch() override { owner_.watches_.remove(this); }
   // True if the file is another one than before, and rests: two looks have found it the same, so that half of
-  // one that is being written is not taken for all of it. One that is gone for a moment while it is replaced
-  // is waited for; one that stays away is another state, and who reads it then tells what is missing.
+  // one that is being written is not taken for all of it. Where one look after the other finds another file,
+  // each is whole, as it was put there by renaming. One that is gone for a moment while it is replaced is
+  // waited for; one that stays away is another state, and who reads it then tells what is missing.
   bool moved() {
     const FileState before = std::exchange(seen_, FileState::of(path_));
     if (seen_ == taken_) {
@@ -40,7 +41,8 @@ class MainBackground::Watch final : public Handle {
       return false;
     }
     if (!moving_since_) moving_since_ = owner_.loop_.now();
-    const bool rests = seen_ == before && seen_ != FileState{};
+    const bool replaced = before != taken_ && !seen_.is_file_of(before);
+    const bool rests = (seen_ == before || replaced) && seen_ != FileState{} && before != FileState{};
     if (!rests && owner_.loop_.now() < *moving_since_ + replaced_within) return false;
     moving_since_.reset();
     return true;

@@ -110,7 +110,8 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
       const FileState state = FileState::of(options.file.resolved);
       auto fresh = tables->read(options, problems);
       if (!fresh && is_unread(fresh.error()) && !unread.is_news(fresh.error().detail)) return;
-      if (FileState::of(options.file.resolved) != state) return;  // half of two files: told of once it rests
+      const FileState now = FileState::of(options.file.resolved);
+      if (now != state && now.is_file_of(state)) return;  // half of two states: told of once it rests
       const bool good = fresh && *fresh != nullptr;
       background->count_reload("api_keys", good);
       if (good) {

@@ -63,6 +63,15 @@ TEST_CASE("a file that is being written is told of once it rests") {
   CHECK(s.told == 2);
 }
 
+TEST_CASE("a file that is replaced again and again is told of at the second look: each was whole") {
+  Story s;
+  for (int i = 0; i < 2; ++i) {
+    s.dir.write("keys.yaml", "replaced " + std::to_string(i));
+    s.look();
+  }
+  CHECK(s.told == 1);
+}
+
 TEST_CASE("a file that never rests is told of all the same, some seconds later") {
   Story s;
   for (int i = 0; i < 40 && s.told == 0; ++i) {
