@@ -302,22 +302,6 @@ TEST_CASE("a listener that comes back while a worker still has its socket is bou
   CHECK(gateway.errors().find("config_reload_failed") == std::string::npos);
 }
 
-TEST_CASE("a client whose request meets the end of its listener is told so in order, not reset") {
-  const int port = free_port();
-  Gateway gateway(route, {}, {.more_listeners = extra(port)});
-  Client client(port, {.tls = false});
-  CHECK(client.ask(get("/x")).status == 200);
-  StoppedWorker worker(gateway.process());
-  if (!worker.stopped()) return;
-  gateway.rewrite_config(route);
-  gateway.reload();
-  CHECK(gateway.told("config_reloaded"));
-  CHECK(client.send(get("/x")));
-  worker.go_on();
-  CHECK(client.read().status == 0);
-  CHECK(client.ended_in_order());
-}
-
 TEST_CASE("signals that come while a reload is under way are one more reload, and none behind SIGTERM") {
   const TempDir dir;
   std::string text = config_on(free_port(), "off");
