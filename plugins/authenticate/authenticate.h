@@ -2,7 +2,7 @@
 //
 //   authenticate: { any_of: [partner-keys, corp-idp] }   the first for which the request carries credentials
 //                                                        decides
-//   authenticate: { all_of: [corp-idp, partner-keys] }   every one must be satisfied; the first says who calls
+//   authenticate: { all_of: [corp-idp, partner-keys] }   all must be satisfied; the first says who calls
 //   authenticate: public                                 nobody is asked
 #pragma once
 
