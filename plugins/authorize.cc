@@ -31,6 +31,8 @@ struct AuthorizeOptions {
   void check(config::Reader& reader) const {
     if (roles.empty() && scopes.empty() && acr.empty() && !max_age)
       reader.error("authorize: name roles, scopes, acr or max_age; without them it says nothing");
+    if (std::ranges::find(roles, "") != roles.end())
+      reader.error_at("roles", "authorize.roles: a role without a name is none: name it, or leave it out");
     check_words(reader, "scopes", scopes);
     check_words(reader, "acr", acr);
     if (max_age && *max_age < seconds(1)) reader.error_at("max_age", "max_age must be 1s at least");

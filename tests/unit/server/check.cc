@@ -156,6 +156,7 @@ TEST_CASE("what can never match, or is never reached, is told") {
       "path: / }, authenticate: public, limit: [a, a], respond: { status: 204 } }\n");
   CHECK(contains(twice, "t.yaml:5:69: the limit \"a\" is there twice"));
   CHECK(contains(twice, "by: \"ip\" is there twice"));
+  CHECK(contains(of("authorize: { roles: [a, \"\"] }"), "a role without a name is none"));
   CHECK(contains(
       problems_of("authenticators: { i: { type: jwt, issuer: i, audiences: [a], algorithms: [ES256], jwks: { "
                   "url: \"https://i/\" }, roles_claim: \"\" } }\n"),
