@@ -41,14 +41,6 @@ ClientOptions known() {
   return options;
 }
 
-void change(Gateway& gateway, const std::string& from, const std::string& to) {
-  std::string text = gateway.dir().read("gateway.yaml");
-  const size_t at = text.find(from);
-  REQUIRE(at != std::string::npos);
-  gateway.dir().write("gateway.yaml", text.replace(at, from.size(), to));
-  gateway.reload();
-}
-
 // True if a kept connection carries no more requests, at the latest a moment after the change.
 bool carries_no_more(Client& client) {
   return eventually([&] { return client.ask(get("/x")).status == 0; });
@@ -123,7 +115,7 @@ TEST_CASE("a listener that begins to ask for certificates lets nobody go on who 
   CHECK(without->ask(get("/x")).status == 200);
   ClientOptions again;
   again.session = without->session();
-  change(gateway, "mode: optional", "mode: required");
+  gateway.change("mode: optional", "mode: required");
   CHECK(carries_no_more(*without));
   CHECK(gateway.connect(again)->ask(get("/x")).status == 0);
   const auto with = gateway.connect(known());
@@ -190,10 +182,10 @@ TEST_CASE("the admin listener goes to another host on its port") {
     const std::string url = "http://" + host + ":" + std::to_string(port) + "/healthz";
     return eventually([&] { return run({"curl", "-s", "-o", "/dev/null", url}).status == 0; });
   };
-  change(gateway, at("127.0.0.1:0"), at(loopback(port)));
+  gateway.change(at("127.0.0.1:0"), at(loopback(port)));
   CHECK(answers("127.0.0.1"));
-  change(gateway, at(loopback(port)), at("127.0.0.2:" + std::to_string(port)));
+  gateway.change(at(loopback(port)), at("127.0.0.2:" + std::to_string(port)));
   CHECK(answers("127.0.0.2"));
-  change(gateway, at("127.0.0.2:" + std::to_string(port)), at("0.0.0.0:" + std::to_string(port)));
+  gateway.change(at("127.0.0.2:" + std::to_string(port)), at("0.0.0.0:" + std::to_string(port)));
   CHECK(answers("127.0.0.1"));
 }

@@ -58,6 +58,15 @@ size_t count(const std::string& text, const std::string& part) {
   return found;
 }
 
+// A client that has sent all of a small document but its last byte.
+std::unique_ptr<Client> begun_order(const Gateway& gateway) {
+  auto client = gateway.connect();
+  CHECK(
+      client->send("POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                   "Content-Length: 2\r\n\r\n["));
+  return client;
+}
+
 }  // namespace
 
 TEST_CASE("content that is held fills the budget: more is 503 memory_full, and afterwards all is as before") {
@@ -139,10 +148,7 @@ TEST_CASE("streams of HTTP/2 that are only begun are refused when they hold too 
 TEST_CASE("whoever holds much for a client that does not move gives way; who holds little goes on") {
   Origin origin;
   Gateway gateway(routes(origin, "2MiB"));
-  auto modest = gateway.connect();
-  CHECK(
-      modest->send("POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                   "Content-Length: 2\r\n\r\n["));
+  auto modest = begun_order(gateway);
   ClientOptions h2;
   h2.alpn = std::string("\x02h2");
   std::vector<std::unique_ptr<Client>> flood;
@@ -187,10 +193,7 @@ TEST_CASE("a head that has only begun holds little, so that many are kept and ot
 TEST_CASE("heads that do not go on give way when they fill the memory; a request under way does not") {
   Origin origin;
   Gateway gateway(routes(origin, "2MiB"));
-  auto modest = gateway.connect();
-  CHECK(
-      modest->send("POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                   "Content-Length: 2\r\n\r\n["));
+  auto modest = begun_order(gateway);
   ClientOptions plain;
   plain.tls = false;
   std::vector<std::unique_ptr<Client>> flood;

@@ -29,15 +29,6 @@ std::string plain(const std::string& name, int port) {
   return "  - { name: " + name + ", address: \"127.0.0.1:" + std::to_string(port) + "\", plaintext: true }\n";
 }
 
-// Changes the config as it stands on disk, and has it read.
-void change(Gateway& gateway, const std::string& from, const std::string& to) {
-  std::string text = gateway.dir().read("gateway.yaml");
-  const size_t at = text.find(from);
-  REQUIRE(at != std::string::npos);
-  gateway.dir().write("gateway.yaml", text.replace(at, from.size(), to));
-  gateway.reload();
-}
-
 bool tells(const Gateway& gateway, const std::string& text) {
   return eventually([&] { return gateway.errors().find(text) != std::string::npos; });
 }
@@ -67,7 +58,7 @@ TEST_CASE("a listener with another name keeps its port over a reload") {
 
 TEST_CASE("the number of workers cannot change: the reload is refused, and /config shows what is in force") {
   Gateway gateway(respond("one"));
-  change(gateway, "workers: 1", "workers: 2");
+  gateway.change("workers: 1", "workers: 2");
   CHECK(tells(gateway, "workers cannot change while the gateway runs"));
   CHECK(gateway.admin("/config").body.find("workers: 1\n") != std::string::npos);
 }
@@ -75,11 +66,11 @@ TEST_CASE("the number of workers cannot change: the reload is refused, and /conf
 TEST_CASE("the admin listener goes where a reload says, and away") {
   Gateway gateway(respond("one"));
   const int before = gateway.port("admin"), port = free_port();
-  change(gateway, "admin: { address: \"127.0.0.1:0\" }",
-         "admin: { address: \"127.0.0.1:" + std::to_string(port) + "\" }");
+  gateway.change("admin: { address: \"127.0.0.1:0\" }",
+                 "admin: { address: \"127.0.0.1:" + std::to_string(port) + "\" }");
   CHECK(eventually([&] { return Client(port, {.tls = false}).ask(get("/healthz")).status == 200; }));
   CHECK(eventually([&] { return !Client(before, {.tls = false}).connected(); }));
-  change(gateway, "admin: { address: \"127.0.0.1:" + std::to_string(port) + "\" }", "");
+  gateway.change("admin: { address: \"127.0.0.1:" + std::to_string(port) + "\" }", "");
   CHECK(eventually([&] { return !Client(port, {.tls = false}).connected(); }));
   CHECK(gateway.ask(get("/x")).body == "one");
 }
@@ -93,11 +84,11 @@ TEST_CASE("the access log goes where a reload says; where it cannot be opened, t
     });
   };
   CHECK(logged("access.log", "first"));
-  change(gateway, "file:access.log", "file:other.log");
+  gateway.change("file:access.log", "file:other.log");
   CHECK(tells(gateway, "config_reloaded"));
   CHECK(logged("other.log", "second"));
   CHECK(gateway.dir().read("access.log").find("second") == std::string::npos);
-  change(gateway, "file:other.log", "file:none/x.log");
+  gateway.change("file:other.log", "file:none/x.log");
   CHECK(tells(gateway, "log.access.to: cannot open the access log"));
   CHECK(logged("other.log", "third"));
   CHECK(gateway.admin("/config").body.find("other.log") != std::string::npos);
@@ -183,7 +174,7 @@ routes: [ { name: x, match: { path: /x }, authenticate: public, limit: [once], r
   const auto status = [&] { return client->ask(get("/x")).status; };
   int reloads = 0;
   const auto reload = [&](const std::string& from, const std::string& to) {
-    change(gateway, from, to);
+    gateway.change(from, to);
     ++reloads;
     const std::string done = "sallyport_config_reloads_total{result=\"success\"} " + std::to_string(reloads);
     CHECK(eventually([&] { return gateway.has_metric(done); }));
@@ -216,7 +207,7 @@ TEST_CASE("a request that comes while a reload connects to its store anew waits 
   const auto client = gateway.connect();
   int passed = 0;
   for (int i = 0; i < 100; ++i) {
-    if (i == 50) change(gateway, "timeout: 8s", "timeout: 9s");
+    if (i == 50) gateway.change("timeout: 8s", "timeout: 9s");
     if (i == 50) CHECK(eventually([&] { return redis.count("PING") == 2; }));
     CHECK(client->send(get("/x")));
     if (i == 50) let_in.set_value();

@@ -11,10 +11,12 @@
 #include "gateway/async/signal.h"
 #include "gateway/base/list.h"
 #include "gateway/http/h2_client.h"
+#include "tests/unit/async/support.h"
 #include "tests/unit/http/memory_stream.h"
 
 using namespace sallyport;
 using sallyport::test::MemoryStream;
+using sallyport::test::turn;
 
 namespace {
 
@@ -22,11 +24,6 @@ constexpr size_t calls_max = 12;
 
 void require(bool good) {
   if (!good) std::abort();
-}
-
-void turn(Loop& loop) {
-  loop.post([&loop] { loop.stop(); });
-  loop.run();
 }
 
 // The input, read from its front; zeros behind its end.

@@ -107,6 +107,14 @@ void Gateway::rewrite_config(const std::string& config, const std::string& more_
   dir_.write("gateway.yaml", whole(config));
 }
 
+void Gateway::change(const std::string& from, const std::string& to) {
+  std::string text = dir_.read("gateway.yaml");
+  const size_t at = text.find(from);
+  if (at == std::string::npos) throw std::runtime_error("the config has no " + from);
+  dir_.write("gateway.yaml", text.replace(at, from.size(), to));
+  reload();
+}
+
 int Gateway::stop() {
   process_->signal(SIGTERM);
   return process_->wait();

@@ -48,6 +48,8 @@ class Gateway {
 
   void advance(std::chrono::nanoseconds by);  // moves its clocks
   void rewrite_config(const std::string& config, const std::string& more_listeners = "");
+  // Changes the first such text of the config as it stands on disk, and has it read.
+  void change(const std::string& from, const std::string& to);
   void reload() { process_->signal(1); }
   int stop();  // SIGTERM, and its exit status
   // The access-log line that has all these texts, waited for; "" if it never came.

@@ -39,4 +39,10 @@ inline void finish(Loop& loop, Task<> task) {
   loop.run();
 }
 
+// One turn of the loop.
+inline void turn(Loop& loop) {
+  loop.post([&loop] { loop.stop(); });
+  loop.run();
+}
+
 }  // namespace sallyport::test

@@ -5,6 +5,7 @@
 
 #include "gateway/base/list.h"
 #include "gateway/http/h2_server.h"
+#include "tests/unit/async/support.h"
 #include "tests/unit/http/memory_stream.h"
 
 namespace sallyport::test {
@@ -33,8 +34,7 @@ class H2Calls : public http::h2::ServerSession::Owner {
   size_t begun() const { return begun_; }
   // One turn of the loop; then what is over is destroyed.
   void turn() {
-    loop_.post([this] { loop_.stop(); });
-    loop_.run();
+    test::turn(loop_);
     for (Call* call = calls_.front(); call != nullptr;) {
       Call* next = calls_.after(*call);
       if (call->over) delete call;

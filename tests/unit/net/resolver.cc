@@ -41,10 +41,7 @@ struct Story {
     test::advance(time);
     turn();
   }
-  void turn() {
-    loop.post([this] { loop.stop(); });
-    loop.run();
-  }
+  void turn() { test::turn(loop); }
   // The addresses with commas between, or the error's reason.
   std::string look_up(const std::string& host) { return text(test::finish(loop, ask(host))); }
   static std::string text(const Result<net::Resolved>& found) {

@@ -158,10 +158,7 @@ TEST_CASE("an owner without room gets the rest when it reads again") {
   pair.send(sent);
   pair.read();
   CHECK(owner.got == sent.substr(0, 10));
-  for (int turn = 0; turn < 3; ++turn) {
-    pair.loop.post([&] { pair.loop.stop(); });
-    pair.loop.run();
-  }
+  for (int i = 0; i < 3; ++i) test::turn(pair.loop);
   CHECK(owner.refused == 1);  // not asked for ever
 
   owner.most = ~0u;

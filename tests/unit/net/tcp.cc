@@ -27,10 +27,7 @@ Task<size_t> read_off(net::Stream& stream, size_t bytes) {
 }
 
 void run_turns(Loop& loop, int turns) {
-  for (int i = 0; i < turns; ++i) {
-    loop.post([&] { loop.stop(); });
-    loop.run();
-  }
+  for (int i = 0; i < turns; ++i) test::turn(loop);
 }
 
 }  // namespace

@@ -10,20 +10,12 @@
 #include "gateway/config/yaml.h"
 #include "tests/support/conf.h"
 #include "tests/support/process.h"
+#include "tests/unit/server/problems.h"
 
 using namespace sallyport;
-using test::Conf;
+using namespace test;
 
 namespace {
-
-constexpr std::string_view head =
-    "version: 1\nlisteners: [{ name: m, address: 127.0.0.1:0, plaintext: true }]\n";
-
-std::string problems_of(const std::string& rest, const std::string& directory = "/nonexistent") {
-  const test::Checked checked = Conf::check(std::string(head) + rest, directory);
-  CHECK_FALSE(checked.refused_without_a_word());
-  return checked.problems.text();
-}
 
 std::string limited(std::string_view limit) {
   return "limits: { a: " + std::string(limit) +
@@ -32,8 +24,6 @@ std::string limited(std::string_view limit) {
          "204 } }\n"
          "  - { name: s, match: { path: /s }, authenticate: public, limit: [a], respond: { status: 204 } }\n";
 }
-
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
 }  // namespace
 

@@ -4,23 +4,12 @@
 #include <cstdlib>
 #include <string>
 
-#include "tests/support/conf.h"
+#include "tests/unit/server/problems.h"
 
 using namespace sallyport;
-using test::Conf;
+using namespace test;
 
 namespace {
-
-constexpr std::string_view head =
-    "version: 1\nlisteners: [{ name: m, address: 127.0.0.1:0, plaintext: true }]\n";
-
-std::string problems_of(const std::string& rest, const std::string& directory = "/nonexistent") {
-  const test::Checked checked = Conf::check(std::string(head) + rest, directory);
-  CHECK_FALSE(checked.refused_without_a_word());
-  return checked.problems.text();
-}
-
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
 // Two routes of one upstream: what check warns of.
 std::string warnings_of(const std::string& open, const std::string& closed,

@@ -58,10 +58,7 @@ struct Story {
     test::advance(time);
     turn();
   }
-  void turn() {
-    loop.post([this] { loop.stop(); });
-    loop.run();
-  }
+  void turn() { test::turn(loop); }
 
   std::atomic<bool> lost{false};
   FakeDns dns{[this](const FakeDns::Query& q) {
