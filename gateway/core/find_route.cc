@@ -1,5 +1,7 @@
 #include "gateway/core/find_route.h"
 
+#include <algorithm>
+
 #include "gateway/core/world.h"
 #include "gateway/http/uri.h"
 
@@ -22,24 +24,40 @@ Result<const Route*> route_of(Exchange& x, const Router::Match& match) {
   return fail(Code::method_not_allowed, "method_not_allowed", "the path exists, but not with this method");
 }
 
-// A backend that takes escaped delimiters for plain ones, or cuts parameters off, before or after that, must
-// not be at another route than we are, nor where we have none. Whoever writes parameters into a route's path
-// says that it does not cut.
+// How a backend may read a path.
+using Reading = Slice (*)(Slice path, Arena& arena);
+Slice plain_then_cut(Slice path, Arena& arena) {
+  return http::cut_parameters(http::plain_delimiters(path, arena), arena);
+}
+Slice cut_then_plain(Slice path, Arena& arena) {
+  return http::plain_delimiters(http::cut_parameters(path, arena), arena);
+}
+
+// True if a backend that reads so is at another route than we are, or where we have none; or finds a value of
+// the path in another segment than we do: what has been cut away as a whole moves those behind it.
+bool leads_elsewhere(Exchange& x, const Route* route, Slice path, Reading read) {
+  const Slice reading = read(path, x.arena);
+  if (reading.data() == path.data()) return false;
+  PathParams params;
+  if (find(x, reading, params).route != route) return true;
+  if (route == nullptr) return false;
+  return !std::ranges::equal(params, x.params, [&](const auto& theirs, const auto& ours) {
+    return theirs.value == read(x.arena.concat({"/", ours.value}), x.arena).substr(1);
+  });
+}
+
+// Whoever writes parameters into a route's path says that its backend does not cut.
 Result<void> check_readings(Exchange& x, const Route* route, Slice path) {
-  const auto elsewhere = [&](Slice reading) {
-    PathParams ignored;
-    return reading.data() != path.data() && find(x, reading, ignored).route != route;
-  };
-  const Slice plain = http::plain_delimiters(path, x.arena);
-  if (elsewhere(plain))
+  if (leads_elsewhere(x, route, path, http::plain_delimiters))
     return bad(
         "escaped_delimiter",
         "with its escaped delimiters plain (\"%3A\" is \":\"), the path is another one here: write them so");
+  const Slice plain = http::plain_delimiters(path, x.arena);
   if (!http::has_parameters(plain) || (route != nullptr && route->match.path.text.contains(';'))) return {};
-  const Slice cut = http::cut_parameters(path, x.arena);
   const bool escapes = plain.data() != path.data();
-  if (elsewhere(cut) || (escapes && (elsewhere(http::plain_delimiters(cut, x.arena)) ||
-                                     elsewhere(http::cut_parameters(plain, x.arena)))))
+  if (leads_elsewhere(x, route, path, http::cut_parameters) ||
+      (escapes &&
+       (leads_elsewhere(x, route, path, cut_then_plain) || leads_elsewhere(x, route, path, plain_then_cut))))
     return bad("path_parameters", "without what stands behind its semicolon, the path is another one here");
   return {};
 }

@@ -89,6 +89,29 @@ TEST_CASE("paths: no reading of one leads past the route that the router has see
   }
 }
 
+TEST_CASE("paths: no reading of one moves a value to another segment") {
+  Origin origin;
+  Gateway gateway("upstreams:\n  web: { targets: [\"" + origin.target() + R"("] }
+routes:
+  - name: kept
+    match: { path: "/k/{tenant}/{rest...}", parameters: keep }
+    authenticate: public
+    forward: { to: web }
+  - { name: refused, match: { path: "/r/{tenant}/{rest...}" }, authenticate: public, forward: { to: web } }
+)");
+  const auto status = [&](const std::string& target) { return gateway.ask(get(target)).status; };
+  for (const std::string good :
+       {"/k/a/x", "/k/a;b/x;c/y", "/k/a/;b", "/k/a/;b/c", "/r/a%3Bb/x", "/r/a/%3Bb/x"}) {
+    CAPTURE(good);
+    CHECK(status(good) == 200);
+  }
+  for (const std::string bad :
+       {"/k/;a/LONGTENANT/x", "/k/;/LONGTENANT/x", "/k/%3Ba/LONGTENANT/x", "/r/%3Ba/LONGTENANT/x"}) {
+    CAPTURE(bad);
+    CHECK(status(bad) == 400);
+  }
+}
+
 TEST_CASE("paths: a protected route that merges or keeps is reached in every reading") {
   Origin origin;
   Gateway gateway("upstreams:\n  web: { targets: [\"" + origin.target() + R"("] }
