@@ -62,10 +62,12 @@ bool keep_access(int fd, const std::string& old_path) {
   return fchmod(fd, old.st_mode & 0777) == 0 && (fchown(fd, old.st_uid, old.st_gid) == 0 || geteuid() != 0);
 }
 
-// By a file beside it that takes its place.
+// By a file beside it that takes its place; one that an earlier run has left there is not used, as it may be
+// anybody's.
 Result<void> replace(const std::string& path, std::string_view text) {
   const std::string fresh = path + ".new";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  unlink(fresh.c_str());
+  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return failed_by_system("write", fresh);
   const bool written = keep_access(fd, path) && write_all(fd, text) && fsync(fd) == 0;
   const int cause = errno;

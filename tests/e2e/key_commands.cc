@@ -285,3 +285,13 @@ TEST_CASE("a whole key that stands where it does not belong is told without its 
     hides(run({binary(), "check", config}));
   }
 }
+
+TEST_CASE("keys: a file that somebody has left in the way does not decide who may write the key file") {
+  const TempDir dir;
+  const Keys keys(dir);
+  dir.write("keys.yaml.new", "");
+  fs::permissions(dir.path("keys.yaml.new"), fs::perms::all);
+  keys.create();
+  CHECK(fs::status(dir.path("keys.yaml")).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
+  CHECK_FALSE(fs::exists(dir.path("keys.yaml.new")));
+}
