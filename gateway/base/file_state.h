@@ -15,6 +15,8 @@ struct FileState {
   // Any thread; asks the kernel at each call.
   static FileState of(const std::string& path);
   bool operator==(const FileState&) const = default;
+  // Changed a moment ago, and perhaps not for the last time: whoever writes it may be at it.
+  bool is_fresh() const noexcept;
   // The same file, in whatever state: what is replaced by renaming is another.
   bool is_file_of(const FileState& other) const noexcept {
     return device == other.device && inode == other.inode;

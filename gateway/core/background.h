@@ -63,8 +63,12 @@ class Background {
   // Calls changed() once the file has changed (its content, inode or times) and rests again, within three
   // quarters of a second of that; not for the present state. Also when it has been gone for some seconds:
   // reading it is what tells that then. A change counts as seen once it has been read, whatever was in it: as
-  // long as changed() tells that it could not read it, it is called again at each look.
-  virtual std::unique_ptr<Handle> watch(std::string path, Changed changed) = 0;
+  // long as changed() tells that it could not read it, it is called again at each look. present_too: the
+  // present state has not been read either, and is told of once it rests.
+  virtual std::unique_ptr<Handle> watch(std::string path, Changed changed, bool present_too) = 0;
+  std::unique_ptr<Handle> watch(std::string path, Changed changed) {
+    return watch(std::move(path), std::move(changed), false);
+  }
   // Fetches at once and then every so often; got() hears each result (200 with a body, or an error) and tells
   // whether it was good: only then is the next one `every` away.
   virtual std::unique_ptr<Handle> fetch(Fetch what,

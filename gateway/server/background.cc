@@ -21,11 +21,11 @@ constexpr Duration replaced_within = seconds(5);
 
 class MainBackground::Watch final : public Handle {
  public:
-  Watch(MainBackground& owner, std::string path, Changed changed)
+  Watch(MainBackground& owner, std::string path, Changed changed, bool present_too)
       : owner_(owner),
         path_(std::move(path)),
         changed_(std::move(changed)),
-        taken_(FileState::of(path_)),
+        taken_(present_too ? FileState{} : FileState::of(path_)),
         seen_(taken_) {
     owner_.watches_.push_back(this);
   }
@@ -127,8 +127,9 @@ MainBackground::MainBackground(Loop& loop, net::Resolver& resolver, observe::Met
 }
 MainBackground::~MainBackground() = default;
 
-std::unique_ptr<Background::Handle> MainBackground::watch(std::string path, Changed changed) {
-  return std::make_unique<Watch>(*this, std::move(path), std::move(changed));
+std::unique_ptr<Background::Handle> MainBackground::watch(std::string path, Changed changed,
+                                                          bool present_too) {
+  return std::make_unique<Watch>(*this, std::move(path), std::move(changed), present_too);
 }
 
 std::unique_ptr<Background::Handle> MainBackground::fetch(

@@ -20,7 +20,8 @@ class MainBackground final : public Background {
   MainBackground(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics);
   ~MainBackground() override;
 
-  std::unique_ptr<Handle> watch(std::string path, Changed changed) override;
+  using Background::watch;
+  std::unique_ptr<Handle> watch(std::string path, Changed changed, bool present_too) override;
   std::unique_ptr<Handle> fetch(Fetch what, std::move_only_function<bool(Result<std::string>)> got) override;
   void count_reload(std::string_view kind, bool good) override {
     reloads_.add(kind, good ? "success" : "failure");

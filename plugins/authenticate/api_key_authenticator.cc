@@ -70,11 +70,18 @@ struct KeyStore {
 // Main thread only.
 class KeyTables {
  public:
+  // The one that is in use, if the file has changed just now: half of what somebody is writing may be as good
+  // a file as the whole, and have a revoked key in force. Null: what is read now may be used.
+  std::shared_ptr<const ApiKeyTable> while_written(const ApiKeyOptions& options) const {
+    const auto at = known_.find(key_of(options));
+    const FileState state = FileState::of(options.file.resolved);
+    if (at == known_.end() || state == at->second.state || !state.is_fresh()) return nullptr;
+    return at->second.table.lock();
+  }
   // Null, with problems, if the file is not good. Errors: of read_file.
   Result<std::shared_ptr<const ApiKeyTable>> read(const ApiKeyOptions& options, config::Problems& problems) {
     std::erase_if(known_, [](const auto& one) { return one.second.table.expired(); });
-    const std::string* pepper = options.pepper.value.get();
-    Known& known = known_[{options.file.resolved, hash_secret("", pepper)}];
+    Known& known = known_[key_of(options)];
     const FileState state = FileState::of(options.file.resolved);  // before it is read: never too new
     auto table = known.table.lock();
     if (table != nullptr && state == known.state) return table;
@@ -90,11 +97,15 @@ class KeyTables {
   }
 
  private:
+  using Key = std::pair<std::string, std::string>;
+  static Key key_of(const ApiKeyOptions& options) {
+    return {options.file.resolved, hash_secret("", options.pepper.value.get())};
+  }
   struct Known {
     FileState state;
     std::weak_ptr<const ApiKeyTable> table;
   };
-  std::map<std::pair<std::string, std::string>, Known> known_;
+  std::map<Key, Known> known_;
 };
 
 std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader& reader, Setup& setup) {
@@ -124,13 +135,15 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
                       {"detail", fresh ? problems.in_one_line() : fresh.error().detail}});
       }
     };
+    const auto in_use = setup.background != nullptr ? tables->while_written(options) : nullptr;
     // Watched before it is read: a change while it is read is not missed.
     if (setup.background != nullptr)
-      store->watch = setup.background->watch(options.file.resolved, std::move(again));
+      store->watch = setup.background->watch(options.file.resolved, std::move(again), in_use != nullptr);
     config::Problems found;
     Result<std::shared_ptr<const ApiKeyTable>> read = tables->read(options, found);
     if (!read) found.add({}, std::move(read.error().detail));
     std::shared_ptr<const ApiKeyTable> table = read ? std::move(*read) : nullptr;
+    if (table != nullptr && in_use != nullptr) table = in_use;
     if (table == nullptr) {
       for (const config::Problem& p : found.all()) {
         if (p.mark.line > 0)

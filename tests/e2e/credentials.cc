@@ -1,7 +1,11 @@
 // Credentials: keys that come and go, tokens of every algorithm, key sets, two proofs at once.
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <ctime>
+#include <thread>
 
 #include "tests/support/gateway.h"
 #include "tests/support/issuer.h"
@@ -61,6 +65,42 @@ TEST_CASE("keys are created, rotated and revoked while the gateway runs") {
   CHECK(gateway.told("keys_reload_failed"));
   CHECK(status(next) == 200);
   CHECK(gateway.errors().find("sp_") == std::string::npos);
+}
+
+TEST_CASE(
+    "a reload while a key file is being written does not take half of it, which lacks what is revoked") {
+  std::string key;
+  Gateway gateway(
+      "authenticators: { k: { type: api_key, file: keys.yaml } }\nroutes:\n"
+      "  - { name: x, match: { path: /x }, authenticate: { any_of: [k] }, respond: { status: 200 } }\n",
+      [&](const TempDir& dir) {
+        const std::vector<std::string> file = {"--file", dir.path("keys.yaml")};
+        key = run({binary(), "keys", "create", "--client", "acme", file[0], file[1]}).out;
+        key.resize(key.find('\n'));
+        CHECK(run({binary(), "keys", "revoke", "--id", key.substr(3, 12), file[0], file[1]}).status == 0);
+      });
+  const auto status = [&] { return gateway.ask(get("/x", "X-API-Key: " + key + "\r\n")).status; };
+  CHECK(status() == 401);
+  const std::string all = gateway.dir().read("keys.yaml");
+  const std::string half = all.substr(0, all.rfind("    revoked:"));
+  const int file = open(gateway.dir().path("keys.yaml").c_str(), O_WRONLY);
+  std::jthread writer([&](const std::stop_token& over) {
+    for (bool first = true; !over.stop_requested(); first = false) {
+      if (pwrite(file, half.data(), half.size(), 0) < 0 ||
+          (first && ftruncate(file, static_cast<off_t>(half.size())) != 0))
+        break;
+      std::this_thread::sleep_for(1ms);
+    }
+  });
+  CHECK(eventually([&] { return gateway.dir().read("keys.yaml") == half; }));
+  gateway.reload();
+  CHECK(gateway.has_metric("sallyport_config_reloads_total{result=\"success\"} 1"));
+  CHECK(status() == 401);
+  writer.request_stop();
+  writer.join();
+  CHECK(pwrite(file, all.data(), all.size(), 0) == static_cast<ssize_t>(all.size()));
+  close(file);
+  CHECK(status() == 401);
 }
 
 TEST_CASE("tokens: good ones once verified, all others refused with the reason") {
