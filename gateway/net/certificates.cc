@@ -72,6 +72,12 @@ std::unexpected<Error> bad(std::string detail, std::string_view reason = "bad_ce
 
 }  // namespace
 
+std::optional<int64_t> seconds_left(const X509& certificate) {
+  int days = 0, rest = 0;
+  if (ASN1_TIME_diff(&days, &rest, nullptr, X509_get0_notAfter(&certificate)) != 1) return std::nullopt;
+  return std::max<int64_t>(int64_t{days} * 86'400 + rest, 0);
+}
+
 std::vector<X509Ptr> read_certificates(const std::string& pem) {
   std::vector<X509Ptr> all;
   const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));

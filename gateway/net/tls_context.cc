@@ -89,11 +89,10 @@ int end_session_with(int good, X509_STORE_CTX* verified) {
       static_cast<SSL*>(X509_STORE_CTX_get_ex_data(verified, SSL_get_ex_data_X509_STORE_CTX_idx()));
   SSL_SESSION* session = good != 1 || ssl == nullptr ? nullptr : SSL_get_session(ssl);
   if (session == nullptr) return good;
-  int days = 0, seconds = 0;
-  const ASN1_TIME* end = X509_get0_notAfter(X509_STORE_CTX_get_current_cert(verified));
-  if (ASN1_TIME_diff(&days, &seconds, nullptr, end) != 1) return 0;
-  const int64_t left = std::max<int64_t>(int64_t{days} * 86'400 + seconds, 0);
-  if (left < SSL_SESSION_get_timeout(session)) SSL_SESSION_set_timeout(session, static_cast<uint32_t>(left));
+  const std::optional<int64_t> left = seconds_left(*X509_STORE_CTX_get_current_cert(verified));
+  if (!left) return 0;
+  if (*left < SSL_SESSION_get_timeout(session))
+    SSL_SESSION_set_timeout(session, static_cast<uint32_t>(*left));
   return good;
 }
 

@@ -4,7 +4,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,9 @@ bool can_check(const SSL_CLIENT_HELLO& hello, const EVP_PKEY& key);
 
 // Reads all certificates of a PEM text; empty if there is none or one is broken.
 std::vector<X509Ptr> read_certificates(const std::string& pem);
+
+// Until it ends, by the clock by which BoringSSL judges it; 0 behind that. Nothing: its end cannot be read.
+std::optional<int64_t> seconds_left(const X509& certificate);
 
 // The reason of the oldest error on BoringSSL's queue, in words; empties the queue.
 std::string ssl_error_text();

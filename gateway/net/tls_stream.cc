@@ -113,6 +113,16 @@ std::unique_ptr<TlsStream> TlsStream::client(Loop& loop, std::unique_ptr<Socket>
 std::string TlsStream::version() const { return SSL_get_version(ssl_); }
 bool TlsStream::resumed() const noexcept { return SSL_session_reused(ssl_) == 1; }
 
+std::optional<Duration> TlsStream::client_certificate_left() const {
+  constexpr int64_t most = 10LL * 365 * 86'400;  // of what lasts longer nobody sees the end
+  const STACK_OF(X509)* shown = SSL_get_peer_full_cert_chain(ssl_);
+  if (shown == nullptr || sk_X509_num(shown) == 0) return std::nullopt;
+  int64_t left = most;
+  for (size_t i = 0; i < sk_X509_num(shown); ++i)
+    left = std::min(left, seconds_left(*sk_X509_value(shown, i)).value_or(0));
+  return seconds(left);
+}
+
 std::string TlsStream::protocol() const {
   const uint8_t* name = nullptr;
   unsigned size = 0;

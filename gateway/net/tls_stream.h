@@ -38,6 +38,8 @@ class TlsStream final : public Stream, private SocketOwner, private TurnEnd {
   // After the handshake.
   std::string version() const;  // "TLSv1.3"
   bool resumed() const noexcept;
+  // Until the first of the certificates that the client has shown ends; nothing: it has shown none.
+  std::optional<Duration> client_certificate_left() const;
   std::string protocol() const;  // what ALPN chose (RFC 7301); empty without
 
   Result<void> write(std::span<const Slice> pieces) override { return send(pieces, false); }

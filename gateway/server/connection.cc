@@ -21,6 +21,7 @@ Connection::Connection(Worker& worker, std::shared_ptr<WorkerListener> listener,
     : worker_(worker),
       listener_(std::move(listener)),
       admission_(listener_->admission),
+      until_(worker.loop(), &Connection::certificate_ended, this),
       counted_in_(listener_->counts->connections),
       stream_(std::move(stream)),
       tls_(tls),
@@ -33,7 +34,15 @@ Connection::Connection(Worker& worker, std::shared_ptr<WorkerListener> listener,
 
 Connection::~Connection() { counted_in_.add(-1); }
 
-bool Connection::is_admitted() const noexcept { return admission_ == listener_->admission; }
+bool Connection::is_admitted() const noexcept {
+  return !certificate_over_ && admission_ == listener_->admission;
+}
+
+void Connection::certificate_ended(void* self) {
+  auto& me = *static_cast<Connection*>(self);
+  me.certificate_over_ = true;
+  me.drain();
+}
 
 void Connection::start() { task_ = run(); }
 
@@ -129,6 +138,7 @@ Task<bool> Connection::shake_hands() {
   info_.tls = true;
   info_.tls_version = tls_->version();
   listener_->count_handshake(info_.tls_version, tls_->resumed());
+  if (const auto left = tls_->client_certificate_left()) until_.arm_after(*left);
   co_return true;
 }
 

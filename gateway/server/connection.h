@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "gateway/async/task.h"
+#include "gateway/async/timer.h"
 #include "gateway/base/list.h"
 #include "gateway/core/exchange.h"
 #include "gateway/http/h1_server.h"
@@ -39,7 +40,8 @@ class Connection final : public net::StreamOwner, public ListNode {
   void give_way(Monotonic now);
   bool count_by_address = false;  // it stands in its worker's count of them
   size_t memory_bytes = 0;        // and in its worker's memory
-  // False: it was let in by what does not hold any more (other authorities, a listener that is gone).
+  // False: it was let in by what does not hold any more (other authorities, a listener that is gone, a
+  // certificate that has ended).
   bool is_admitted() const noexcept;
   const std::string& client_ip() const noexcept { return info_.client_ip; }
 
@@ -56,11 +58,14 @@ class Connection final : public net::StreamOwner, public ListNode {
   Task<> run_http2();
   Task<bool> serve_one();
   void redirect();
+  static void certificate_ended(void* self);
   bool has_request() const noexcept { return state_ == State::busy && http2_ == nullptr; }
 
   Worker& worker_;
   std::shared_ptr<WorkerListener> listener_;
-  const uint32_t admission_;   // of the listener, when it was let in
+  const uint32_t admission_;  // of the listener, when it was let in
+  Timer until_;               // … with a certificate, for as long as that is good
+  bool certificate_over_ = false;
   observe::Gauge counted_in_;  // of the name that the listener had then
   std::unique_ptr<net::Stream> stream_;
   net::TlsStream* tls_;

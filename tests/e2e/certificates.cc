@@ -185,5 +185,6 @@ TEST_CASE(
     REQUIRE(first->ask(get("/x")).status == 200);
     const std::string session = first->session();
     CHECK(eventually([&] { return connect(session)->ask(get("/x")).status == 0; }));
+    CHECK(eventually([&] { return first->ask(get("/x")).status == 0; }));  // nor goes one on
   }
 }
