@@ -268,7 +268,8 @@ size_t open_part_of_key(std::string_view s) noexcept {
   return std::ranges::all_of(s.substr(prefix, id), is_letter_or_digit) ? prefix + id + 1 : 0;
 }
 
-// Every API key in it without its secret.
+}  // namespace
+
 std::string without_secrets(std::string_view s) {
   std::string out;
   while (!s.empty()) {
@@ -282,11 +283,9 @@ std::string without_secrets(std::string_view s) {
   return out;
 }
 
-}  // namespace
-
 std::string printable(std::string_view s, size_t max_bytes) {
   std::string masked;
-  if (s.contains("sp_")) s = masked = without_secrets(s);
+  if (may_hold_key(s)) s = masked = without_secrets(s);
   std::string out;
   const std::string_view shown = s.substr(0, max_bytes);
   for (char c : shown) {

@@ -1,7 +1,9 @@
-// One line of the access log, formatted without an allocation.
+// One line of the access log, formatted without an allocation, unless a client has written an API key where
+// it does not belong.
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <string>
 
 #include "gateway/base/text.h"
 #include "gateway/base/units.h"
@@ -52,6 +54,13 @@ class Out {
     std::memcpy(at_ + n - 1, value.data(), value.size());
     at_ += n + value.size();
     at_[-1] = '"';
+  }
+  // What a client has written; an API key in it is shown without its secret.
+  template <size_t n>
+  void text_of_client(const char (&opening)[n], Slice value, size_t bytes_max) noexcept {
+    if (!text::may_hold_key(value)) return text(opening, value, bytes_max);
+    const std::string masked = text::without_secrets(value);
+    text(opening, masked, bytes_max);
   }
   size_t length() const noexcept { return full_ ? 0 : static_cast<size_t>(at_ - begin_); }
 
@@ -134,7 +143,7 @@ size_t format_access_line(const AccessRecord& r, char* to, size_t room) noexcept
   out.text(R"(,"http":")", r.http, 16);
   out.text(R"(,"method":")", r.method, 32);
   out.text(R"(,"host":")", r.host, 255);
-  out.text(R"(,"path":")", r.path, 2048);
+  out.text_of_client(R"(,"path":")", r.path, 2048);
   out.text(R"(,"route":")", r.route, 64);
   if (r.status > 0) out.number(R"(,"status":)", static_cast<uint64_t>(r.status));
   out.number(R"(,"bytes_in":)", r.bytes_in);
@@ -147,7 +156,7 @@ size_t format_access_line(const AccessRecord& r, char* to, size_t room) noexcept
   out.text(R"(,"refused_by":")", r.refused_by, 64);
   out.text(R"(,"reason":")", r.reason, 64);
   out.text(R"(,"would_refuse":")", r.would_refuse, 256);
-  out.text(R"(,"user_agent":")", r.user_agent, 256);
+  out.text_of_client(R"(,"user_agent":")", r.user_agent, 256);
   out.raw("}\n");
   return out.length();
 }

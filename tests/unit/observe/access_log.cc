@@ -54,6 +54,18 @@ TEST_CASE("one request is one line, whatever is in it") {
   CHECK(line.find("\"host\"") == std::string::npos);
 }
 
+TEST_CASE("an API key that a client has written where it does not belong is logged without its secret") {
+  const std::string open = "sp_AbCdEfGhIjKl_", secret = "0123456789secret_Check";
+  AccessRecord r = record("");
+  const std::string path = "/x/" + open + secret + "/y", agent = "curl " + open + secret;
+  r.path = path;
+  r.user_agent = agent;
+  const std::string line = line_of(r);
+  CHECK(line.find(R"("path":"/x/)" + open + "...") != std::string::npos);
+  CHECK(line.find(R"("user_agent":"curl )" + open + "...") != std::string::npos);
+  CHECK(line.find("secret") == std::string::npos);
+}
+
 TEST_CASE("long values are cut, and a line that has no room is not begun") {
   const std::string line = line_of(record(std::string(100'000, 'x')));
   CHECK(line.size() > 2048);
