@@ -49,9 +49,12 @@ Message message_of(const http::Request& request) {
   return m;
 }
 
+// What went to backends: the bytes of each connection. One that said "Connection: close" is the last on its own.
+using Forwarded = std::vector<std::string>;
+
 // Reads requests until the end; each whole one is seen, and forwarded if there is somebody to forward to.
 Task<> read_all(Loop& loop, MemoryStream& stream, const http::ServerLimits& limits,
-                std::vector<Message>& seen, std::string* forwarded) {
+                std::vector<Message>& seen, Forwarded* forwarded) {
   http::h1::ServerConnection connection(stream, limits);
   bool go_on = true;
   while (go_on) {
@@ -75,7 +78,8 @@ Task<> read_all(Loop& loop, MemoryStream& stream, const http::ServerLimits& limi
       const http::h1::ClientConnection::Timeouts timeouts = {seconds(5), seconds(5)};
       done = co_await client.send(request, "backend", timeouts, arena);
       client.over();
-      *forwarded += backend.take_written();
+      forwarded->back() += backend.take_written();
+      if (http::h1::is_last_on_connection(request)) forwarded->emplace_back();
     } else {
       for (bool end = false; done && !end;) {
         Result<Slice> piece = co_await body.pull();
@@ -104,7 +108,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Slice bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   const size_t piece = data[0] == 0 ? bytes.size() : data[0];
   std::vector<Message> in_front, behind;
-  std::string forwarded;
+  Forwarded forwarded(1);
   {
     MemoryStream client(loop);
     const Task<> front = read_all(loop, client, limits, in_front, &forwarded);
@@ -112,10 +116,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!front.done()) client.end();
     if (!front.done()) std::abort();
   }
-  MemoryStream stream(loop);
-  const Task<> backend = read_all(loop, stream, wider, behind, nullptr);
-  stream.feed(forwarded);
-  if (!backend.done()) stream.end();
-  if (!backend.done() || in_front != behind) std::abort();
+  for (const std::string& connection : forwarded) {
+    MemoryStream stream(loop);
+    const Task<> backend = read_all(loop, stream, wider, behind, nullptr);
+    stream.feed(connection);
+    if (!backend.done()) stream.end();
+    if (!backend.done()) std::abort();
+  }
+  if (in_front != behind) std::abort();
   return 0;
 }
