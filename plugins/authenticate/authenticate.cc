@@ -2,19 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <utility>
 
 #include "gateway/base/text.h"
 #include "gateway/core/setup.h"
 #include "plugins/authenticate/authenticator.h"
+#include "plugins/authenticate/caller_cache.h"
 
 namespace sallyport {
 namespace {
-
-constexpr size_t proofs_max = 8;
-using Proofs = std::array<std::shared_ptr<const Principal>, proofs_max>;
 
 struct AuthenticateOptions {
   config::Mode mode = config::Mode::enforce;
@@ -40,47 +36,9 @@ struct AuthenticateOptions {
   void check(config::Reader& reader) const {
     if (any_of.empty() == all_of.empty())
       reader.error("authenticate: name one of any_of and all_of, or say public");
-    if (all_of.size() > proofs_max)
-      reader.error_at("all_of", fmt::format("all_of: {} authenticators at most", proofs_max));
+    if (all_of.size() > CallerCache::proofs_max)
+      reader.error_at("all_of", fmt::format("all_of: {} authenticators at most", CallerCache::proofs_max));
   }
-};
-
-// The first proof that is listed says who calls: client, roles, scopes and claims are its own, so that nobody
-// has what somebody else was given. The others take time away, and add nothing.
-std::shared_ptr<const Principal> limited(const Proofs& proofs) {
-  int64_t end_s = 0;
-  for (size_t i = 0; i < proofs.size() && proofs[i] != nullptr; ++i) {
-    const int64_t other = proofs[i]->not_after_s;
-    if (other != 0 && (end_s == 0 || other < end_s)) end_s = other;
-  }
-  if (end_s == proofs.front()->not_after_s) return proofs.front();
-  auto who = std::make_shared<Principal>(*proofs.front());
-  who->not_after_s = end_s;
-  return who;
-}
-
-// Callers by all of their proofs, which live as long as their entry: for the same token with the same key one
-// is made once. A new one takes the place of the one that was there. One a worker, for all its routes.
-class CallerCache {
- public:
-  std::shared_ptr<const Principal> find_or_make(const Proofs& proofs) {
-    if (proofs[1] == nullptr) return proofs.front();
-    if (entries_.empty()) entries_.resize(size_t{1} << bits);
-    size_t mixed = 0;
-    for (const auto& proof : proofs)
-      mixed = (mixed ^ reinterpret_cast<size_t>(proof.get())) * 0x9e3779b97f4a7c15U;
-    Entry& entry = entries_[mixed >> (64 - bits)];
-    if (entry.who == nullptr || entry.proofs != proofs) entry = {proofs, limited(proofs)};
-    return entry.who;
-  }
-
- private:
-  static constexpr int bits = 10;
-  struct Entry {
-    Proofs proofs;
-    std::shared_ptr<const Principal> who;
-  };
-  std::vector<Entry> entries_;
 };
 
 class Authenticate final : public Policy, private Admission {
@@ -143,7 +101,7 @@ class Authenticate final : public Policy, private Admission {
   }
 
   Decision every_one(Exchange& x) {
-    Proofs proofs;
+    CallerCache::Proofs proofs;
     for (size_t i = 0; i < authenticators_.size(); ++i) {
       Authenticator& a = *authenticators_[i];
       if (!a.carries(x)) {
