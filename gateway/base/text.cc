@@ -270,6 +270,8 @@ size_t open_part_of_key(std::string_view s) noexcept {
 
 }  // namespace
 
+std::string_view without_query(std::string_view url) noexcept { return url.substr(0, url.find('?')); }
+
 std::string without_secrets(std::string_view s) {
   std::string out;
   while (!s.empty()) {

@@ -68,6 +68,8 @@ size_t utf8_sequence(std::string_view s) noexcept;
 
 // Every API key in it without its secret; for texts that may have one.
 std::string without_secrets(std::string_view s);
+// A URL for a log, without its query: some services take their key there.
+std::string_view without_query(std::string_view url) noexcept;
 inline bool may_hold_key(std::string_view s) noexcept { return s.contains("sp_"); }
 
 // For messages: control characters and bytes above 0x7e as \xNN, cut after max_bytes with "…". Of an API key

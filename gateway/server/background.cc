@@ -7,6 +7,7 @@
 
 #include "gateway/async/signal.h"
 #include "gateway/base/file_state.h"
+#include "gateway/base/text.h"
 #include "gateway/observe/log.h"
 #include "gateway/server/fetch.h"
 
@@ -93,16 +94,18 @@ class MainBackground::Fetching final : public Handle {
     for (;;) {
       Result<std::string> document = co_await fetch_document(loop_, owner_.resolver_, what_);
       if (!document) {
-        observe::log(
-            observe::Level::warn, "fetch_failed",
-            {{"url", what_.url}, {"reason", document.error().reason}, {"detail", document.error().detail}});
+        observe::log(observe::Level::warn, "fetch_failed",
+                     {{"url", text::without_query(what_.url)},
+                      {"reason", document.error().reason},
+                      {"detail", document.error().detail}});
       }
       const bool good = got_(std::move(document));
       last_ = loop_.now();
       WaitUntil pause(loop_, last_ + (good ? what_.every : retry));
       const WaitSlot here(pause_, pause);
       const bool wanted = co_await pause;
-      if (wanted) observe::log(observe::Level::info, "fetch_wanted", {{"url", what_.url}});
+      if (wanted)
+        observe::log(observe::Level::info, "fetch_wanted", {{"url", text::without_query(what_.url)}});
       retry = good ? what_.retry_after : std::min(retry * 2, what_.retry_at_most);
     }
   }

@@ -158,15 +158,16 @@ class KeyAddress final : public KeySource {
     fetch.ca_file = jwks.ca.resolved;
     fetch.every = jwks.refresh;
     fetch.wanted = wanted_;
-    fetch_ = background->fetch(std::move(fetch),
-                               [known = known_, url = jwks.url, background](Result<std::string> document) {
-                                 const auto taken = document ? known->take(*document, url) : Taken::no;
-                                 known->failing.store(taken == Taken::no, std::memory_order_relaxed);
-                                 const bool good = taken == Taken::yes;
-                                 background->count_reload("key_set", good);
-                                 if (known->live()->version() > 0) known->not_ready.reset();
-                                 return good;
-                               });
+    fetch_ =
+        background->fetch(std::move(fetch), [known = known_, url = std::string(text::without_query(jwks.url)),
+                                             background](Result<std::string> document) {
+          const auto taken = document ? known->take(*document, url) : Taken::no;
+          known->failing.store(taken == Taken::no, std::memory_order_relaxed);
+          const bool good = taken == Taken::yes;
+          background->count_reload("key_set", good);
+          if (known->live()->version() > 0) known->not_ready.reset();
+          return good;
+        });
   }
 
  private:
@@ -204,8 +205,8 @@ std::shared_ptr<KeySource> key_address(const JwksOptions& jwks, config::Reader& 
   auto known = setup.process.share<FetchedKeys>("authenticate.fetched_keys " + from, [&] {
     auto made = std::make_shared<FetchedKeys>();
     if (setup.background != nullptr) {
-      made->not_ready =
-          setup.background->not_ready("the key set at " + jwks.url + " has not been fetched yet");
+      made->not_ready = setup.background->not_ready(
+          fmt::format("the key set at {} has not been fetched yet", text::without_query(jwks.url)));
     }
     return made;
   });

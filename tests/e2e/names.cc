@@ -148,13 +148,14 @@ TEST_CASE("an issuer whose name is not answered holds up no other name, nor the 
   Gateway gateway(
       dns(server) +
       "authenticators:\n  idp: { type: jwt, issuer: \"https://idp\", audiences: [api], algorithms: "
-      "[ES256], jwks: { url: \"http://silent.test/jwks\" } }\nupstreams:\n" +
+      "[ES256], jwks: { url: \"http://silent.test/jwks?code=hidden\" } }\nupstreams:\n" +
       upstream("a", "good.test", origin.port()) + upstream("b", "good.test", origin.port()) + "routes:\n" +
       route("a", "authenticate: { any_of: [idp] }") + route("b"));
   CHECK(eventually([&] { return server.count("silent.test") >= 2; }));
   CHECK(gateway.ask(get("/b")).status == 200);
   gateway.advance(6s);
   CHECK(gateway.told("fetch_failed url=http://silent.test/jwks reason=name_timeout"));
+  CHECK(gateway.errors().find("hidden") == std::string::npos);
   CHECK(gateway.stop() == 0);
   CHECK(server.count("silent.test") <= queries_most);
 }
