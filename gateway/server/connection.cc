@@ -21,7 +21,7 @@ Connection::Connection(Worker& worker, std::shared_ptr<WorkerListener> listener,
     : worker_(worker),
       listener_(std::move(listener)),
       admission_(listener_->admission),
-      until_(worker.loop(), &Connection::certificate_ended, this),
+      until_(worker.loop(), &Connection::until_is_over, this),
       counted_in_(listener_->counts->connections),
       stream_(std::move(stream)),
       tls_(tls),
@@ -38,8 +38,9 @@ bool Connection::is_admitted() const noexcept {
   return !certificate_over_ && admission_ == listener_->admission;
 }
 
-void Connection::certificate_ended(void* self) {
+void Connection::until_is_over(void* self) {
   auto& me = *static_cast<Connection*>(self);
+  if (me.last_answers_) return me.worker_.over(me);
   me.certificate_over_ = true;
   me.drain();
 }
@@ -57,6 +58,8 @@ void Connection::stream_ended() {
 
 void Connection::drain() {
   draining_ = true;
+  if (!is_admitted() && !listener_->ended() && !std::exchange(last_answers_, true))
+    until_.arm_after(worker_.drain_timeout());
   if (http2_ != nullptr) {
     http2_->drain();
     return;

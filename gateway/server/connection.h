@@ -32,7 +32,8 @@ class Connection final : public net::StreamOwner, public ListNode {
 
   void start();
   // Closes at once if it is idle, else after the present answer. One that is not admitted any more ends in
-  // order, behind a handshake that is under way.
+  // order, behind a handshake that is under way; what it was let in by being gone, its answers have the time
+  // that they have at a shutdown. (A listener that is gone lets them take as long as they do.)
   void drain();
   // What it holds for a client that neither sends nor reads.
   Stalled stalled(Monotonic now) noexcept;
@@ -58,14 +59,15 @@ class Connection final : public net::StreamOwner, public ListNode {
   Task<> run_http2();
   Task<bool> serve_one();
   void redirect();
-  static void certificate_ended(void* self);
+  static void until_is_over(void* self);
   bool has_request() const noexcept { return state_ == State::busy && http2_ == nullptr; }
 
   Worker& worker_;
   std::shared_ptr<WorkerListener> listener_;
   const uint32_t admission_;  // of the listener, when it was let in
-  Timer until_;               // … with a certificate, for as long as that is good
+  Timer until_;               // … with a certificate, for as long as that is good; then for its last answers
   bool certificate_over_ = false;
+  bool last_answers_ = false;
   observe::Gauge counted_in_;  // of the name that the listener had then
   std::unique_ptr<net::Stream> stream_;
   net::TlsStream* tls_;

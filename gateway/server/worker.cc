@@ -110,6 +110,7 @@ void Worker::take_config(const std::shared_ptr<const Generation>& generation, So
       pinned(build_world(generation, {number_, *loop_, *resolver_, process_, cache_, metrics_, access_log_}));
   const config::Model& model = generation->model();
   limits_ = generation->server_limits();
+  drain_timeout_ = model.shutdown.drain_timeout;
   connections_max_ = model.http.connections;
   per_address_max_ = model.http.connections_per_address;
   const size_t memory = model.http.memory.count;

@@ -115,6 +115,8 @@ class Worker {
   Loop& loop() noexcept { return *loop_; }
   const std::shared_ptr<const World>& world() const noexcept { return world_; }
   const http::ServerLimits& server_limits() const noexcept { return limits_; }
+  // How long what is under way may take where nothing comes behind it.
+  Duration drain_timeout() const noexcept { return drain_timeout_; }
   // The connection is done with; it is destroyed at the end of the turn.
   void over(Connection& connection);
   // Whether one more request may begin on an HTTP/2 connection that has so many.
@@ -168,6 +170,7 @@ class Worker {
   Cache cache_;
   std::shared_ptr<const World> world_;
   http::ServerLimits limits_;
+  Duration drain_timeout_{};
   size_t connections_max_ = 0;
   size_t per_address_max_ = 0;
   std::unordered_map<std::string, uint32_t>

@@ -109,6 +109,33 @@ TEST_CASE("connections of an authority that is taken away end with the answer un
     CHECK(gateway.connect(options)->ask(get("/x")).status == 0);
 }
 
+TEST_CASE("answers that do not end outlast the authority that let their caller in by a shutdown's patience") {
+  std::promise<void> go_on;
+  Origin origin([&, allowed = go_on.get_future().share()](const OriginRequest&) {
+    allowed.wait();
+    return Origin::ok("late")({});
+  });
+  Gateway gateway(
+      "shutdown: { drain_timeout: 5s }\nupstreams: { web: { targets: [\"" + origin.target() +
+          "\"] } }\nroutes:\n"
+          "  - { name: slow, match: { path: /slow }, authenticate: public, forward: { to: web } }\n"
+          "  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n",
+      [](const TempDir& dir) { authority(dir, "ca.crt"); }, asking("required"));
+  const auto idle = gateway.connect(known()), busy = gateway.connect(known());
+  CHECK(idle->ask(get("/x")).status == 200);
+  CHECK(busy->send(get("/slow")));
+  CHECK(eventually([&] { return origin.requests().size() == 1; }));
+  authority(gateway.dir(), "other.crt");
+  CHECK(eventually([&] {
+    gateway.advance(1s);
+    return gateway.errors().find("certificate_reloaded listener=edge file=clients.crt") != std::string::npos;
+  }));
+  CHECK(carries_no_more(*idle));
+  gateway.advance(5s);
+  CHECK(busy->at_end());
+  go_on.set_value();
+}
+
 TEST_CASE("a listener that begins to ask for certificates lets nobody go on who has shown none") {
   Gateway gateway(route, [](const TempDir& dir) { authority(dir, "ca.crt"); }, asking("optional"));
   const auto without = gateway.connect();
