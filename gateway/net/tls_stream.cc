@@ -117,9 +117,11 @@ std::optional<Duration> TlsStream::client_certificate_left() const {
   constexpr int64_t most = 10LL * 365 * 86'400;  // of what lasts longer nobody sees the end
   const STACK_OF(X509)* shown = SSL_get_peer_full_cert_chain(ssl_);
   if (shown == nullptr || sk_X509_num(shown) == 0) return std::nullopt;
-  int64_t left = most;
-  for (size_t i = 0; i < sk_X509_num(shown); ++i)
-    left = std::min(left, seconds_left(*sk_X509_value(shown, i)).value_or(0));
+  int64_t left = std::min(most, seconds_left(*sk_X509_value(shown, 0)).value_or(0));
+  for (size_t i = 1; i < sk_X509_num(shown); ++i) {
+    const int64_t other = seconds_left(*sk_X509_value(shown, i)).value_or(0);
+    if (other > 0) left = std::min(left, other);  // what has ended has vouched for nobody
+  }
   return seconds(left);
 }
 

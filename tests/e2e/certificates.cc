@@ -60,6 +60,29 @@ std::string signature_for(const Gateway& gateway, const std::string& algorithms)
   return at == out.npos ? "" : out.substr(at + 21, out.find('\n', at) - at - 21);
 }
 
+// A certificate of the clients' authority and key, good from `start` (empty: now) until `end`; in dir.
+void sign_client(const TempDir& dir, const std::string& name, const std::string& start, std::time_t end) {
+  const std::string c = certificates().path();
+  std::array<char, 16> text;
+  std::strftime(text.data(), text.size(), "%Y%m%d%H%M%SZ", std::gmtime(&end));
+  dir.write("ca.cnf",
+            "[ca]\ndefault_ca=x\n[x]\ndatabase=index\nserial=serial\nnew_certs_dir=.\n"
+            "default_md=sha256\npolicy=any\nunique_subject=no\n[any]\ncommonName=supplied\n");
+  dir.write("index", "");
+  dir.write("serial", "01\n");
+  const std::string sign = "cd " + dir.path() + " && openssl ca -batch -notext -config ca.cnf -cert " + c +
+                           "/ca.crt -keyfile " + c + "/ca.key -in " + c + "/client.csr -out " + name +
+                           (start.empty() ? "" : " -startdate " + start) + " -enddate " + text.data() +
+                           " >/dev/null 2>&1";
+  REQUIRE(std::system(sign.c_str()) == 0);
+}
+
+GatewayOptions asking_for_certificates() {
+  const std::string c = certificates().path();
+  return {.edge_tls = "certificates: [ { cert: " + c + "/tls.crt, key: " + c +
+                      "/tls.key } ], client_certificates: { ca: " + c + "/ca.crt, mode: required }"};
+}
+
 }  // namespace
 
 TEST_CASE("of an RSA and an ECDSA certificate for one name a client gets the one that it can check") {
@@ -158,28 +181,13 @@ TEST_CASE(
   for (const std::string version : {"1.2", "1.3"}) {
     CAPTURE(version);
     const TempDir dir;
-    const std::string c = certificates().path();
-    const std::time_t end = std::time(nullptr) + 6;
-    std::array<char, 16> text;
-    std::strftime(text.data(), text.size(), "%Y%m%d%H%M%SZ", std::gmtime(&end));
-    dir.write("ca.cnf",
-              "[ca]\ndefault_ca=x\n[x]\ndatabase=index\nserial=serial\nnew_certs_dir=.\n"
-              "default_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n");
-    dir.write("index", "");
-    dir.write("serial", "01\n");
-    const std::string sign = "cd " + dir.path() + " && openssl ca -batch -notext -config ca.cnf -cert " + c +
-                             "/ca.crt -keyfile " + c + "/ca.key -in " + c +
-                             "/client.csr -out short.crt -enddate " + text.data() + " >/dev/null 2>&1";
-    REQUIRE(std::system(sign.c_str()) == 0);
-    Gateway gateway(
-        "routes: [ { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } } ]\n", {},
-        {.edge_tls = "certificates: [ { cert: " + c + "/tls.crt, key: " + c +
-                     "/tls.key } ], client_certificates: { ca: " + c + "/ca.crt, mode: required }"});
+    sign_client(dir, "short.crt", "", std::time(nullptr) + 6);
+    Gateway gateway(route, {}, asking_for_certificates());
     const auto connect = [&](const std::string& session) {
       return gateway.connect({.max_version = version,
                               .session = session,
                               .cert = dir.path("short.crt"),
-                              .key = c + "/client.key"});
+                              .key = certificates().path("client.key")});
     };
     const auto first = connect("");
     REQUIRE(first->ask(get("/x")).status == 200);
@@ -187,4 +195,15 @@ TEST_CASE(
     CHECK(eventually([&] { return connect(session)->ask(get("/x")).status == 0; }));
     CHECK(eventually([&] { return first->ask(get("/x")).status == 0; }));  // nor goes one on
   }
+}
+
+TEST_CASE("a certificate that has ended and vouches for nobody, beside that of a client, ends nothing") {
+  const TempDir dir;
+  sign_client(dir, "old.crt", "200101000000Z", 1609459200);
+  dir.write("chain.crt", certificates().read("client.crt") + dir.read("old.crt"));
+  Gateway gateway(route, {}, asking_for_certificates());
+  const auto client =
+      gateway.connect({.cert = dir.path("chain.crt"), .key = certificates().path("client.key")});
+  CHECK(client->ask(get("/x")).status == 200);
+  CHECK(client->ask(get("/x")).status == 200);
 }
