@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <future>
+#include <memory>
 #include <sstream>
 
 #include "tests/support/gateway.h"
@@ -69,71 +70,67 @@ std::string socket_at(int port) {
   return "";
 }
 
+// Clients of an authority that is taken away: one that is idle, and one that waits for its answer.
+struct Dismissed {
+  std::promise<void> go_on;  // the answer, "late"
+  Origin origin{[allowed = go_on.get_future().share()](const OriginRequest&) {
+    allowed.wait();
+    return Origin::ok("late")({});
+  }};
+  Gateway gateway{
+      "shutdown: { drain_timeout: 1h }\nupstreams: { web: { targets: [\"" + origin.target() +
+          "\"] } }\nroutes:\n"
+          "  - { name: slow, match: { path: /slow }, authenticate: public, forward: { to: web, timeout: 3h } "
+          "}\n"
+          "  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n",
+      [](const TempDir& dir) { authority(dir, "ca.crt"); }, asking("required")};
+  std::unique_ptr<Client> idle = gateway.connect(known()), busy = gateway.connect(known());
+
+  void ask() {
+    CHECK(idle->ask(get("/x")).status == 200);
+    CHECK(busy->send(get("/slow")));
+    CHECK(eventually([&] { return origin.requests().size() == 1; }));
+  }
+  void take_authority_away() {
+    authority(gateway.dir(), "other.crt");
+    CHECK(eventually([&] {
+      gateway.advance(1s);
+      return gateway.errors().find("certificate_reloaded listener=edge file=clients.crt") !=
+             std::string::npos;
+    }));
+    CHECK(carries_no_more(*idle));
+  }
+};
+
 }  // namespace
 
 TEST_CASE("connections of an authority that is taken away end with the answer under way, and do not resume") {
-  std::promise<void> go_on;
-  Origin origin([&, allowed = go_on.get_future().share()](const OriginRequest&) {
-    allowed.wait();
-    return Origin::ok("late")({});
-  });
-  Gateway gateway(
-      "upstreams: { web: { targets: [\"" + origin.target() +
-          "\"] } }\nroutes:\n"
-          "  - { name: slow, match: { path: /slow }, authenticate: public, forward: { to: web } }\n"
-          "  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n",
-      [](const TempDir& dir) { authority(dir, "ca.crt"); }, asking("required"));
-  const auto idle = gateway.connect(known()), busy = gateway.connect(known());
+  Dismissed d;
   ClientOptions two = known();
   two.alpn = std::string("\x02h2");
-  const auto h2 = gateway.connect(two);
+  const auto h2 = d.gateway.connect(two);
   CHECK(h2->send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\x04\0\0\0\0\0", 9)));
-  CHECK(idle->ask(get("/x")).status == 200);
-  CHECK(busy->send(get("/slow")));
-  CHECK(eventually([&] { return origin.requests().size() == 1; }));
-  authority(gateway.dir(), "other.crt");
-  CHECK(eventually([&] {
-    gateway.advance(1s);
-    return gateway.errors().find("certificate_reloaded listener=edge file=clients.crt") != std::string::npos;
-  }));
-  CHECK(carries_no_more(*idle));
+  d.ask();
+  d.take_authority_away();
   CHECK(goes_away(*h2));
-  go_on.set_value();
-  const Response last = busy->read();
+  d.go_on.set_value();
+  const Response last = d.busy->read();
   CHECK(last.body == "late");
   CHECK(last.header("connection") == "close");
-  CHECK(busy->at_end());
+  CHECK(d.busy->at_end());
   ClientOptions again = known();
-  again.session = idle->session();
+  again.session = d.idle->session();
   for (const ClientOptions& options : {known(), again})
-    CHECK(gateway.connect(options)->ask(get("/x")).status == 0);
+    CHECK(d.gateway.connect(options)->ask(get("/x")).status == 0);
 }
 
 TEST_CASE("answers that do not end outlast the authority that let their caller in by a shutdown's patience") {
-  std::promise<void> go_on;
-  Origin origin([&, allowed = go_on.get_future().share()](const OriginRequest&) {
-    allowed.wait();
-    return Origin::ok("late")({});
-  });
-  Gateway gateway(
-      "shutdown: { drain_timeout: 5s }\nupstreams: { web: { targets: [\"" + origin.target() +
-          "\"] } }\nroutes:\n"
-          "  - { name: slow, match: { path: /slow }, authenticate: public, forward: { to: web } }\n"
-          "  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n",
-      [](const TempDir& dir) { authority(dir, "ca.crt"); }, asking("required"));
-  const auto idle = gateway.connect(known()), busy = gateway.connect(known());
-  CHECK(idle->ask(get("/x")).status == 200);
-  CHECK(busy->send(get("/slow")));
-  CHECK(eventually([&] { return origin.requests().size() == 1; }));
-  authority(gateway.dir(), "other.crt");
-  CHECK(eventually([&] {
-    gateway.advance(1s);
-    return gateway.errors().find("certificate_reloaded listener=edge file=clients.crt") != std::string::npos;
-  }));
-  CHECK(carries_no_more(*idle));
-  gateway.advance(5s);
-  CHECK(busy->at_end());
-  go_on.set_value();
+  Dismissed d;
+  d.ask();
+  d.take_authority_away();
+  d.gateway.advance(1h);
+  CHECK(d.busy->at_end());
+  d.go_on.set_value();
 }
 
 TEST_CASE("a listener that begins to ask for certificates lets nobody go on who has shown none") {
