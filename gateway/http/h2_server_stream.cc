@@ -2,6 +2,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/http/grpc.h"
@@ -10,6 +11,10 @@
 
 namespace sallyport::http::h2 {
 namespace {
+
+// For how long, and how much, is still read of a request whose 2xx ends behind it.
+constexpr Duration whole_time = seconds(30);
+constexpr uint64_t whole_bytes_max = 64 << 20;
 
 bool has_content(const Request& request, const Response& response) noexcept {
   if (response.status == 101) return true;
@@ -55,12 +60,13 @@ Task<> ServerStream::finish() {
 }
 
 Task<> ServerStream::read_off() {
-  const Monotonic deadline = loop().now() + linger_time;
+  const Monotonic last = loop().now() + (end_held_ ? whole_time : linger_time);
+  const uint64_t most = end_held_ ? whole_bytes_max : linger_bytes_max;
   uint64_t dropped = 0;
-  for (bool told = true; told && dropped < linger_bytes_max && !input_ended_ && has_room();) {
+  for (bool told = true; told && dropped < most && !input_ended_ && has_room();) {
     dropped += arrived_.size();
     drop_arrived();
-    told = co_await wait(reader_, deadline);
+    told = co_await wait(reader_, std::min(last, loop().now() + linger_time));
   }
   if (std::exchange(end_held_, false)) {
     offer({}, true, nullptr);

@@ -111,3 +111,17 @@ TEST_CASE("every kind of route decides of content, and of none, however it comes
   }
   CHECK(gateway.stop() == 0);
 }
+
+TEST_CASE("a large upload that is answered at once goes through, whatever curl makes of an early end") {
+  Origin origin;
+  Gateway gateway(routes(origin),
+                  [](const TempDir& dir) { dir.write("keys.yaml", "version: 1\nkeys: []\n"); });
+  for (const std::string version : {"--http1.1", "--http2"}) {
+    CAPTURE(version);
+    const std::string url = "https://127.0.0.1:" + std::to_string(gateway.port()) + "/own";
+    CHECK(run({"sh", "-c",
+               "head -c 4000000 /dev/zero | curl -sk --max-time 20 " + version +
+                   " -T - -o /dev/null -w '%{http_code} %{exitcode}' " + url})
+              .out == "204 0");
+  }
+}
