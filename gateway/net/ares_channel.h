@@ -22,6 +22,7 @@ namespace sallyport::net {
 struct Addresses {
   std::vector<std::string> list;
   Duration good_for{};  // by their TTL; what is no answer of DNS has the longest
+  bool whole = true;    // false: of one family nobody has said whether there are any
 };
 
 class AresChannel {

@@ -73,6 +73,7 @@ Result<Resolved> with_port(const Result<Addresses>& found, uint16_t port) {
   Resolved out;
   for (const std::string& address : found->list) out.addresses.push_back({address, port});
   out.good_for = found->good_for;
+  out.whole = found->whole;
   return out;
 }
 
@@ -102,6 +103,9 @@ struct Resolver::Half final : AresChannel::Asker {
   // Whether what is waited for is still to come.
   bool running() const noexcept { return busy && wanted; }
   bool found() const noexcept { return !running() && answer; }
+  bool has_none() const noexcept {
+    return !running() && !answer && answer.error().code == Code::name_not_resolved;
+  }
 
   Resolver* resolver = nullptr;
   Name* name = nullptr;
@@ -123,14 +127,16 @@ struct Resolver::Name : ListNode {
   bool busy() const noexcept { return halves[0].busy || halves[1].busy; }
   // That there is no such name is no more than one candidate's answer.
   bool has_more() const noexcept {
-    return !candidates.empty() && !running() && std::ranges::all_of(halves, [](const Half& h) {
-      return !h.answer && h.answer.error().code == Code::name_not_resolved;
-    });
+    return !candidates.empty() && std::ranges::all_of(halves, &Half::has_none);
   }
   // What both families' look-ups, or the one that is over, have found.
   Result<Addresses> found() const {
     const auto& [v4, v6] = halves;
-    if (!v4.found() || !v6.found()) return v6.found() ? v6.answer : v4.answer;
+    if (!v4.found() || !v6.found()) {
+      Result<Addresses> one = v6.found() ? v6.answer : v4.answer;
+      if (one) one->whole = (v6.found() ? v4 : v6).has_none();
+      return one;
+    }
     return has_route(v6.answer->list.front()) ? by_turns(*v6.answer, *v4.answer)
                                               : by_turns(*v4.answer, *v6.answer);
   }
@@ -221,15 +227,18 @@ void Resolver::at_turn_end() {
   }
 }
 
-// A channel that has read the files as they are; true if it is a new one.
+// A channel that has read the files as they are; true if it is a new one. Where resolv.conf cannot be read,
+// what it said before holds.
 bool Resolver::follow_files() {
   if (channel_ != nullptr && loop_.now() < look_at_files_) return false;
   look_at_files_ = loop_.now() + files_looked_at_every;
   const FileState state = FileState::of(options_.resolv_conf);
-  if (channel_ != nullptr && state == resolv_conf_) return false;
+  if (channel_ != nullptr && (state == resolv_conf_ || state == FileState{})) return false;
+  auto fresh = AresChannel::make(loop_, options_);
+  if (fresh == nullptr && channel_ != nullptr) return false;
   resolv_conf_ = state;
   channel_.reset();
-  channel_ = AresChannel::make(loop_, options_);
+  channel_ = std::move(fresh);
   return true;
 }
 

@@ -28,6 +28,7 @@ struct Resolved {
   // IPv4 and IPv6 by turns, IPv6 first if this machine has a way to it.
   std::vector<SocketAddress> addresses;
   Duration good_for{};  // by the TTL
+  bool whole = true;    // false: of one family nobody has said whether there are any
 };
 
 class Resolver final : private TurnEnd {

@@ -16,6 +16,15 @@ constexpr Duration ttl_least = seconds(1);  // a name whose answer lasts for les
 // nothing.
 constexpr Duration patience = milliseconds(250);
 
+// Adds the addresses of a family that nobody has answered for.
+void keep_unanswered(const std::vector<net::SocketAddress>& before, net::Resolved& found) {
+  const auto is_v6 = [](const net::SocketAddress& address) { return address.host.contains(':'); };
+  const bool answered_v6 = is_v6(found.addresses.front());
+  for (const net::SocketAddress& address : before) {
+    if (is_v6(address) != answered_v6) found.addresses.push_back(address);
+  }
+}
+
 bool has(const Endpoint& endpoint, const net::SocketAddress& address) {
   return std::ranges::find(endpoint.addresses, address) != endpoint.addresses.end();
 }
@@ -67,6 +76,7 @@ Task<> Cluster::catch_up(Endpoint& endpoint, Monotonic deadline) {
 void Cluster::take_addresses(Endpoint& endpoint, net::Resolved found) {
   endpoint.list_good_for = std::min(options_.resolve_every, std::max(found.good_for, ttl_least));
   if (endpoint.named) endpoint.look_up_at = loop_.now() + endpoint.list_good_for;
+  if (!found.whole) keep_unanswered(endpoint.addresses, found);
   if (endpoint.addresses == found.addresses) return;
   endpoint.addresses = std::move(found.addresses);
   ++endpoint.lists;

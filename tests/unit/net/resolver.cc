@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -134,6 +135,20 @@ TEST_CASE("who has an address of one family does not wait for a server that is s
   CHECK(story.dns.count("api.test.here") <= 6 + 4);  // AAAA is not asked again while it still is
 }
 
+TEST_CASE("whether both families have been answered for is told") {
+  Story story([](const FakeDns::Query& q) {
+    if (q.type == FakeDns::a || q.name == "four.test.here") return FakeDns::addresses(q, {"192.0.2.1"});
+    if (q.name == "both.test.here") return FakeDns::addresses(q, {"2001:db8::1"});
+    return q.name == "silent.test.here" ? FakeDns::silence() : FakeDns::code(q, 2);
+  });
+  for (const std::string name : {"four", "both", "silent", "failing"}) {
+    CAPTURE(name);
+    const auto found = test::finish(story.loop, story.ask(name + ".test.here"));
+    REQUIRE(found);
+    CHECK(found->whole == (name == "four" || name == "both"));
+  }
+}
+
 TEST_CASE("servers that fail, cut off, lie or babble give an error, or what is good of it") {
   using Query = FakeDns::Query;
   const auto says = [](const FakeDns::Answer& answer) {
@@ -215,6 +230,10 @@ TEST_CASE("the hosts file and resolv.conf are read again when they have changed"
   CHECK(story.look_up("api") == "192.0.2.1");
   CHECK(story.dns.count("api.new.test") == 2);
   CHECK(story.look_up("listed.test") == "192.0.2.10");
+  std::filesystem::remove(story.dir.path("resolv.conf"));  // what it said holds
+  story.pass(1s);
+  CHECK(story.look_up("api") == "192.0.2.1");
+  CHECK(story.dns.count("api.new.test") == 4);
 }
 
 TEST_CASE("both families are of one name of the search list: the first that has any address") {

@@ -7,9 +7,11 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "gateway/observe/metrics.h"
 #include "tests/support/fake_dns.h"
+#include "tests/support/process.h"
 #include "tests/support/tcp_server.h"
 #include "tests/unit/async/support.h"
 
@@ -60,9 +62,11 @@ struct Story {
   }
   void turn() { test::turn(loop); }
 
-  std::atomic<bool> lost{false};
+  std::atomic<bool> lost{false}, moving{false};
   FakeDns dns{[this](const FakeDns::Query& q) {
-    return lost ? FakeDns::silence() : FakeDns::addresses(q, {"127.0.0.1"});
+    if (lost || (moving && q.type == FakeDns::a)) return FakeDns::silence();
+    return FakeDns::addresses(
+        q, moving ? std::vector<std::string>{"2001:db8::1"} : std::vector<std::string>{"127.0.0.1"});
   }};
   test::TcpServer backend{serve_settings};
   Loop loop;
@@ -102,4 +106,19 @@ TEST_CASE("after a pause requests wait for a silent DNS, together a quarter of a
     CHECK(story.at_once());
     CHECK(story.backend.connections() == 1);
   }
+}
+
+TEST_CASE("addresses of a family that nobody has answered for stay, with their connections") {
+  Story story;
+  story.moving = true;
+  const size_t before = story.dns.count();
+  story.pass(31s);
+  CHECK(story.at_once());
+  CHECK(test::eventually([&] {
+    story.pass(10ms);
+    return story.dns.count() >= before + 2;
+  }));
+  for (int i = 0; i < 20; ++i) story.pass(10ms);  // the second family's time is over
+  CHECK(story.at_once());
+  CHECK(story.backend.connections() == 1);
 }
