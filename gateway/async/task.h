@@ -4,8 +4,9 @@
 // locals, the tasks it awaits and the awaiters, each of which takes itself out of whatever it waits for. A
 // function that knows its answer at once returns Task<T>::ready(value) and costs no frame.
 //
-// Rules (tests/house.cc): no capturing lambda is a coroutine; nothing borrowed crosses an await unless its
-// owner outlives the task; exceptions do not pass through: one that reaches a task ends the process.
+// Rules: no capturing lambda is a coroutine (tests/house.cc looks); nothing borrowed crosses an await unless
+// its owner outlives the task (whoever writes it looks, and the sanitizers); exceptions do not pass through:
+// one that reaches a task ends the process.
 #pragma once
 
 #include <coroutine>

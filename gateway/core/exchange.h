@@ -158,7 +158,7 @@ class Exchange {
     if (held_) std::exchange(held_, nullptr)->exchange_over();
   }
 
-  // Sends head and body. Afterwards complete() tells whether the client got all of it.
+  // Sends head and body. Afterwards sent() tells whether all of it went out, or why not.
   Task<> send();
   const Result<void>& sent() const noexcept { return sent_; }
   http::Responder& responder() noexcept { return responder_; }

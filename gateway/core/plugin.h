@@ -93,7 +93,6 @@ config::Node describe_as(config::Reader& reader) {
 }
 
 // --- policies
-// -----------------------------------------------------------------------------------------------
 
 // One thing that is wrong with a request's content (RFC 6901 pointer).
 struct Violation {
