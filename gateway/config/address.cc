@@ -1,12 +1,12 @@
 #include "gateway/config/address.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
 #include <optional>
 
+#include "gateway/base/host_name.h"
 #include "gateway/base/text.h"
 
 namespace sallyport::config {
@@ -28,24 +28,6 @@ std::optional<uint16_t> parse_port(std::string_view digits) noexcept {
   return static_cast<uint16_t>(*number);
 }
 
-bool is_ipv6(const std::string& host) noexcept {
-  in6_addr parsed;
-  return inet_pton(AF_INET6, host.c_str(), &parsed) == 1;
-}
-
-// An IPv4 address or a host name (RFC 1123 section 2.1; "_" is let through, as names in clusters have it).
-bool is_host(const std::string& host) noexcept {
-  if (host.empty() || host.size() > 253) return false;
-  if (host.find_first_not_of("0123456789.") == host.npos) {
-    in_addr parsed;
-    return inet_pton(AF_INET, host.c_str(), &parsed) == 1;
-  }
-  if (host.front() == '.' || host.front() == '-' || host.find("..") != host.npos) return false;
-  return std::ranges::all_of(host, [](char c) {
-    return text::is_alpha(c) || text::is_digit(c) || c == '-' || c == '.' || c == '_';
-  });
-}
-
 struct HostPort {
   std::string host;
   std::optional<std::string_view> port;
@@ -60,12 +42,13 @@ std::optional<HostPort> split(std::string_view text) {
     if (end == text.npos) return std::nullopt;
     parts.host = text::to_lower(text.substr(1, end - 1));
     behind = text.substr(end + 1);
-    if (!is_ipv6(parts.host)) return std::nullopt;
+    if (!parts.host.contains(':') || !is_numeric_host(parts.host)) return std::nullopt;
   } else {
     const size_t colon = std::min(text.find(':'), text.size());
     parts.host = text::to_lower(text.substr(0, colon));
     behind = text.substr(colon);
-    if (!is_host(parts.host)) return std::nullopt;
+    const bool number = std::ranges::all_of(parts.host, text::is_digit);
+    if (!is_numeric_host(parts.host) && (number || !is_host_name(parts.host))) return std::nullopt;
   }
   if (behind.empty()) return parts;
   if (behind.front() != ':') return std::nullopt;
@@ -101,16 +84,21 @@ Result<Address> parse_address(std::string_view text) {
   if (!parts->port) return bad(fmt::format("\"{}\" has no port: expected host:port", shown));
   const auto port = parse_port(*parts->port);
   if (!port) return bad(fmt::format("\"{}\": a port is a number from 0 to 65535", shown));
+  if (!is_numeric_host(parts->host) && parts->host != "localhost") {
+    return bad(
+        fmt::format("\"{}\" is a name, which would have to be looked up: write an address of this "
+                    "machine, or 0.0.0.0:{} or [::]:{} for all of them",
+                    shown, *port, *port));
+  }
   Address address;
-  address.host = parts->host;
+  address.host = parts->host == "localhost" ? "127.0.0.1" : parts->host;
   address.port = *port;
   return address;
 }
 
 Result<Address> parse_dns_server(std::string_view text) {
   const auto parts = split(text);
-  in_addr v4;
-  const bool numeric = parts && (is_ipv6(parts->host) || inet_pton(AF_INET, parts->host.c_str(), &v4) == 1);
+  const bool numeric = parts && is_numeric_host(parts->host);
   const auto port = numeric && parts->port ? parse_port(*parts->port) : std::optional<uint16_t>(dns_port);
   if (!numeric || !port || *port == 0) {
     return bad(

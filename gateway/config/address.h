@@ -1,5 +1,5 @@
-// Address: where a listener listens, or a DNS server: "0.0.0.0:8443", "[::]:8443", "localhost:8080",
-// "unix:/run/sallyport.sock". RedisUrl: where a store is: "redis://127.0.0.1:6379/0".
+// Address: where a listener listens, or a DNS server: "0.0.0.0:8443", "[::]:8443", "localhost:8080"
+// (which is 127.0.0.1), "unix:/run/sallyport.sock". RedisUrl: where a store is: "redis://127.0.0.1:6379/0".
 //
 // Values; any thread. No name is resolved here.
 #pragma once
@@ -15,7 +15,7 @@ namespace sallyport::config {
 struct Address {
   enum class Kind : uint8_t { ip, unix_path };
   Kind kind = Kind::ip;
-  std::string host;   // ip: a numeric address without brackets, or a host name; lower case
+  std::string host;   // ip: a numeric address without brackets, lower case
   uint16_t port = 0;  // ip; 0: one that the system chooses
   std::string path;   // unix_path: absolute, at most 107 bytes
   bool operator==(const Address&) const = default;

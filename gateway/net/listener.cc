@@ -44,7 +44,7 @@ bool nobody_listens(const sockaddr_un& address) {
 Result<Fd> bound_tcp(const std::string& host, uint16_t port, bool reuse_port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV;
   addrinfo* first = nullptr;
   if (const int status = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &first);
       status != 0) {

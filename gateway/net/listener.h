@@ -15,7 +15,7 @@
 namespace sallyport::net {
 
 // Binds and listens, with SO_REUSEPORT if asked, so that several workers can have one address. host: numeric,
-// or a name that resolves. Blocking (for a name); main thread. Errors: io, with the system's words.
+// without brackets. Errors: io, with the system's words.
 Result<Fd> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, int backlog);
 // An error if anybody listens there, with SO_REUSEPORT or without: with it, a bind would take a part of their
 // connections. Its reason is address_shared where that can be had.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gateway/base/fd.h"
+#include "gateway/base/host_name.h"
 #include "gateway/base/text.h"
 #include "gateway/base/units.h"
 
@@ -18,32 +19,6 @@ using Family = AresChannel::Family;
 using Outcome = std::shared_ptr<const Result<Addresses>>;
 
 constexpr Duration files_looked_at_every = seconds(1);
-
-bool is_numeric(const std::string& host) {
-  std::array<char, 16> address;
-  return uv_inet_pton(AF_INET, host.c_str(), address.data()) == 0 ||
-         uv_inet_pton(AF_INET6, host.c_str(), address.data()) == 0;
-}
-
-bool is_label(std::string_view label) {
-  return !label.empty() && label.size() <= 63 && std::ranges::all_of(label, [](char c) {
-    return text::is_alpha(c) || text::is_digit(c) || c == '-' || c == '_';
-  });
-}
-
-// RFC 1123 section 2.1. What ends in a number is an address that is written wrong, and no name.
-bool is_host_name(std::string_view host) {
-  if (host.ends_with('.')) host.remove_suffix(1);
-  if (host.empty() || host.size() > 253) return false;
-  const bool dotted = host.contains('.');
-  for (;;) {
-    const size_t dot = host.find('.');
-    const std::string_view label = host.substr(0, dot);
-    if (!is_label(label)) return false;
-    if (dot == host.npos) return !dotted || !std::ranges::all_of(label, text::is_digit);
-    host.remove_prefix(dot + 1);
-  }
-}
 
 // RFC 6761 section 6.3: these are this machine's, and no server is asked for them.
 bool is_local(std::string_view host) {
@@ -177,7 +152,7 @@ void Resolver::use(Options options) {
 }
 
 Task<Result<Resolved>> Resolver::resolve(std::string host, uint16_t port, Monotonic deadline) {
-  if (is_numeric(host)) co_return Resolved{{{std::move(host), port}}, longest_duration};
+  if (is_numeric_host(host)) co_return Resolved{{{std::move(host), port}}, longest_duration};
   if (!is_host_name(host))
     co_return fail(Code::name_not_resolved, "name_not_resolved", "this is not a host name");
   Name* name = name_of(host);

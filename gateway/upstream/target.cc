@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "gateway/base/arena.h"
+#include "gateway/base/host_name.h"
 #include "gateway/base/text.h"
 #include "gateway/http/uri.h"
 
@@ -51,6 +52,11 @@ Result<Target> parse_target(std::string_view url) {
   }
   target.host = authority->host;
   if (target.host.starts_with('[')) target.host = target.host.substr(1, target.host.size() - 2);
+  if (!is_numeric_host(target.host) && !is_host_name(target.host)) {
+    return fail(Code::invalid_data, "bad_target",
+                fmt::format("\"{}\" is not a target: its host is neither an address nor a name",
+                            text::printable(url)));
+  }
   target.port = authority->port.value_or(target.tls ? 443 : 80);
   target.authority = rest;
   return target;

@@ -10,6 +10,7 @@
 #include "gateway/base/cidr.h"
 #include "gateway/base/file.h"
 #include "gateway/base/file_state.h"
+#include "gateway/base/host_name.h"
 #include "gateway/base/text.h"
 #include "gateway/config/ranges.h"
 #include "gateway/crypto/hash.h"
@@ -34,8 +35,10 @@ std::optional<std::string> wrong_with_url(std::string_view url) {
   if (url.contains('#')) return "a fragment (#…) is never sent: leave it away";
   BlockPool pool;
   Arena arena(pool);
-  if (const auto good = http::parse_authority(authority, arena); !good)
-    return "the host or the port of the url is wrong: " + good.error().detail;
+  const auto parsed = http::parse_authority(authority, arena);
+  if (!parsed) return "the host or the port of the url is wrong: " + parsed.error().detail;
+  if (!parsed->host.starts_with('[') && !is_numeric_host(parsed->host) && !is_host_name(parsed->host))
+    return "the host of the url is neither an address nor a name";
   if (slash == url.size()) return std::nullopt;
   if (const auto good = http::parse_target(url.substr(slash), arena); !good)
     return "the path of the url is wrong: " + good.error().detail;

@@ -2,13 +2,17 @@
 // are in tests/e2e/names.cc.
 #include "gateway/upstream/cluster.h"
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "gateway/base/fd.h"
 #include "gateway/observe/metrics.h"
 #include "tests/support/fake_dns.h"
 #include "tests/support/process.h"
@@ -30,6 +34,28 @@ void serve_settings(int fd, int) {
   while (input.some() != "") {
   }
 }
+
+// An address on which nobody answers a SYN: what waits there to be accepted is as much as may.
+class Silent {
+ public:
+  explicit Silent(int port) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_port = htons(static_cast<uint16_t>(port));
+    inet_pton(AF_INET, "127.0.0.2", &at.sin_addr);
+    const auto* address = reinterpret_cast<const sockaddr*>(&at);
+    REQUIRE(bind(listener_.get(), address, sizeof at) == 0);
+    REQUIRE(listen(listener_.get(), 0) == 0);
+    for (int i = 0; i < 3; ++i) {
+      waiting_.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+      connect(waiting_.back().get(), address, sizeof at);
+    }
+  }
+
+ private:
+  Fd listener_{socket(AF_INET, SOCK_STREAM, 0)};
+  std::vector<Fd> waiting_;
+};
 
 // A backend whose name DNS knows until it is lost, and a connection to it that is kept.
 struct Story {
@@ -62,9 +88,10 @@ struct Story {
   }
   void turn() { test::turn(loop); }
 
-  std::atomic<bool> lost{false}, moving{false};
+  std::atomic<bool> lost{false}, moving{false}, silent_too{false};
   FakeDns dns{[this](const FakeDns::Query& q) {
     if (lost || (moving && q.type == FakeDns::a)) return FakeDns::silence();
+    if (silent_too) return FakeDns::addresses(q, {"127.0.0.2", "127.0.0.1"});
     return FakeDns::addresses(
         q, moving ? std::vector<std::string>{"2001:db8::1"} : std::vector<std::string>{"127.0.0.1"});
   }};
@@ -121,4 +148,22 @@ TEST_CASE("addresses of a family that nobody has answered for stay, with their c
   for (int i = 0; i < 20; ++i) story.pass(10ms);  // the second family's time is over
   CHECK(story.at_once());
   CHECK(story.backend.connections() == 1);
+}
+
+TEST_CASE("an address of a name that is silent leaves time for its others") {
+  Story story;
+  const Silent silent(story.backend.port());
+  story.silent_too = true;
+  for (int i = 0; i < 2; ++i) {  // whichever has its turn
+    story.cluster =
+        std::make_shared<upstream::Cluster>(story.loop, story.resolver, story.metrics, story.options());
+    story.pass(2s);
+    auto lease = story.cluster->acquire(false);
+    CHECK(test::eventually([&] {
+      story.turn();
+      if (!lease.done()) test::advance(1ms);
+      return lease.done();
+    }));
+    Story::release(lease.take());
+  }
 }

@@ -32,9 +32,9 @@ TEST_CASE("a target says where to go, and how to speak there") {
 }
 
 TEST_CASE("what is no target is refused, with a word on what would be one") {
-  for (const char* url :
-       {"", "orders:9000", "ftp://orders", "grpc://greeter", "H2://greeter", "h2c:greeter", "h2c://",
-        "h2c://greeter:0x50", "h2://greeter/path", "h2c://user@greeter", "h2://greeter?x"}) {
+  for (const char* url : {"", "orders:9000", "ftp://orders", "grpc://greeter", "H2://greeter", "h2c:greeter",
+                          "h2c://", "h2c://greeter:0x50", "h2://greeter/path", "h2c://user@greeter",
+                          "h2://greeter?x", "http://10.0.0.256:9000", "http://a..b"}) {
     CAPTURE(url);
     const Result<Target> target = parse_target(url);
     REQUIRE_FALSE(target);
