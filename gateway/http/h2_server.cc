@@ -10,6 +10,8 @@ namespace {
 constexpr Slice preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 static_assert(preface.size() == preface_bytes);
 
+constexpr Duration last_call_time = seconds(1);  // for an answer to the PING that says that it is known
+
 constexpr int32_t stream_window = 256 * 1024;       // content of one request that may be under way to us
 constexpr int32_t connection_window = 1024 * 1024;  // and of all of them
 
@@ -22,7 +24,8 @@ ServerSession::ServerSession(net::Stream& stream, const ServerLimits& limits, Ow
               {limits.head.header_bytes, limits.streams, stream_window, connection_window,
                limits.header_timeout, limits.write_timeout}),
       limits_(limits),
-      owner_(owner) {}
+      owner_(owner),
+      last_call_(stream.loop(), [](void* self) { static_cast<ServerSession*>(self)->refuse_more(); }, this) {}
 
 Task<> ServerSession::run() {
   Task<> reading = read();
@@ -49,7 +52,20 @@ void ServerSession::turn_ended() {
 }
 
 void ServerSession::drain() {
+  if (draining_ || last_call_.armed()) return;
+  nghttp2_submit_shutdown_notice(session_);
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+  last_call_.arm_after(last_call_time);
+  schedule();
+}
+
+void ServerSession::ping_answered() {
+  if (last_call_.armed()) refuse_more();
+}
+
+void ServerSession::refuse_more() {
   if (std::exchange(draining_, true)) return;
+  last_call_.disarm();
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
                         NGHTTP2_NO_ERROR, nullptr, 0);
   schedule();

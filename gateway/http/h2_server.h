@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "gateway/async/timer.h"
 #include "gateway/http/h2_server_stream.h"
 #include "gateway/http/h2_session.h"
 #include "gateway/http/server_limits.h"
@@ -36,8 +37,11 @@ class ServerSession final : public Session {
   // Until the connection is to be closed: the client has left, was silent for too long, or broke the rules
   // and has been told so.
   Task<> run();
-  // No new requests from here on; run() ends with the last one.
+  // The client is told to make no new requests, and those that it has made before it knew are served; run()
+  // ends with the last one (RFC 9113 section 6.8).
   void drain();
+  // The same, and a request that is not here yet is not served any more.
+  void refuse_more();
 
  private:
   friend class ServerStream;
@@ -45,11 +49,13 @@ class ServerSession final : public Session {
   Stream* begin(int32_t id) override { return owner_.begin(id, streams_); }
   void tell(Stream& stream) override;
   void turn_ended() override;
+  void ping_answered() override;
   Monotonic idle_until() const noexcept override;
   Task<> wait_for_close();
 
   const ServerLimits& limits_;
   Owner& owner_;
+  Timer last_call_;  // while the client may not know yet that the connection ends
   bool draining_ = false;
   Event close_;
 };

@@ -73,6 +73,7 @@ struct Session::Callbacks {
     Session& me = of(user);
     const nghttp2_frame_hd& hd = frame->hd;
     if (hd.type == NGHTTP2_SETTINGS && (hd.flags & NGHTTP2_FLAG_ACK) == 0) me.settings_arrived();
+    if (hd.type == NGHTTP2_PING && (hd.flags & NGHTTP2_FLAG_ACK) != 0) me.ping_answered();
     if (hd.type == NGHTTP2_GOAWAY) me.leaving_ = true;
     Stream* s = stream(session, hd.stream_id);
     const bool head = hd.type == NGHTTP2_HEADERS;

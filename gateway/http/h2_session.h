@@ -47,6 +47,8 @@ class Session : private TurnEnd {
   // there is no room for it, and the client may try it again (REFUSED_STREAM, RFC 9113 section 8.7).
   virtual Stream* begin(int32_t id) = 0;
   virtual void settings_arrived() {}
+  // The peer has seen all that was sent before the last PING.
+  virtual void ping_answered() {}
   // Behind that: something has happened to the stream.
   virtual void tell(Stream& stream) = 0;
   // The last thing of a turn that something was sent or came in.

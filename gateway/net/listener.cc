@@ -136,7 +136,7 @@ struct Listener::Impl {
   static Fd reserved() { return Fd(open("/", O_RDONLY | O_CLOEXEC | O_DIRECTORY)); }
   Fd next() { return Fd(accept4(socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)); }
   void go_on_accepting();
-  void accept_some();
+  void accept_some(int most = accepts_max);
   void without_descriptor();
 
   static void ready(uv_poll_t* poll, int, int) { static_cast<Impl*>(poll->data)->accept_some(); }
@@ -145,8 +145,8 @@ struct Listener::Impl {
 
 void Listener::Impl::go_on_accepting() { uv_poll_start(&poll, UV_READABLE, &Impl::ready); }
 
-void Listener::Impl::accept_some() {
-  for (int i = 0; i < accepts_max && uv_is_active(reinterpret_cast<uv_handle_t*>(&poll)) != 0; ++i) {
+void Listener::Impl::accept_some(int most) {
+  for (int i = 0; i < most && uv_is_active(reinterpret_cast<uv_handle_t*>(&poll)) != 0; ++i) {
     Fd connection = next();
     if (!connection && (errno == EINTR || errno == ECONNABORTED)) continue;
     if (!connection && errno != EAGAIN) return without_descriptor();
@@ -190,5 +190,7 @@ void Listener::on_accept(std::function<void(AcceptedSocket)> accepted, std::func
   impl_->closed = std::move(closed);
   impl_->go_on_accepting();
 }
+
+void Listener::accept_waiting() { impl_->accept_some(backlog_default); }
 
 }  // namespace sallyport::net

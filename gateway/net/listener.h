@@ -52,6 +52,8 @@ class Listener {
   // `accepted` is called for each connection; it may destroy the Listener. `closed`, for each that was closed
   // at once, as there is no descriptor left for it. Calling again replaces them.
   void on_accept(std::function<void(AcceptedSocket)> accepted, std::function<void()> closed = {});
+  // Accepts who waits in the backlog, all at once: what is left there when this is destroyed is reset.
+  void accept_waiting();
 
  private:
   struct Impl;

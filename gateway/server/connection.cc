@@ -12,6 +12,7 @@
 namespace sallyport::server {
 namespace {
 
+constexpr Duration first_request_time = seconds(2);  // of a newcomer, at a shutdown
 constexpr uint64_t nothing_asked = UINT64_MAX;  // no request has moved as much: its standstill is another
 
 }  // namespace
@@ -40,7 +41,8 @@ bool Connection::is_admitted() const noexcept {
 
 void Connection::until_is_over(void* self) {
   auto& me = *static_cast<Connection*>(self);
-  if (me.last_answers_) return me.worker_.over(me);
+  if (me.last_answers_) return me.cut("not_admitted");
+  if (me.draining_) return me.newcomer_ ? me.worker_.over(me) : void();
   me.certificate_over_ = true;
   me.drain();
 }
@@ -60,17 +62,18 @@ void Connection::drain() {
   draining_ = true;
   if (!is_admitted() && !listener_->ended() && !std::exchange(last_answers_, true))
     until_.arm_after(worker_.drain_timeout());
-  if (http2_ != nullptr) {
-    http2_->drain();
-    return;
-  }
+  if (http2_ != nullptr) return is_admitted() ? http2_->drain() : http2_->refuse_more();
   http_.close_after_this();
-  if (is_admitted()) {
-    if (state_ == State::idle || state_ == State::handshake) worker_.over(*this);
-  } else if (state_ == State::idle) {
-    task_ = Task<>::ready();
-    task_ = end_in_order();
-  }
+  if (newcomer_ && is_admitted()) return until_.arm_after(first_request_time);
+  if (state_ != State::idle) return;
+  task_ = Task<>::ready();
+  task_ = end_in_order();
+}
+
+void Connection::cut(std::string_view why) {
+  if (http2_ != nullptr) http2_->tell_why(why);
+  if (has_request()) exchange_.notes.reason = why;
+  worker_.over(*this);
 }
 
 // What it sends meanwhile would meet a closed port, and reset it.
@@ -110,7 +113,7 @@ Task<> Connection::run() {
       worker_.over(*this);
       co_return;
     }
-    if (draining_) co_return co_await end_in_order();
+    if (!is_admitted()) co_return co_await end_in_order();
   }
   const Speaks speaks = co_await what_it_speaks();
   if (speaks == Speaks::http2) co_await run_http2();
@@ -123,6 +126,7 @@ Task<> Connection::run() {
     go_on = co_await http_.wait_for_request();
     if (!go_on) break;
     state_ = State::busy;
+    newcomer_ = false;
     go_on = co_await serve_one();
     exchange_.clear();
     worker_.look_at_memory();
@@ -141,7 +145,7 @@ Task<bool> Connection::shake_hands() {
   info_.tls = true;
   info_.tls_version = tls_->version();
   listener_->count_handshake(info_.tls_version, tls_->resumed());
-  if (const auto left = tls_->client_certificate_left()) until_.arm_after(*left);
+  if (const auto left = tls_->client_certificate_left(); left && !draining_) until_.arm_after(*left);
   co_return true;
 }
 
@@ -163,6 +167,7 @@ Task<Connection::Speaks> Connection::what_it_speaks() {
 
 Task<> Connection::run_http2() {
   state_ = State::busy;
+  newcomer_ = false;
   http2_ = std::make_unique<Http2Connection>(worker_, info_, *stream_);
   if (draining_) http2_->drain();
   co_await http2_->run();

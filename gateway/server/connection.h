@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "gateway/async/task.h"
 #include "gateway/async/timer.h"
@@ -31,10 +32,13 @@ class Connection final : public net::StreamOwner, public ListNode {
   ~Connection();
 
   void start();
-  // Closes at once if it is idle, else after the present answer. One that is not admitted any more ends in
-  // order, behind a handshake that is under way; what it was let in by being gone, its answers have the time
-  // that they have at a shutdown. (A listener that is gone lets them take as long as they do.)
+  // Ends in order, behind the present answer if there is one. A newcomer has a moment for its first request,
+  // which may be on its way, unless it is not admitted any more. What somebody was let in by being gone,
+  // their answers have the time that they have at a shutdown. (A listener that is gone lets them take as long
+  // as they do.)
   void drain();
+  // Ends it, whatever is under way; why: for its log lines.
+  void cut(std::string_view why);
   // What it holds for a client that neither sends nor reads.
   Stalled stalled(Monotonic now) noexcept;
   // Ends what it holds so.
@@ -65,9 +69,10 @@ class Connection final : public net::StreamOwner, public ListNode {
   Worker& worker_;
   std::shared_ptr<WorkerListener> listener_;
   const uint32_t admission_;  // of the listener, when it was let in
-  Timer until_;               // … with a certificate, for as long as that is good; then for its last answers
+  Timer until_;               // … with a certificate, for as long as that is good; then for its last requests
   bool certificate_over_ = false;
   bool last_answers_ = false;
+  bool newcomer_ = true;       // nothing has been asked yet
   observe::Gauge counted_in_;  // of the name that the listener had then
   std::unique_ptr<net::Stream> stream_;
   net::TlsStream* tls_;

@@ -90,6 +90,11 @@ void Http2Connection::give_way(Monotonic now) {
   }
 }
 
+void Http2Connection::tell_why(std::string_view why) {
+  for (Call* call = calls_.front(); call != nullptr; call = calls_.after(*call))
+    call->exchange.notes.reason = why;
+}
+
 void Http2Connection::serve(http::h2::ServerStream& stream, Result<void> head) {
   auto& call = *static_cast<Call*>(stream.owner());
   call.has_head = true;

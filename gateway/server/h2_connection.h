@@ -20,10 +20,13 @@ class Http2Connection final : private http::h2::ServerSession::Owner, private Tu
   // Until the connection is to be closed.
   Task<> run();
   void drain() { session_.drain(); }
+  void refuse_more() { session_.refuse_more(); }
   // What its requests hold for a client that neither sends nor reads.
   Stalled stalled(Monotonic now) noexcept;
   // Those that do so end.
   void give_way(Monotonic now);
+  // Why its requests end with it, for their log lines.
+  void tell_why(std::string_view why);
   // No request is under way but for one whose head is not all there; and since when, at most.
   bool is_idle() noexcept;
   Monotonic idle_since() const noexcept { return last_ended_; }

@@ -213,6 +213,7 @@ Task<> Worker::accept_proxied(std::shared_ptr<WorkerListener> listener, net::Acc
   if (!client) {
     observe::log(observe::Level::warn, "proxy_header_refused",
                  {{"listener", listener->name}, {"from", socket.peer()}, {"reason", client.error().reason}});
+    loop_->before_wait(reaper_);
     co_return;
   }
   std::string ip = client->empty() ? socket.peer() : std::move(*client);
@@ -221,7 +222,7 @@ Task<> Worker::accept_proxied(std::shared_ptr<WorkerListener> listener, net::Acc
 
 void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
                   std::string client_ip) {
-  if (listener->ended()) return;  // while the PROXY header came
+  if (listener->ended() && !draining_) return;  // while the PROXY header came
   std::unique_ptr<net::Stream> stream;
   net::TlsStream* tls = nullptr;
   if (listener->material != nullptr) {
@@ -242,6 +243,7 @@ void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::Accepted
   ++connections_;
   open_.push_back(*connection);
   connection->start();
+  if (draining_) connection->drain();
 }
 
 // False: it has as many as it may.
@@ -273,7 +275,7 @@ void Worker::Reaper::at_turn_end() {
     --worker.connections_;
   }
   worker.look_at_memory();
-  if (worker.draining_ && worker.connections_ == 0) worker.end();
+  if (worker.draining_ && worker.connections_ + worker.proxied_.size() == 0) worker.end();
 }
 
 // The first requests of a connection are answered as long as there is any room, so that those who ask for
@@ -310,8 +312,10 @@ void Worker::drain(Duration patience) {
 
 void Worker::begin_drain(Duration patience) {
   draining_ = true;
-  proxied_.cancel_all();
-  for (const auto& listener : listeners_) listener->socket.reset();
+  for (const auto& listener : listeners_) {
+    if (listener->socket) listener->socket->accept_waiting();  // they would be reset
+    listener->socket.reset();
+  }
   drain_timer_ = std::make_unique<Timer>(*loop_, &Worker::drain_over, this);
   drain_timer_->arm_after(patience);
   for (Connection* c = open_.front(); c != nullptr;) {
@@ -324,7 +328,9 @@ void Worker::begin_drain(Duration patience) {
 
 void Worker::drain_over(void* self) {
   auto& worker = *static_cast<Worker*>(self);
-  while (Connection* connection = worker.open_.front()) worker.over(*connection);
+  worker.proxied_.cancel_all();
+  while (Connection* connection = worker.open_.front()) connection->cut("drain_timeout");
+  worker.loop_->before_wait(worker.reaper_);
 }
 
 void Worker::end() {

@@ -130,6 +130,7 @@ TEST_CASE("answers that do not end outlast the authority that let their caller i
   d.take_authority_away();
   d.gateway.advance(1h);
   CHECK(d.busy->at_end());
+  CHECK(d.gateway.log_line("\"reason\":\"not_admitted\"") != "");
   d.go_on.set_value();
 }
 

@@ -7,7 +7,10 @@
 
 #include <cctype>
 #include <cstdio>
+#include <future>
+#include <memory>
 #include <sstream>
+#include <vector>
 
 #include "tests/support/gateway.h"
 #include "tests/support/origin.h"
@@ -78,6 +81,68 @@ TEST_CASE("SIGTERM drains: what is under way is finished, and the exit status is
   CHECK(r.body == "late");
   CHECK(r.header("connection") == "close");
   busy.reset();
+  CHECK(gateway.process().wait() == 0);
+}
+
+TEST_CASE("SIGTERM: newcomers have their first answer, and kept connections end in order") {
+  Gateway gateway(respond(""));
+  const auto kept = gateway.connect(), silent = gateway.connect();
+  CHECK(kept->ask(get("/x")).status == 200);
+  std::vector<std::unique_ptr<Client>> newcomers;
+  newcomers.push_back(gateway.connect());
+  newcomers.push_back(std::make_unique<Client>(gateway.port("mesh"), ClientOptions{.tls = false}));
+  CHECK(newcomers.front()->connected());
+  gateway.process().signal(SIGTERM);
+  CHECK(eventually([&] { return !Client(gateway.port("mesh"), {.tls = false}).connected(); }));
+  CHECK(kept->at_end());
+  CHECK(kept->ended_in_order());
+  for (const auto& client : newcomers) {
+    const Response r = client->ask(get("/x"));
+    CHECK(r.status == 200);
+    CHECK(r.header("connection") == "close");
+  }
+  gateway.advance(2s);
+  CHECK(silent->at_end());
+  CHECK(gateway.process().wait() == 0);
+}
+
+TEST_CASE("SIGTERM: what is cut is told so in the log") {
+  std::promise<void> never;
+  Origin slow([&, over = never.get_future().share()](const OriginRequest& r) {
+    over.wait();
+    return Origin::ok("")(r);
+  });
+  Gateway gateway("shutdown: { drain_timeout: 5s }\nupstreams: { web: { targets: [\"" + slow.target() +
+                  "\"] } }\nroutes:\n"
+                  "  - { name: x, match: { path: /x }, authenticate: public, forward: { to: web } }\n");
+  const auto busy = gateway.connect();
+  CHECK(busy->send(get("/x")));
+  CHECK(eventually([&] { return slow.requests().size() == 1; }));
+  gateway.process().signal(SIGTERM);
+  CHECK(gateway.told("draining"));
+  CHECK(eventually([&] {
+    gateway.advance(1s);
+    return gateway.log_line("\"reason\":\"drain_timeout\"") != "";
+  }));
+  never.set_value();
+  CHECK(gateway.process().wait() == 0);
+}
+
+TEST_CASE("SIGTERM: who waits in the backlog is answered") {
+  Gateway gateway(respond(""));
+  const int port = gateway.port("mesh");
+  gateway.process().signal(SIGSTOP);
+  std::vector<std::unique_ptr<Client>> waiting;
+  for (int i = 0; i < 300; ++i) {
+    waiting.push_back(std::make_unique<Client>(port, ClientOptions{.tls = false}));
+    CHECK(waiting.back()->send(get("/x")));
+  }
+  gateway.process().signal(SIGTERM);
+  gateway.process().signal(SIGCONT);
+  size_t answered = 0;
+  for (const auto& client : waiting) answered += client->read().status == 200 ? 1 : 0;
+  CHECK(answered == waiting.size());
+  waiting.clear();
   CHECK(gateway.process().wait() == 0);
 }
 

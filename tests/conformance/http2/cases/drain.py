@@ -78,7 +78,7 @@ def drain_idle(lab):
     gateway.terminate()
     for client, last_stream in ((used, 1), (unused, 0)):
         client.expect_goaway(wire.NO_ERROR)
-        equal(client.goaways[-1].number(), last_stream, "the last stream of GOAWAY")
+        client.until(lambda: client.goaways[-1].number() == last_stream, "a GOAWAY that names the last stream")
     equal(gateway.wait(), 0, "the exit status")
 
 
