@@ -97,6 +97,30 @@ Result<Fd> bind_unix(const std::string& path, unsigned mode) {
   return s;
 }
 
+SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
+  struct stat file{};
+  if (lstat(path_.c_str(), &file) != 0) path_.clear();
+  device_ = file.st_dev;
+  inode_ = file.st_ino;
+}
+
+SocketFile& SocketFile::operator=(SocketFile&& other) noexcept {
+  if (this == &other) return *this;
+  remove();
+  path_ = std::exchange(other.path_, {});
+  device_ = other.device_;
+  inode_ = other.inode_;
+  return *this;
+}
+
+void SocketFile::remove() noexcept {
+  struct stat file{};
+  const bool ours =
+      !path_.empty() && lstat(path_.c_str(), &file) == 0 && file.st_dev == device_ && file.st_ino == inode_;
+  if (ours) unlink(path_.c_str());
+  path_.clear();
+}
+
 uint16_t bound_port(int socket) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;

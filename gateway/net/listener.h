@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "gateway/async/loop.h"
 #include "gateway/base/error.h"
@@ -22,6 +23,22 @@ Result<Fd> bind_tcp(const std::string& host, uint16_t port, bool reuse_port, int
 Result<void> nobody_listens(const std::string& host, uint16_t port);
 // A unix socket; one that nobody listens on any more is replaced. The mode is that of the file.
 Result<Fd> bind_unix(const std::string& path, unsigned mode);
+// The file of a unix socket that this process has bound: goes with its owner, unless another one has taken
+// its place.
+class SocketFile {
+ public:
+  SocketFile() = default;
+  explicit SocketFile(std::string path);
+  SocketFile(SocketFile&& other) noexcept { *this = std::move(other); }
+  SocketFile& operator=(SocketFile&& other) noexcept;
+  ~SocketFile() { remove(); }
+
+ private:
+  void remove() noexcept;
+  std::string path_;  // empty: none
+  uint64_t device_ = 0, inode_ = 0;
+};
+
 // The port that a bound socket has.
 uint16_t bound_port(int socket);
 

@@ -27,7 +27,8 @@ Result<BoundListener> bind_unix_for(const config::Listener& listener, const conf
                                     size_t workers) {
   Result<Fd> first = net::bind_unix(address.path, 0660);
   if (!first) return cannot_bind(listener, std::move(first.error()));
-  BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, listener.address, 0, {}};
+  BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, listener.address, 0, {},
+                      net::SocketFile(address.path)};
   bound.sockets.push_back(std::move(*first));
   while (bound.sockets.size() < workers)
     bound.sockets.emplace_back(fcntl(bound.sockets.front().get(), F_DUPFD_CLOEXEC, 0));
@@ -63,7 +64,7 @@ Result<BoundListener> bind_listener(const config::Listener& listener, size_t wor
   Result<config::Address> address = config::parse_address(listener.address);
   if (!address) return std::unexpected(std::move(address.error()));
   if (address->kind == config::Address::Kind::unix_path) return bind_unix_for(listener, *address, workers);
-  BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, {}, address->port, {}};
+  BoundListener bound{ListenerPlan{listener, nullptr}.key(), listener.name, {}, address->port, {}, {}};
   if (sharing == PortSharing::ourselves && bound.port != 0) {
     Result<void> free = net::nobody_listens(address->host, bound.port);
     if (!free) return cannot_bind(listener, std::move(free.error()));

@@ -11,6 +11,7 @@
 #include "gateway/base/live.h"
 #include "gateway/config/model.h"
 #include "gateway/core/background.h"
+#include "gateway/net/listener.h"
 #include "gateway/net/tls_context.h"
 #include "gateway/observe/metrics.h"
 
@@ -36,6 +37,7 @@ struct BoundListener {
   std::string shown;        // with the real port
   uint16_t port = 0;        // 0: a unix socket
   std::vector<Fd> sockets;  // one a worker; each is given away once
+  net::SocketFile file;     // of a unix socket
 };
 
 enum class PortSharing : uint8_t {

@@ -182,7 +182,10 @@ void Server::apply(std::shared_ptr<Generation> next, NewSockets added) {
     tell(bound);
     bound_.push_back(std::move(bound));
   }
-  if (!next->model().admin) admin_.reset();
+  if (!next->model().admin) {
+    admin_.reset();
+    admin_bound_ = {};
+  }
   if (added.admin) {
     tell(*added.admin);
     admin_bound_ = std::move(*added.admin);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <memory>
@@ -197,6 +198,29 @@ TEST_CASE("a socket belongs to its address: a listener of another name takes it 
       run({"curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", path, "http://x/x"}).out ==
       "200");
   CHECK(gateway.log_line("\"listener\":\"local-behind\"") != "");
+}
+
+TEST_CASE("the file of a unix socket goes with its listener, a reload that is refused, and the process") {
+  const TempDir dir;
+  const auto local = [&](const std::string& name) { return plain(name, "unix:" + dir.path(name)); };
+  const auto is_there = [&](const std::string& name) { return std::filesystem::exists(dir.path(name)); };
+  Gateway gateway(route, {}, {.more_listeners = local("stays") + local("goes") + local("taken")});
+  CHECK(is_there("goes"));
+  std::filesystem::rename(dir.path("taken"), dir.path("moved"));
+  dir.write("taken", "somebody else's");
+  gateway.rewrite_config(route, local("stays") + local("fails") + plain("nowhere", "192.0.2.1:1"));
+  gateway.reload();
+  CHECK(gateway.told("config_unchanged"));
+  CHECK_FALSE(is_there("fails"));
+  CHECK(is_there("goes"));
+  gateway.rewrite_config(route, local("stays"));
+  gateway.reload();
+  CHECK(gateway.told("config_reloaded"));
+  CHECK_FALSE(is_there("goes"));
+  CHECK(is_there("taken"));
+  CHECK(is_there("stays"));
+  CHECK(gateway.stop() == 0);
+  CHECK_FALSE(is_there("stays"));
 }
 
 TEST_CASE("the admin listener goes to another host on its port") {
