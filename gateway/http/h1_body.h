@@ -30,6 +30,7 @@ class ReceivedBody final : public Body {
   // Gets ready for a message of that length; `silence` is how long one wait for more bytes may take.
   // pace: at what rate it must come.
   void begin(BodyLength length, Duration silence, Pace pace = Pace()) noexcept;
+  void set_silence(Duration silence) noexcept { silence_ = silence; }  // from the next wait on
   // Keeps the trailers of this response, in the arena, but for those that Connection names (RFC 9110 section
   // 7.6.1); without it they are checked and dropped.
   void keep_trailers(Arena& arena, const Headers& head);

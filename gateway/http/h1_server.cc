@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "gateway/http/h1_message.h"
+#include "gateway/http/linger.h"
 
 namespace sallyport::http::h1 {
 namespace {
@@ -210,7 +211,9 @@ Task<Result<void>> ServerConnection::taken() {
 
 Task<bool> ServerConnection::finish() {
   if (!keep_alive_ || stream_.broken()) co_return false;
+  body_.set_silence(linger_time);
   while (!body_.finished()) {
+    if (closing_) co_return false;
     Result<Slice> piece = co_await body_.pull();
     if (!piece) co_return false;
   }

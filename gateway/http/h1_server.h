@@ -40,8 +40,8 @@ class ServerConnection final : public Responder {
   // The answer has begun, and its content is waited for.
   bool waits_for_content() const noexcept { return waits_for_content_; }
 
-  // After respond(): reads off what little content the answer did not wait for. True if another request may
-  // follow.
+  // After respond(): reads off what little content the answer did not wait for, while it comes. True if
+  // another request may follow.
   Task<bool> finish();
   // The present answer is the last one of this connection.
   void close_after_this() noexcept { closing_ = true; }

@@ -192,11 +192,13 @@ Verdict TokenVerifier::read_claims(std::string_view text, Wall now, TokenCache::
   if (!claims || !claims->is(json::Kind::object))
     return bad("malformed_token", "the token's claims are not a JSON object");
   const int64_t leeway_s = std::chrono::ceil<seconds>(rules_.leeway).count();
-  const auto expires = date_of(claims->member("exp"));
-  if (!expires) return bad("no_expiry", "the token has no expiry (exp)");
-  const auto not_before = claims->member("nbf"), issued = claims->member("iat");
-  if ((not_before && !date_of(not_before)) || (issued && !date_of(issued)))
-    return bad("malformed_token", "a date of the token is not a number");
+  const auto expiry = claims->member("exp"), not_before = claims->member("nbf"),
+             issued = claims->member("iat");
+  if (!expiry) return bad("no_expiry", "the token has no expiry (exp)");
+  const auto expires = date_of(expiry);
+  if (!expires || (not_before && !date_of(not_before)) || (issued && !date_of(issued)))
+    return bad("malformed_token",
+               "a date of the token is not a number of seconds, or more than 30000 years away");
   if (!has_text(claims->member("iss"), rules_.issuer))
     return bad("wrong_issuer", "the token is from another issuer");
   entry.expires_s = *expires + leeway_s;

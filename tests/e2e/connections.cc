@@ -359,6 +359,17 @@ TEST_CASE("a client that does not finish its handshake is cut, and one that is i
   CHECK(idle->at_end());
 }
 
+TEST_CASE("a client that was answered before its content was there is let go when it stays away") {
+  Gateway gateway(
+      "routes:\n  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n");
+  auto client = gateway.connect();
+  CHECK(client->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc"));
+  CHECK(client->read().status == 200);
+  gateway.advance(2s);
+  CHECK(client->at_end());
+  CHECK(client->ended_in_order());
+}
+
 TEST_CASE("plaintext and redirect listeners") {
   Origin origin;
   Gateway gateway(open_routes(origin));

@@ -129,6 +129,8 @@ TEST_CASE("tokens: good ones once verified, all others refused with the reason")
   };
   refused(stranger.good(), "bad_signature");
   refused(issuer.token(R"({"iss":"https://idp","aud":"api","sub":"a"})"), "no_expiry");
+  refused(issuer.token(R"({"iss":"https://idp","aud":"api","sub":"a","exp":9223372036854775807})"),
+          "malformed_token");
   refused(issuer.token(R"({"iss":"https://idp","aud":"api","exp":1000})"), "expired");
   refused(issuer.good(R"(,"nbf":99999999999)"), "not_yet_valid");
   refused(issuer.token(R"({"iss":"https://other","aud":"api","exp":99999999999})"), "wrong_issuer");
