@@ -7,6 +7,7 @@
 #include <future>
 #include <memory>
 #include <sstream>
+#include <thread>
 
 #include "tests/support/gateway.h"
 #include "tests/support/origin.h"
@@ -114,6 +115,11 @@ TEST_CASE("connections of an authority that is taken away end with the answer un
   d.ask();
   d.take_authority_away();
   CHECK(goes_away(*h2));
+  CHECK(h2->ended_in_order());
+  for (int i = 0; i < 10; ++i) {  // what it sends before it knows is not answered with a reset
+    CHECK(h2->send(std::string("\0\0\x08\x06\0\0\0\0\0", 9) + "12345678"));
+    std::this_thread::sleep_for(5ms);
+  }
   d.go_on.set_value();
   const Response last = d.busy->read();
   CHECK(last.body == "late");
