@@ -55,7 +55,10 @@ Task<> Tunnel::pump() {
     last_ = backend_.loop().now();
     Result<void> written = backend_.write(*piece);
     if (written) written = co_await backend_.drained(backend_.loop().now() + limits_.write);
-    if (!written) co_return;  // the other direction finds the end
+    if (!written) {  // one that is broken may have said something before: the other direction finds the end
+      gone_ = written.error().code == Code::timed_out;
+      co_return;
+    }
   }
   backend_.close_output();
 }

@@ -59,7 +59,7 @@ class Tunnel final : public Body {
   Monotonic last_;      // when something last moved
   size_t given_ = 0;    // bytes of the backend's input that the last pull gave
   bool ended_ = false;  // nothing more is given
-  bool gone_ = false;   // the client's side has broken
+  bool gone_ = false;   // the client's side has broken, or the backend takes nothing
   Recheck recheck_;
   Task<> pump_ = Task<>::ready();  // last: destroyed first
 };

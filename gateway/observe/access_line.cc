@@ -99,6 +99,8 @@ void Out::escaped(Slice s) noexcept {
     } else if ((taken = text::utf8_sequence(s)) == 0) {
       raw("\\ufffd");
       taken = 1;
+    } else if (byte == 0xc2 && static_cast<uint8_t>(s[1]) < 0xa0) {  // C1: commands to some terminals
+      control(static_cast<uint8_t>(s[1]));
     } else if (s.starts_with("\xe2\x80\xa8") || s.starts_with("\xe2\x80\xa9")) {  // line ends to some readers
       raw(s.starts_with("\xe2\x80\xa8") ? "\\u2028" : "\\u2029");
     } else {
@@ -141,8 +143,8 @@ size_t format_access_line(const AccessRecord& r, char* to, size_t room) noexcept
   out.text(R"(,"listener":")", r.listener, 64);
   out.text(R"(,"tls":")", r.tls, 16);
   out.text(R"(,"http":")", r.http, 16);
-  out.text(R"(,"method":")", r.method, 32);
-  out.text(R"(,"host":")", r.host, 255);
+  out.text_of_client(R"(,"method":")", r.method, 32);
+  out.text_of_client(R"(,"host":")", r.host, 255);
   out.text_of_client(R"(,"path":")", r.path, 2048);
   out.text(R"(,"route":")", r.route, 64);
   if (r.status > 0) out.number(R"(,"status":)", static_cast<uint64_t>(r.status));

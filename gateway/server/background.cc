@@ -15,7 +15,7 @@ namespace sallyport::server {
 namespace {
 
 constexpr Duration look_every = milliseconds(250);
-// A file that is gone for longer is not being replaced, nor is one being written that changes for longer.
+// A file that is gone for longer is not being replaced.
 constexpr Duration replaced_within = seconds(5);
 
 }  // namespace
@@ -44,7 +44,8 @@ class MainBackground::Watch final : public Handle {
     if (!moving_since_) moving_since_ = owner_.loop_.now();
     const bool replaced = before != taken_ && !seen_.is_file_of(before);
     const bool rests = (seen_ == before || replaced) && seen_ != FileState{} && before != FileState{};
-    if (!rests && owner_.loop_.now() < *moving_since_ + replaced_within) return false;
+    const bool gone = seen_ == FileState{} && owner_.loop_.now() >= *moving_since_ + replaced_within;
+    if (!rests && !gone) return false;
     moving_since_.reset();
     return true;
   }

@@ -12,7 +12,9 @@
 namespace sallyport::server {
 namespace {
 
-constexpr Duration first_request_time = seconds(2);  // of a newcomer, at a shutdown
+// For a request that may be on its way at a shutdown: of a newcomer, and on a connection that rests.
+constexpr Duration first_request_time = seconds(2);
+constexpr Duration next_request_time = milliseconds(300);
 constexpr uint64_t nothing_asked = UINT64_MAX;  // no request has moved as much: its standstill is another
 
 }  // namespace
@@ -42,7 +44,7 @@ bool Connection::is_admitted() const noexcept {
 void Connection::until_is_over(void* self) {
   auto& me = *static_cast<Connection*>(self);
   if (me.last_answers_) return me.cut("not_admitted");
-  if (me.draining_) return me.newcomer_ ? me.worker_.over(me) : void();
+  if (me.draining_) return me.end_at_rest();
   me.certificate_over_ = true;
   me.drain();
 }
@@ -64,7 +66,14 @@ void Connection::drain() {
     until_.arm_after(worker_.drain_timeout());
   if (http2_ != nullptr) return is_admitted() ? http2_->drain() : http2_->refuse_more();
   http_.close_after_this();
-  if (newcomer_ && is_admitted()) return until_.arm_after(first_request_time);
+  if (!is_admitted()) return end_at_rest();
+  if (newcomer_ || state_ == State::idle)
+    until_.arm_after(newcomer_ ? first_request_time : next_request_time);
+}
+
+// Unless a request is under way.
+void Connection::end_at_rest() {
+  if (state_ == State::handshake && is_admitted()) return worker_.over(*this);
   if (state_ != State::idle) return;
   task_ = Task<>::ready();
   task_ = end_in_order();

@@ -32,10 +32,10 @@ class Connection final : public net::StreamOwner, public ListNode {
   ~Connection();
 
   void start();
-  // Ends in order, behind the present answer if there is one. A newcomer has a moment for its first request,
-  // which may be on its way, unless it is not admitted any more. What somebody was let in by being gone,
-  // their answers have the time that they have at a shutdown. (A listener that is gone lets them take as long
-  // as they do.)
+  // Ends in order, behind the present answer if there is one. Who is at rest has a moment for a request that
+  // may be on its way, a newcomer a longer one, unless it is not admitted any more. What somebody was let in
+  // by being gone, their answers have the time that they have at a shutdown. (A listener that is gone lets
+  // them take as long as they do.)
   void drain();
   // Ends it, whatever is under way; why: for its log lines.
   void cut(std::string_view why);
@@ -64,6 +64,7 @@ class Connection final : public net::StreamOwner, public ListNode {
   Task<bool> serve_one();
   void redirect();
   static void until_is_over(void* self);
+  void end_at_rest();
   bool has_request() const noexcept { return state_ == State::busy && http2_ == nullptr; }
 
   Worker& worker_;

@@ -37,7 +37,6 @@ struct ApiKeyEntry {
   void fields(IO& io) {
     io.required("id", id);
     io.required("client", client);
-    io.required("hash", hash);
     config::field_unless_empty(io, "roles", roles);
     config::field_unless_empty(io, "scopes", scopes);
     config::field_unless_empty(io, "created", created);
@@ -45,6 +44,7 @@ struct ApiKeyEntry {
     config::field_unless_empty(io, "expires", expires);
     config::field_unless_empty(io, "first_expires", first_expires);
     config::field_unless_empty(io, "revoked", revoked);
+    io.required("hash", hash);  // last: an entry that breaks off is none, and nothing that limits it is lost
   }
   void check(config::Reader& reader) {
     place = reader.node().mark;

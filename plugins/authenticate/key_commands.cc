@@ -158,7 +158,8 @@ int list(const KeyArguments& a) {
   for (const ApiKeyEntry& key : file->keys) {
     const std::string words = fmt::format("{} {}", fmt::join(key.roles, ","), fmt::join(key.scopes, " "));
     fmt::print("{:<14}{:<20}{:<9}{:<22}{:<22}{}\n", key.id, text::printable(key.client), state_of(key, now),
-               key.created, key.expires.empty() ? "never" : key.expires, text::printable(words, 1000));
+               text::printable(key.created), key.expires.empty() ? "never" : key.expires,
+               text::printable(words, 1000));
   }
   return 0;
 }

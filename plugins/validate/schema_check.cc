@@ -41,11 +41,13 @@ uint64_t code_points(std::string_view s) noexcept {
       std::ranges::count_if(s, [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
 }
 
-// Within what a double of that size can tell: 0.3 is a multiple of 0.1.
+// Exact for whole numbers; else within what a double of that size can tell: 0.3 is a multiple of 0.1, and a
+// value of which that cannot be told is none.
 bool is_multiple(long double value, long double of) noexcept {
+  if (value == std::trunc(value) && of == std::trunc(of)) return std::fmod(value, of) == 0;
   const long double quotient = value / of;
-  return std::isfinite(quotient) &&
-         std::fabs(quotient - std::round(quotient)) <= 1e-12L * std::max(1.0L, std::fabs(quotient));
+  const long double tolerance = 1e-15L * std::max(1.0L, std::fabs(quotient));
+  return tolerance < 0.01L && std::fabs(quotient - std::round(quotient)) <= tolerance;
 }
 
 // The verdicts about values that alternatives within alternatives have asked about, so that a schema that

@@ -21,6 +21,12 @@ constexpr size_t nodes_max = 100'000;
 constexpr std::array<std::string_view, 7> type_names = {"null",   "boolean", "integer", "number",
                                                         "string", "array",   "object"};
 
+// As a request's number is read: a whole one exactly, one with a fraction or an exponent as a double.
+long double number_of(const Node& node) {
+  return node.kind == Node::Kind::integer ? std::strtold(node.text.c_str(), nullptr)
+                                          : std::strtod(node.text.c_str(), nullptr);
+}
+
 Literal literal_of(const Node& node) {
   Literal out;
   switch (node.kind) {
@@ -33,7 +39,7 @@ Literal literal_of(const Node& node) {
     case Node::Kind::integer:
     case Node::Kind::number:
       out.kind = json::Kind::number;
-      out.number = std::strtold(node.text.c_str(), nullptr);
+      out.number = number_of(node);
       break;
     case Node::Kind::string:
       out.kind = json::Kind::string;
@@ -116,8 +122,19 @@ class SchemaCompiler {
   // --- values of keywords
   void number(const Node& v, std::optional<long double>& out) {
     if (v.kind != Node::Kind::integer && v.kind != Node::Kind::number) return wrong(v, "expected a number");
-    out = std::strtold(v.text.c_str(), nullptr);
+    out = number_of(v);
     if (!std::isfinite(*out)) wrong(v, "this number is too large");
+  }
+  // Names are text, and no more is looked at than what these say.
+  void names(const Node& v, SchemaNode& out) {
+    constexpr std::array<std::string_view, 9> known = {
+        "minLength", "maxLength", "pattern", "enum", "const", "type", "title", "$comment", "description"};
+    for (const Node::Member& m : v.members) {
+      const bool other_type = m.name == "type" && m.value.text != "string";
+      if (other_type || std::ranges::find(known, m.name) == known.end())
+        wrong(m.value, "propertyNames can say minLength, maxLength, pattern, enum, const and type: string");
+    }
+    out.names = compile_at(v);
   }
   void count(const Node& v, std::optional<uint64_t>& out) {
     out = v.kind == Node::Kind::integer ? text::parse_decimal(v.text) : std::nullopt;
@@ -298,7 +315,7 @@ void SchemaCompiler::keyword(const Node::Member& m, SchemaNode& out) {
       {"properties", [](C& c, const Node& v, N& n) { c.properties(v, n); }},
       {"patternProperties", [](C& c, const Node& v, N& n) { c.pattern_properties(v, n); }},
       {"additionalProperties", [](C& c, const Node& v, N& n) { n.additional = c.compile_at(v); }},
-      {"propertyNames", [](C& c, const Node& v, N& n) { n.names = c.compile_at(v); }},
+      {"propertyNames", [](C& c, const Node& v, N& n) { c.names(v, n); }},
       {"required", [](C& c, const Node& v, N& n) { c.required(v, n); }},
       {"minProperties", [](C& c, const Node& v, N& n) { c.size(v, n.min_properties); }},
       {"maxProperties", [](C& c, const Node& v, N& n) { c.size(v, n.max_properties); }},

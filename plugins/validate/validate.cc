@@ -38,6 +38,10 @@ struct BodyRule {
     if (!type || !type->parameters().empty())
       reader.error_at("content_type",
                       "content_type must be a media type without parameters: application/json");
+    else if (!type->is("application/json") && !text::to_lower(content_type).ends_with("+json"))
+      reader.error_at(
+          "content_type",
+          "content_type: content is read as JSON; name application/json, or a type that ends with +json");
     if (max_depth < 1 || max_depth > 256) reader.error_at("max_depth", "max_depth must be from 1 to 256");
     if (max.count > (256 << 20)) reader.error_at("max", "max can be 256MiB at most");
   }

@@ -86,13 +86,16 @@ TEST_CASE("SIGTERM drains: what is under way is finished, and the exit status is
 
 TEST_CASE("SIGTERM: newcomers have their first answer, and kept connections end in order") {
   Gateway gateway(respond(""));
-  const auto kept = gateway.connect(), silent = gateway.connect();
+  const auto kept = gateway.connect(), hot = gateway.connect(), silent = gateway.connect();
   CHECK(kept->ask(get("/x")).status == 200);
+  CHECK(hot->ask(get("/x")).status == 200);
   std::vector<std::unique_ptr<Client>> newcomers;
   newcomers.push_back(gateway.connect());
   newcomers.push_back(std::make_unique<Client>(gateway.port("mesh"), ClientOptions{.tls = false}));
   CHECK(newcomers.front()->connected());
   gateway.process().signal(SIGTERM);
+  CHECK(hot->ask(get("/x")).status == 200);
+  CHECK(hot->at_end());
   CHECK(eventually([&] { return !Client(gateway.port("mesh"), {.tls = false}).connected(); }));
   CHECK(kept->at_end());
   CHECK(kept->ended_in_order());

@@ -1,9 +1,14 @@
 // Connections that switch protocols: WebSockets through the gateway.
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <future>
+#include <thread>
+
 #include "tests/support/gateway.h"
 #include "tests/support/issuer.h"
 #include "tests/support/origin.h"
+#include "tests/support/tcp_server.h"
 
 using namespace sallyport::test;
 using namespace std::chrono_literals;
@@ -187,4 +192,31 @@ TEST_CASE("a WebSocket whose token expires is closed with 1008") {
   CHECK(client->at_end());
   const std::string line = gateway.log_line("\"status\":101");
   CHECK(line.find(R"("refused_by":"authenticate","reason":"expired")") != std::string::npos);
+}
+
+TEST_CASE("a WebSocket whose backend takes nothing any more ends, though the backend goes on speaking") {
+  std::atomic<bool> over{false};
+  TcpServer deaf([&](int fd, int) {
+    Received input(fd);
+    input.until("\r\n\r\n");
+    send_all(fd, switching);
+    while (!over && send_all(fd, std::string("\x89\x00", 2))) std::this_thread::sleep_for(5ms);  // pings
+  });
+  Gateway gateway(
+      "upstreams: { web: { targets: [\"http://127.0.0.1:" + std::to_string(deaf.port()) +
+      "\"] } }\nroutes:\n  - { name: ws, match: { path: /ws }, authenticate: public, forward: { to: web, "
+      "upgrade: [websocket] } }\n");
+  Client client(gateway.port("mesh"), {.tls = false});
+  CHECK(client.ask(get("/ws", wish)).status == 101);
+  auto sending = std::async(std::launch::async, [&] {
+    for (int i = 0; i < 64 && client.send(std::string(1 << 20, 'x')); ++i) {
+    }
+  });
+  CHECK(eventually([&] {
+    gateway.advance(1s);
+    return sending.wait_for(10ms) == std::future_status::ready;
+  }));
+  CHECK(gateway.log_line("\"path\":\"/ws\"") != "");
+  over = true;
+  sending.wait();
 }

@@ -43,12 +43,12 @@ TEST_CASE("one request is one line, whatever is in it") {
   std::string all;
   for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
   AccessRecord r = record(all);
-  r.user_agent = "a\"b\\c\nd";
+  r.user_agent = "a\"b\\c\nd\u009b31m";
   const std::string line = line_of(r);
   CHECK(line.ends_with("}\n"));
   CHECK(line.find('\n') == line.size() - 1);
   for (char c : line.substr(0, line.size() - 1)) CHECK(static_cast<uint8_t>(c) >= 0x20);
-  CHECK(line.find(R"("user_agent":"a\"b\\c\u000ad")") != std::string::npos);
+  CHECK(line.find(R"("user_agent":"a\"b\\c\u000ad\u009b31m")") != std::string::npos);
   CHECK(line.find(R"(\u0000\u0001)") != std::string::npos);
   CHECK(line.find("\xff") == std::string::npos);  // invalid UTF-8 is replaced
   CHECK(line.find("\"host\"") == std::string::npos);
@@ -60,6 +60,7 @@ TEST_CASE("an API key that a client has written where it does not belong is logg
   const std::string path = "/x/" + open + secret + "/y", agent = "curl " + open + secret;
   r.path = path;
   r.user_agent = agent;
+  r.method = r.host = agent;
   const std::string line = line_of(r);
   CHECK(line.find(R"("path":"/x/)" + open + "...") != std::string::npos);
   CHECK(line.find(R"("user_agent":"curl )" + open + "...") != std::string::npos);

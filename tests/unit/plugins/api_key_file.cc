@@ -146,3 +146,21 @@ TEST_CASE("an empty text in a key file stands for nothing: neither for never nor
                                   problems));
   }
 }
+
+TEST_CASE("a file that breaks off has no entry without what limits it: the hash is its last line") {
+  ApiKeyFile file;
+  ApiKeyEntry key;
+  key.id = "k000000000g0";
+  key.client = "acme";
+  key.hash = hash;
+  key.roles = {"clerk"};
+  key.expires = "2027-01-01T00:00:00Z";
+  key.revoked = "2026-01-01T00:00:00Z";
+  file.keys = {key, key};
+  const std::string text = written(file);
+  for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
+    const auto entries = plain(text.substr(0, at + 1));
+    if (!entries) continue;  // refused
+    for (const ApiKeyEntry& entry : *entries) CHECK((entry.hash.empty() || same(entry, key)));
+  }
+}

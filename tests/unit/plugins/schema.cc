@@ -260,3 +260,41 @@ TEST_CASE("alternatives that go through a long list again and again look at it o
   for (int level = 0; level < 25; ++level) document = R"({"k":1,"c":)" + document + "}";
   CHECK(check(schema, document) == "/c anyOf");
 }
+
+TEST_CASE("numbers of schemas are those that requests have, and multiples are exact or none") {
+  const Case cases[] = {
+      {R"({"not":{"const":0.1}})", "0.1", " not"},
+      {R"({"enum":[0.3,0.1]})", "0.1", "ok"},
+      {R"({"exclusiveMinimum":0.1})", "0.1", " exclusiveMinimum"},
+      {R"({"exclusiveMaximum":0.3})", "0.3", " exclusiveMaximum"},
+      {R"({"maximum":0.1})", "0.1", "ok"},
+      {R"({"minimum":0.3})", "0.3", "ok"},
+      {R"({"maximum":18446744073709551614})", "18446744073709551615", " maximum"},
+      {R"({"multipleOf":2})", "1000000000001", " multipleOf"},
+      {R"({"multipleOf":2})", "9007199254740991", " multipleOf"},
+      {R"({"multipleOf":3})", "18446744073709551615", "ok"},
+      {R"({"multipleOf":0.01})", "5000000000.005", " multipleOf"},
+      {R"({"multipleOf":0.01})", "1234567890.001", " multipleOf"},
+      {R"({"multipleOf":0.01})", "1234567890.01", "ok"},
+      {R"({"multipleOf":0.01})", "123456789012.345", " multipleOf"},
+      {R"({"multipleOf":0.1})", "0.3", "ok"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.schema);
+    CAPTURE(c.document);
+    CHECK(check(c.schema, c.document) == c.result);
+  }
+}
+
+TEST_CASE("propertyNames says what is looked at, and nothing else") {
+  CHECK(check(R"({"propertyNames":{"type":"string","pattern":"^[a-z]+$"}})", R"({"B":1})") ==
+        "/B propertyNames");
+  CHECK(check(R"({"propertyNames":{"enum":["a"]}})", R"({"a":1})") == "ok");
+  for (const char* names : {R"({"not":{"enum":["admin"]}})", R"({"$ref":"#/$defs/n"})",
+                            R"({"type":"integer"})", R"({"allOf":[{"maxLength":1}]})"}) {
+    CAPTURE(names);
+    const std::string schema =
+        std::string(R"({"$defs":{"n":{"pattern":"^[a-z]+$"}},"propertyNames":)") + names + "}";
+    CHECK(check(schema, "{}").contains("propertyNames can say"));
+  }
+}
