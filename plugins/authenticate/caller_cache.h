@@ -15,7 +15,8 @@ namespace sallyport {
 class CallerCache {
  public:
   static constexpr size_t proofs_max = 8;
-  using Proofs = std::array<std::shared_ptr<const Principal>, proofs_max>;  // the first is there; null: no more
+  using Proofs =
+      std::array<std::shared_ptr<const Principal>, proofs_max>;  // the first is there; null: no more
   static constexpr int bits = 10;
   static constexpr size_t entry_bytes_max = 8192;  // of the proofs of one caller
 

@@ -49,7 +49,8 @@ Message message_of(const http::Request& request) {
   return m;
 }
 
-// What went to backends: the bytes of each connection. One that said "Connection: close" is the last on its own.
+// What went to backends: the bytes of each connection. One that said "Connection: close" is the last on its
+// own.
 using Forwarded = std::vector<std::string>;
 
 // Reads requests until the end; each whole one is seen, and forwarded if there is somebody to forward to.
