@@ -60,7 +60,8 @@ class Stream {
   class Drained;
   Drained drained(Monotonic deadline);
   virtual size_t queued() const noexcept = 0;
-  size_t bytes_held() const noexcept { return input_.capacity() + queued(); }
+  // What it holds for what has arrived and what is to be sent, in bytes.
+  virtual size_t bytes_held() const noexcept { return input_.capacity() + queued(); }
 
   // Ends our sending in order (close_notify, FIN) behind what is queued. Input goes on.
   virtual void close_output() = 0;

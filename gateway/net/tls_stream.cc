@@ -18,7 +18,9 @@ constexpr uint8_t alpn_h2[] = {2, 'h', '2'};
 
 constexpr size_t record_max = 16 * 1024;  // of plaintext (RFC 8446 section 5.1)
 constexpr size_t out_max = 96 * 1024;
-constexpr size_t read_min = 2048;  // less room than this is made larger, as far as the limit allows
+constexpr size_t objects_bytes = 4 * 1024;  // of BoringSSL, for a connection that has nothing under way
+constexpr size_t hello_bytes = 8 * 1024;    // more than a client without a long chain sends in a handshake
+constexpr size_t read_min = 2048;           // less room than this is made larger, as far as the limit allows
 
 // What all connections of a thread share: raw bytes that are empty again when a callback returns.
 struct Scratch {
@@ -65,7 +67,8 @@ bool is_address(const std::string& host) {
 }  // namespace
 
 TlsStream::TlsStream(Loop& loop, std::unique_ptr<Socket> socket, ssl_st* ssl)
-    : Stream(loop), socket_(std::move(socket)), ssl_(ssl), kept_(loop.blocks()) {
+    : Stream(loop), socket_(std::move(socket)), ssl_(ssl), kept_(loop.blocks()), inside_(objects_bytes) {
+  loop_.blocks().charge(inside_);
   BIO* bio = BIO_new(bio_method());
   BIO_set_data(bio, this);
   SSL_set_bio(ssl_, bio, bio);
@@ -75,6 +78,7 @@ TlsStream::TlsStream(Loop& loop, std::unique_ptr<Socket> socket, ssl_st* ssl)
 
 TlsStream::~TlsStream() {
   SSL_free(ssl_);
+  loop_.blocks().discharge(inside_);
   ERR_clear_error();
 }
 
@@ -136,6 +140,7 @@ int TlsStream::take_ciphertext(char* to, int most) noexcept {
   const size_t count = std::min(arrived_.size(), static_cast<size_t>(most));
   if (count > 0) std::memcpy(to, arrived_.data(), count);
   arrived_.remove_prefix(count);
+  unread_ += count;
   return static_cast<int>(count);
 }
 
@@ -184,13 +189,17 @@ void TlsStream::step_handshake() {
   }
   Result<void> sent = flush();  // an alert, too
   if (!failed_now && !sent) result = std::unexpected(std::move(sent.error()));
-  if (error != SSL_ERROR_WANT_READ || !result) end_handshake(std::move(result));
+  if (error != SSL_ERROR_WANT_READ || !result) return end_handshake(std::move(result));
+  weigh();
+  if (unread_ > hello_bytes && loop_.blocks().pressure() == Pressure::full)
+    end_handshake(sallyport::fail(Code::overloaded, "memory_full", "no memory is left for its handshake"));
 }
 
 void TlsStream::end_handshake(Result<void> result) {
   shaking_ = false;
   shaken_ = std::move(result);
   if (!shaken_) return;
+  unread_ = 0;
   const Pumped pumped = pump(input_limit());
   if (pumped.broken) return note_failure(std::move(broken_by_));  // whoever reads next hears of it
   // BoringSSL sends its tickets with our first bytes only: a client that waits for a sign gets one.
@@ -232,6 +241,17 @@ void TlsStream::on_read(size_t bytes) {
   tell(pumped);
 }
 
+// BoringSSL makes room for a whole record when its head is there, and keeps the messages of a handshake until
+// they are whole.
+void TlsStream::weigh() noexcept {
+  const size_t record = SSL_has_pending(ssl_) != 0 ? BlockPool::record_bytes : 0;
+  const size_t inside = objects_bytes + (shaking_ ? unread_ + record : std::max(unread_, record));
+  if (inside == inside_) return;
+  loop_.blocks().discharge(inside_);
+  loop_.blocks().charge(inside);
+  inside_ = inside;
+}
+
 void TlsStream::tell(Pumped pumped) {
   if (pumped.broken) return failed(std::move(broken_by_), pumped.grew);
   // An end behind it is told to who asks for more; if nobody does, to the owner.
@@ -262,6 +282,7 @@ TlsStream::Pumped TlsStream::pump(size_t limit) {
     const int count = SSL_read(ssl_, room.data(), static_cast<int>(room.size()));
     if (count > 0) {
       input_.commit(static_cast<size_t>(count));
+      unread_ = 0;
       result.grew = true;
       if (arrived_.empty() && !fin_ && SSL_has_pending(ssl_) == 0) break;  // there is nothing more
       continue;
@@ -279,6 +300,7 @@ TlsStream::Pumped TlsStream::pump(size_t limit) {
   }
   if (ended_ || broken() || result.broken) arrived_ = {};  // nobody will read what comes behind that
   if (input_.empty()) input_.release();
+  weigh();
   Result<void> sent = flush();  // an alert, a key update
   if (!sent && !result.broken) {
     result.broken = true;

@@ -2,7 +2,8 @@
 //
 // Ciphertext is read into a buffer that all connections of the thread share, and BoringSSL decrypts from
 // there straight into input(); what it writes is gathered in another and leaves in one system call. Only what
-// cannot be decrypted yet, because input() is full or a record is incomplete, is kept by the connection.
+// cannot be decrypted yet, because input() is full or a record is incomplete, is kept by the connection, or
+// by BoringSSL, whose memory is counted as far as a peer can make it grow.
 #pragma once
 
 #include <memory>
@@ -45,6 +46,7 @@ class TlsStream final : public Stream, private SocketOwner, private TurnEnd {
   Result<void> write(std::span<const Slice> pieces) override { return send(pieces, false); }
   Result<void> write_last(std::span<const Slice> pieces) override { return send(pieces, true); }
   size_t queued() const noexcept override { return socket_->queued(); }
+  size_t bytes_held() const noexcept override { return Stream::bytes_held() + kept_.capacity() + inside_; }
   void close_output() override { static_cast<void>(write_last({})); }
   void reset_at_end(bool on) noexcept override { socket_->reset_at_end(on); }
   void acknowledge_now() noexcept override { socket_->acknowledge_now(); }
@@ -73,6 +75,7 @@ class TlsStream final : public Stream, private SocketOwner, private TurnEnd {
   };
   Pumped pump(size_t limit);  // of input_
   void keep_rest();
+  void weigh() noexcept;
   Result<void> send(std::span<const Slice> pieces, bool last);
   Result<void> encrypt(Slice plain);
   Result<void> encrypt_all(std::span<const Slice> pieces);
@@ -86,6 +89,8 @@ class TlsStream final : public Stream, private SocketOwner, private TurnEnd {
   ssl_st* ssl_;
   Slice arrived_;  // ciphertext that is not decrypted yet: in the shared buffer, or in kept_
   Buffer kept_;
+  size_t unread_ = 0;  // ciphertext that BoringSSL has taken since it last gave plaintext
+  size_t inside_;      // what BoringSSL holds, as the worker's memory counts it
   bool shaking_ = true;
   bool fin_ = false;  // the socket has ended; what arrived_ holds is still to be decrypted
   bool reading_stopped_ = false;

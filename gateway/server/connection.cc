@@ -96,7 +96,7 @@ Task<> Connection::end_in_order() {
 Stalled Connection::stalled(Monotonic now) noexcept {
   if (http2_ != nullptr && !http2_->is_idle()) return http2_->stalled(now);
   if (state_ == State::closing) return {};
-  const size_t bytes = memory_bytes + stream_->bytes_held() + exchange_.bytes_held();
+  const size_t bytes = objects_bytes + stream_->bytes_held() + exchange_.bytes_held();
   if (!has_request()) {
     const Monotonic since = http2_ != nullptr ? http2_->idle_since() : exchange_.began;
     const Duration still = standstill_.lasts(nothing_asked, bytes, since, now);

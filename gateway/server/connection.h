@@ -26,6 +26,9 @@ struct WorkerListener;
 
 class Connection final : public net::StreamOwner, public ListNode {
  public:
+  // What it holds beside its requests: our objects and the socket's.
+  static constexpr size_t objects_bytes = 4 * 1024;
+
   // tls: the same stream if it still has to shake hands, else null.
   Connection(Worker& worker, std::shared_ptr<WorkerListener> listener, std::unique_ptr<net::Stream> stream,
              net::TlsStream* tls, std::string client_ip);
@@ -44,7 +47,6 @@ class Connection final : public net::StreamOwner, public ListNode {
   // Ends what it holds so.
   void give_way(Monotonic now);
   bool count_by_address = false;  // it stands in its worker's count of them
-  size_t memory_bytes = 0;        // and in its worker's memory
   // False: it was let in by what does not hold any more (other authorities, a listener that is gone, a
   // certificate that has ended).
   bool is_admitted() const noexcept;

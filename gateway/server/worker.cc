@@ -19,9 +19,6 @@
 namespace sallyport::server {
 namespace {
 
-// What a connection holds beside its requests: our objects, the socket's, BoringSSL's.
-constexpr size_t connection_bytes = 4 * 1024;
-constexpr size_t tls_connection_bytes = 8 * 1024;
 constexpr size_t streams_under_pressure = 2;  // of one HTTP/2 connection
 constexpr Duration told_again_after = std::chrono::minutes(1);
 constexpr Duration trim_after = seconds(1);  // a flood that comes again within it finds its memory
@@ -53,6 +50,7 @@ void Worker::beat(void* self) {
   auto& worker = *static_cast<Worker*>(self);
   worker.beat_at_.store(std::chrono::steady_clock::now().time_since_epoch(), std::memory_order_relaxed);
   worker.beat_timer_->arm_after(beat_every);
+  worker.look_at_memory();
 }
 
 void Worker::start() {
@@ -238,12 +236,12 @@ void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::Accepted
   }
   auto* connection = new Connection(*this, listener, std::move(stream), tls, std::move(client_ip));
   connection->count_by_address = per_address_max_ > 0;
-  connection->memory_bytes = tls != nullptr ? tls_connection_bytes : connection_bytes;
-  loop_->blocks().charge(connection->memory_bytes);
+  loop_->blocks().charge(Connection::objects_bytes);
   ++connections_;
   open_.push_back(*connection);
   connection->start();
   if (draining_) connection->drain();
+  look_at_memory();
 }
 
 // False: it has as many as it may.
@@ -270,7 +268,7 @@ void Worker::over(Connection& connection) {
 void Worker::Reaper::at_turn_end() {
   while (Connection* connection = worker.done_.pop_front()) {
     if (connection->count_by_address) worker.one_less_of(connection->client_ip());
-    worker.loop_->blocks().discharge(connection->memory_bytes);
+    worker.loop_->blocks().discharge(Connection::objects_bytes);
     delete connection;
     --worker.connections_;
   }

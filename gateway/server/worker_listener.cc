@@ -23,9 +23,9 @@ ListenerCounts::ListenerCounts(observe::Metrics& metrics, const ListenerPlan& pl
   for (const char* version : {"TLSv1.2", "TLSv1.3"}) {
     for (const char* resumed : {"true", "false"}) handshakes.expect(version, resumed);
   }
-  for (const char* reason :
-       {"timeout", "closed_by_peer", "not_tls", "plain_http", "protocol_error", "unsupported_version",
-        "no_shared_cipher", "certificate_refused_by_peer", "bad_certificate", "no_client_certificate"}) {
+  for (const char* reason : {"timeout", "closed_by_peer", "not_tls", "plain_http", "protocol_error",
+                             "unsupported_version", "no_shared_cipher", "certificate_refused_by_peer",
+                             "bad_certificate", "no_client_certificate", "memory_full"}) {
     handshake_failures.expect(reason);
   }
 }

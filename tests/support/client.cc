@@ -153,6 +153,9 @@ std::string Client::certificate_name() const {
   return name.data();
 }
 
+bool Client::send_raw(const std::string& bytes) {
+  return ::send(impl_->fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+}
 bool Client::send(const std::string& bytes) {
   size_t sent = 0;
   while (sent < bytes.size()) {

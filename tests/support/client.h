@@ -44,6 +44,7 @@ class Client {
   std::string session() const;           // to resume with; after something was read
   std::string certificate_name() const;  // the subject's CN of what the server presented
   bool send(const std::string& bytes);
+  bool send_raw(const std::string& bytes);  // as they are, also where there is TLS
   // One answer; a HEAD's has no content.
   Response read(bool head = false);
   Response ask(const std::string& bytes) { return send(bytes) ? read() : Response{}; }
