@@ -22,6 +22,23 @@ constexpr Duration look_every = seconds(1);
 constexpr Duration told_again_after = std::chrono::minutes(1);
 constexpr size_t causes_max = 16;
 constexpr Duration stuck_after = seconds(2);  // the oldest command without a reply: the connection is no good
+constexpr size_t hash_digits = 40;            // SHA-1
+
+// The script, called with a number behind its arguments that stands in front of what it answers.
+std::string numbered(const std::string& script) {
+  return "local call = table.remove(ARGV)\nlocal function answer()\n" + script +
+         "end\nreturn {call, answer()}";
+}
+
+// What such a script has answered; false: it is not the reply to that call.
+bool take_answer(RedisReply& reply, uint64_t call) {
+  if (reply.kind != RedisReply::Kind::list || reply.items.empty() ||
+      reply.items.front().text != std::to_string(call))
+    return false;
+  RedisReply answer = reply.items.size() == 2 ? std::move(reply.items.back()) : RedisReply{};
+  reply = std::move(answer);
+  return true;
+}
 
 }  // namespace
 
@@ -33,8 +50,8 @@ struct RedisClient::Waiting {
   }
   WaitUntil done;
   Result<RedisReply> reply;
-  Waiting** slot = nullptr;  // the entry in waiting_, as long as it is there: a deque does not move its
-                             // elements at push and pop
+  Waiting** slot = nullptr;  // in sent_, as long as it is there: a deque does not move its elements at push
+                             // and pop
 };
 
 // Replies are bounded as they are read: their bytes, and the items that a list announces, for which hiredis
@@ -110,11 +127,15 @@ void RedisClient::append(const std::vector<std::string>& words) {
 }
 
 Task<Result<RedisReply>> RedisClient::command(std::vector<std::string> words) {
+  return command(std::move(words), 0);
+}
+
+Task<Result<RedisReply>> RedisClient::command(std::vector<std::string> words, uint64_t call) {
   const Monotonic began = MonotonicClock::now();
   if (!decided_) co_await first_connection();
   Result<RedisReply> reply =
       ready_ ? Result<RedisReply>() : down("not_connected", "there is no connection to the store");
-  if (reply) reply = co_await exchange(words);
+  if (reply) reply = co_await exchange(words, call);
   if (reply)
     duration_.observe(MonotonicClock::now() - began);
   else
@@ -134,14 +155,13 @@ void RedisClient::decide() {
   while (WaitUntil* waits = undecided_.pop_front()) waits->notify();
 }
 
-Task<Result<RedisReply>> RedisClient::exchange(const std::vector<std::string>& words) {
-  if (waiting_.size() >= waiting_max)
+Task<Result<RedisReply>> RedisClient::exchange(const std::vector<std::string>& words, uint64_t call) {
+  if (sent_.size() >= waiting_max)
     co_return fail(Code::overloaded, "store_overloaded", "too many commands wait for the store");
   Waiting here(loop_, loop_.now() + options_.timeout);
   append(words);
-  waiting_.push_back(&here);
-  here.slot = &waiting_.back();
-  sent_at_.push_back(loop_.now());
+  sent_.push_back({&here, call, loop_.now()});
+  here.slot = &sent_.back().who;
   loop_.before_wait(*this);
   const bool in_time = co_await here.done;
   if (!in_time) co_return down("store_timeout", "the store did not answer in time");
@@ -150,22 +170,24 @@ Task<Result<RedisReply>> RedisClient::exchange(const std::vector<std::string>& w
 
 Task<Result<RedisReply>> RedisClient::eval(const std::string& script, std::vector<std::string> keys,
                                            std::vector<std::string> arguments) {
+  const uint64_t call = ++calls_;
   auto known = hashes_.find(script);
   if (known == hashes_.end()) {
-    std::vector<std::string> load = {"SCRIPT", "LOAD", script};
+    std::vector<std::string> load = {"SCRIPT", "LOAD", numbered(script)};
     Result<RedisReply> hash = co_await command(std::move(load));
     if (!hash) co_return hash;
-    if (hash->kind != RedisReply::Kind::text) co_return misanswered();
+    if (hash->kind != RedisReply::Kind::text || hash->text.size() != hash_digits) co_return misanswered();
     known = hashes_.insert_or_assign(script, hash->text).first;
   }
   std::vector<std::string> words = {"EVALSHA", known->second, std::to_string(keys.size())};
   words.insert(words.end(), keys.begin(), keys.end());
   words.insert(words.end(), arguments.begin(), arguments.end());
-  Result<RedisReply> reply = co_await command(words);
+  words.push_back(std::to_string(call));
+  Result<RedisReply> reply = co_await command(words, call);
   if (reply || !reply.error().detail.starts_with("NOSCRIPT")) co_return reply;
   words[0] = "EVAL";  // the server has forgotten it; this tells it again
-  words[1] = script;
-  co_return co_await command(std::move(words));
+  words[1] = numbered(script);
+  co_return co_await command(std::move(words), call);
 }
 
 std::unexpected<Error> RedisClient::misanswered() {
@@ -295,7 +317,7 @@ Task<Error> RedisClient::read_replies() {
       Result<void> taken = take_replies();
       if (!taken) co_return std::move(taken.error());
     }
-    if (!sent_at_.empty() && loop_.now() - sent_at_.front() > stuck_after) {
+    if (!sent_.empty() && loop_.now() - sent_.front().at > stuck_after) {
       co_return Error{Code::timed_out, "store_stuck", "the store does not answer"};
     }
   }
@@ -305,15 +327,16 @@ Result<void> RedisClient::take_replies() {
   if (Result<void> fed = reader_->feed(stream_->input()); !fed) return fed;
   while (std::optional<Result<RedisReply>> next = reader_->next()) {
     Result<RedisReply> reply = std::move(*next);
-    if (waiting_.empty()) return fail(Code::invalid_data, "protocol_error", "a reply that nobody asked for");
+    if (sent_.empty()) return fail(Code::invalid_data, "protocol_error", "a reply that nobody asked for");
+    if (reply && sent_.front().call != 0 && !take_answer(*reply, sent_.front().call))
+      return fail(Code::invalid_data, "protocol_error", "a reply to another command than the next");
     Result<void> good = judge(reply);
-    Waiting* who = waiting_.front();
+    Waiting* who = sent_.front().who;
     if (who != nullptr) {
       who->slot = nullptr;
       who->reply = std::move(reply);
     }
-    waiting_.pop_front();
-    sent_at_.pop_front();
+    sent_.pop_front();
     if (who != nullptr) who->done.notify();  // goes on at once; may send the next command, or cancel another
     if (!good) return good;
   }
@@ -339,14 +362,13 @@ Result<void> RedisClient::judge(const Result<RedisReply>& reply) {
 void RedisClient::lose(const Error& error) {
   ready_ = false;
   out_.release();
-  sent_at_.clear();
-  std::deque<Waiting*> waiting = std::exchange(waiting_, {});
-  for (Waiting*& at : waiting) {
-    if (at != nullptr) at->slot = &at;
+  std::deque<Sent> lost = std::exchange(sent_, {});
+  for (Sent& at : lost) {
+    if (at.who != nullptr) at.who->slot = &at.who;
   }
-  for (Waiting*& at : waiting) {
-    if (at == nullptr) continue;
-    Waiting* who = std::exchange(at, nullptr);
+  for (Sent& at : lost) {
+    if (at.who == nullptr) continue;
+    Waiting* who = std::exchange(at.who, nullptr);
     who->slot = nullptr;
     who->reply = down("connection_lost", error.detail);
     who->done.notify();

@@ -50,7 +50,9 @@ class RedisClient final : private TurnEnd {
   // One command. Errors: dependency_down with the reason not_connected, store_timeout, connection_lost or
   // store_error; overloaded if too many wait. A task that is cancelled leaves its reply to be passed over.
   Task<Result<RedisReply>> command(std::vector<std::string> words);
-  // Runs a script by its hash; tells it to the server first, and again if that has forgotten it.
+  // Runs a script by its hash; tells it to the server first, and again if that has forgotten it. Each call
+  // has a number that its reply must bear: a connection that has lost a reply would give everybody the one of
+  // another, and is left.
   Task<Result<RedisReply>> eval(const std::string& script, std::vector<std::string> keys,
                                 std::vector<std::string> arguments);
   // The failure that a reply is whose form the command does not have: counted and told like others.
@@ -60,10 +62,16 @@ class RedisClient final : private TurnEnd {
  private:
   struct Waiting;
   struct Reader;
+  struct Sent {              // a command whose reply is to come
+    Waiting* who = nullptr;  // null: nobody waits any more
+    uint64_t call = 0;       // of a script; 0: another command
+    Monotonic at{};
+  };
 
   Task<> first_connection();
   void decide();
-  Task<Result<RedisReply>> exchange(const std::vector<std::string>& words);
+  Task<Result<RedisReply>> exchange(const std::vector<std::string>& words, uint64_t call);
+  Task<Result<RedisReply>> command(std::vector<std::string> words, uint64_t call);
   void at_turn_end() override;
   Task<> run();
   Task<Result<void>> open();
@@ -82,8 +90,8 @@ class RedisClient final : private TurnEnd {
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<Reader> reader_;
   Buffer out_;
-  std::deque<Waiting*> waiting_;   // in the order of their commands; null: nobody waits any more
-  std::deque<Monotonic> sent_at_;  // when each was sent
+  std::deque<Sent> sent_;                                // in the order of the replies
+  uint64_t calls_ = 0;                                   // of scripts, so far
   std::unordered_map<std::string, std::string> hashes_;  // of scripts
   List<WaitUntil> undecided_;                            // who waits for the first connection
   bool decided_ = false;                                 // it stands, or has failed

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <utility>
 
 #include "tests/support/fake_redis.h"
 #include "tests/support/gateway.h"
@@ -240,7 +241,8 @@ TEST_CASE("a reply of another form is a failure of the store, never the client's
   std::string reply;
   FakeRedis redis([&](const FakeRedis::Words& words, int) {
     std::lock_guard lock(mutex);
-    return words.front() == "EVALSHA" && !reply.empty() ? reply : FakeRedis::good(words);
+    return words.front() == "EVALSHA" && !reply.empty() ? FakeRedis::answer(words, reply)
+                                                        : FakeRedis::good(words);
   });
   Gateway gateway(redis_limit("127.0.0.1", redis.port(), "deny"));
   CHECK(eventually([&] { return gateway.ask(get("/x")).status == 200; }));
@@ -259,6 +261,27 @@ TEST_CASE("a reply of another form is a failure of the store, never the client's
   CHECK(gateway.told("store_error store=shared reason=store_error detail=\"a reply of another form"));
   std::lock_guard lock(mutex);
   reply.clear();
+}
+
+TEST_CASE("a connection that has lost a reply is left, before anybody has the one of another") {
+  std::mutex mutex;
+  FakeRedis::Words before;
+  std::atomic<bool> behind{false};
+  FakeRedis redis([&](const FakeRedis::Words& words, int connection) {
+    std::lock_guard lock(mutex);
+    if (words.front() != "EVALSHA") return FakeRedis::good(words);
+    return FakeRedis::good(behind && connection == 1 ? std::exchange(before, words) : before = words);
+  });
+  Gateway gateway(redis_limit("127.0.0.1", redis.port(), "deny"));
+  CHECK(eventually([&] { return gateway.ask(get("/x")).status == 200; }));
+  behind = true;
+  CHECK(gateway.ask(get("/x")).status == 503);
+  CHECK(gateway.told("a reply to another command than the next"));
+  CHECK(eventually([&] {
+    gateway.advance(2s);
+    return gateway.ask(get("/x")).status == 200;
+  }));
+  CHECK(redis.connections() == 2);
 }
 
 TEST_CASE("a store that says more than anybody asks for is left, also while it is connected to") {

@@ -56,10 +56,15 @@ int FakeRedis::count(const std::string& command) const {
   return static_cast<int>(std::ranges::count(commands_, command));
 }
 
+std::string FakeRedis::answer(const Words& call, const std::string& reply) {
+  const std::string& number = call.back();
+  return "*2\r\n$" + std::to_string(number.size()) + "\r\n" + number + "\r\n" + reply;
+}
+
 std::string FakeRedis::good(const Words& words) {
   if (words.front() == "PING") return "+PONG\r\n";
   if (words.front() == "SCRIPT") return "$40\r\n" + std::string(40, 'a') + "\r\n";
-  if (words.front() == "EVALSHA" || words.front() == "EVAL") return "*2\r\n:1\r\n:1000\r\n";
+  if (words.front() == "EVALSHA" || words.front() == "EVAL") return answer(words, "*2\r\n:1\r\n:1000\r\n");
   return "+OK\r\n";
 }
 

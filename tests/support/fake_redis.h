@@ -23,6 +23,8 @@ class FakeRedis {
   // How often a command of that name has come.
   int count(const std::string& command) const;
 
+  // The reply to a call of a script, which bears the call's number.
+  static std::string answer(const Words& call, const std::string& reply);
   // What a good server says to all that the gateway asks: a request of a limit passes.
   static std::string good(const Words& words);
 
