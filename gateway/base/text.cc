@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "gateway/base/block.h"
+#include "gateway/base/secrets.h"
 
 namespace sallyport::text {
 namespace {
@@ -256,38 +257,11 @@ bool is_utf8(std::string_view s) noexcept {
   return true;
 }
 
-namespace {
-
-bool is_letter_or_digit(char c) noexcept { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z'); }
-
-// How much of the text at the front is the open part of an API key, "sp_ID_", behind which its secret begins;
-// 0: it is none.
-size_t open_part_of_key(std::string_view s) noexcept {
-  constexpr size_t prefix = 3, id = 12;
-  if (s.size() <= prefix + id + 1 || !s.starts_with("sp_") || s[prefix + id] != '_') return 0;
-  return std::ranges::all_of(s.substr(prefix, id), is_letter_or_digit) ? prefix + id + 1 : 0;
-}
-
-}  // namespace
-
 std::string_view without_query(std::string_view url) noexcept { return url.substr(0, url.find('?')); }
-
-std::string without_secrets(std::string_view s) {
-  std::string out;
-  while (!s.empty()) {
-    const size_t open = open_part_of_key(s);
-    out.append(s.substr(0, std::max<size_t>(open, 1)));
-    s.remove_prefix(std::max<size_t>(open, 1));
-    if (open == 0 || s.empty() || !is_letter_or_digit(s.front())) continue;
-    out += "...";
-    while (!s.empty() && (is_letter_or_digit(s.front()) || s.front() == '_')) s.remove_prefix(1);
-  }
-  return out;
-}
 
 std::string printable(std::string_view s, size_t max_bytes) {
   std::string masked;
-  if (may_hold_key(s)) s = masked = without_secrets(s);
+  s = without_secrets(s, masked, max_bytes);
   std::string out;
   const std::string_view shown = s.substr(0, max_bytes);
   for (char c : shown) {

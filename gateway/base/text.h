@@ -66,14 +66,11 @@ bool is_utf8(std::string_view s) noexcept;  // RFC 3629: no surrogates, no overl
 // The length of the UTF-8 sequence at the front (RFC 3629 section 4); 0 if there is none, or not a whole one.
 size_t utf8_sequence(std::string_view s) noexcept;
 
-// Every API key in it without its secret; for texts that may have one.
-std::string without_secrets(std::string_view s);
 // A URL for a log, without its query: some services take their key there.
 std::string_view without_query(std::string_view url) noexcept;
-inline bool may_hold_key(std::string_view s) noexcept { return s.contains("sp_"); }
 
-// For messages: control characters and bytes above 0x7e as \xNN, cut after max_bytes with "…". Of an API key
-// that somebody has put where it does not belong, only the id is shown.
+// For messages: control characters and bytes above 0x7e as \xNN, cut after max_bytes with "…". What reads
+// like a key or a token is shown without its secret (base/secrets.h).
 std::string printable(std::string_view s, size_t max_bytes = 80);
 
 // The entry of `known` that is most like `word`, if it is near enough for "did you mean".

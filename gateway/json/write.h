@@ -6,8 +6,7 @@
 
 namespace sallyport::json {
 
-// Appends `text` with its quotes; controls, quotes and backslashes are escaped, what is not UTF-8 becomes
-// U+FFFD.
+// Appends `text` with its quotes, escaped (base/escape.h).
 void append_string(std::string& out, std::string_view text);
 
 }  // namespace sallyport::json

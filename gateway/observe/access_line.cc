@@ -1,27 +1,18 @@
-// One line of the access log, formatted without an allocation, unless a client has written an API key where
-// it does not belong.
+// One line of the access log, formatted without an allocation, unless a client has written a secret where it
+// does not belong.
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
 
+#include "gateway/base/escape.h"
+#include "gateway/base/secrets.h"
 #include "gateway/base/text.h"
 #include "gateway/base/units.h"
 #include "gateway/observe/access_log.h"
 
 namespace sallyport::observe {
 namespace {
-
-// True for printable ASCII without quotes and backslashes: goes in as it is. Without a branch, so that the
-// compiler makes it 16 bytes wide.
-bool is_plain(Slice s) noexcept {
-  uint8_t odd = 0;
-  for (char c : s) {
-    const auto byte = static_cast<uint8_t>(c);
-    odd |= static_cast<uint8_t>((byte < 0x20) | (byte > 0x7e) | (byte == '"') | (byte == '\\'));
-  }
-  return odd == 0;
-}
 
 // Writes into a bounded space; once something did not fit, the line has no length and is lost whole. The
 // openings are literals such as ,"name":" and are copied as constants.
@@ -48,67 +39,32 @@ class Out {
   void text(const char (&opening)[n], Slice value, size_t bytes_max) noexcept {
     if (value.empty()) return;
     value = value.substr(0, bytes_max);
-    if (static_cast<size_t>(end_ - at_) < n + value.size() || !is_plain(value))
+    if (static_cast<size_t>(end_ - at_) < n + value.size() || !text::needs_no_escape(value))
       return escaped_text({opening, n - 1}, value);
     std::memcpy(at_, opening, n - 1);
     std::memcpy(at_ + n - 1, value.data(), value.size());
     at_ += n + value.size();
     at_[-1] = '"';
   }
-  // What a client has written; an API key in it is shown without its secret.
+  // What a client has written, without the secrets in it.
   template <size_t n>
   void text_of_client(const char (&opening)[n], Slice value, size_t bytes_max) noexcept {
-    if (!text::may_hold_key(value)) return text(opening, value, bytes_max);
-    const std::string masked = text::without_secrets(value);
-    text(opening, masked, bytes_max);
+    std::string masked;
+    text(opening, text::without_secrets(value, masked, bytes_max), bytes_max);
   }
   size_t length() const noexcept { return full_ ? 0 : static_cast<size_t>(at_ - begin_); }
 
  private:
   void escaped_text(Slice opening, Slice value) noexcept {
     raw(opening);
-    escaped(value);
+    text::escape(value, [this](Slice piece) { raw(piece); });
     raw("\"");
-  }
-  void escaped(Slice s) noexcept;
-  void control(uint8_t byte) noexcept {
-    const std::array<char, 6> code = {
-        '\\', 'u', '0', '0', "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
-    raw({code.data(), code.size()});
   }
   char* begin_;
   char* at_;
   char* end_;
   bool full_ = false;
 };
-
-void Out::escaped(Slice s) noexcept {
-  while (!s.empty() && !full_) {
-    size_t plain = 0;  // a run that goes in as it is
-    while (plain < s.size() && is_plain(s.substr(plain, 1))) ++plain;
-    raw(s.substr(0, plain));
-    s.remove_prefix(plain);
-    if (s.empty()) return;
-    const auto byte = static_cast<uint8_t>(s.front());
-    size_t taken = 1;
-    if (byte == '"' || byte == '\\') {
-      raw("\\");
-      raw(s.substr(0, 1));
-    } else if (byte < 0x80) {
-      control(byte);
-    } else if ((taken = text::utf8_sequence(s)) == 0) {
-      raw("\\ufffd");
-      taken = 1;
-    } else if (byte == 0xc2 && static_cast<uint8_t>(s[1]) < 0xa0) {  // C1: commands to some terminals
-      control(static_cast<uint8_t>(s[1]));
-    } else if (s.starts_with("\xe2\x80\xa8") || s.starts_with("\xe2\x80\xa9")) {  // line ends to some readers
-      raw(s.starts_with("\xe2\x80\xa8") ? "\\u2028" : "\\u2029");
-    } else {
-      raw(s.substr(0, taken));
-    }
-    s.remove_prefix(taken);
-  }
-}
 
 // RFC 3339 with milliseconds; the date and time of the last second are kept.
 void time_of(Wall t, Out& out) noexcept {

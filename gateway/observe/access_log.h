@@ -61,8 +61,8 @@ class AccessLog {
 };
 
 // Appends the record as one line with its newline to out[0..room); gives the length, or 0 if it does not fit.
-// Long values are cut (host 255, path 2048, user_agent 256 …), control characters escaped, invalid UTF-8
-// replaced.
+// What reads like a key or a token in what the client has written is shown without its secret
+// (base/secrets.h), long values are cut (host 255, path 2048, user_agent 256 …) and escaped (base/escape.h).
 size_t format_access_line(const AccessRecord& record, char* out, size_t room) noexcept;
 
 }  // namespace sallyport::observe

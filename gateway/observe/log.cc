@@ -11,7 +11,8 @@
 #include <utility>
 
 #include "gateway/base/clock.h"
-#include "gateway/base/text.h"
+#include "gateway/base/escape.h"
+#include "gateway/base/secrets.h"
 #include "gateway/base/units.h"
 #include "gateway/observe/log_writer.h"
 
@@ -59,20 +60,11 @@ bool needs_quotes(std::string_view value) {
   return value.empty() || value.find_first_of(" =\"\\") != value.npos;
 }
 
-std::string escaped(std::string_view value) {
-  const bool utf8 = text::is_utf8(value);
-  std::string out;
-  for (char c : value.substr(0, value_bytes_max)) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n') {
-      out += "\\n";
-    } else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !utf8)) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
+// What is shown of a value.
+std::string shown(std::string_view value) {
+  std::string masked, out;
+  const std::string_view open = text::without_secrets(value, masked, value_bytes_max);
+  text::escape(open.substr(0, value_bytes_max), [&](std::string_view piece) { out += piece; });
   return out;
 }
 
@@ -106,7 +98,7 @@ void log(Level level, std::string_view event, std::initializer_list<Field> field
   std::string line =
       fmt::format("{} {} {}", date_time_ms(wall_now()), names[static_cast<size_t>(level)], event);
   for (const Field& f : fields) {
-    const std::string value = escaped(f.value);
+    const std::string value = shown(f.value);
     line +=
         needs_quotes(f.value) ? fmt::format(" {}=\"{}\"", f.key, value) : fmt::format(" {}={}", f.key, value);
   }

@@ -3,7 +3,8 @@
 //
 // Any thread; nobody waits for stderr once the lines go through a LogWriter. For rare events only, never once
 // a request; a burst of the same event is thinned (at most 20 a second, then a count of what was left out).
-// Values are escaped; secrets are never given to it.
+// Values are escaped (base/escape.h); secrets are never given to it, and what reads like one that a client
+// has written is not shown (base/secrets.h).
 #pragma once
 
 #include <cstdint>

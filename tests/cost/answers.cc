@@ -111,6 +111,10 @@ void add_written(Inputs& inputs) {
   line("access log: what is not UTF-8", "\xe2\x82", 500);
   line("access log: quotes", "\"", 1000);
   line("access log: what is cut off", "\x01", 10'000);
+  line("access log: keys", "sp_AbCdEfGhIjKl_x/", 10'000);
+  line("access log: beginnings of keys", "sp_", 10'000);
+  line("access log: beginnings of tokens", "eyJ", 10'000);
+  line("access log: percent signs encoded again and again", "25%25", 10'000);
   const auto text = [&](const char* name, const std::string& piece) {
     inputs.push_back({name, 20'000, [piece](size_t n) -> Work {
                         return [bytes = times(n, piece)] {

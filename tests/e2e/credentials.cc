@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <ctime>
 #include <thread>
 
@@ -147,6 +148,38 @@ TEST_CASE("tokens: good ones once verified, all others refused with the reason")
   CHECK(gateway.log_line("\"reason\":\"expired\"", "\"client\":\"ann\"").find("\"credential\":\"t1\"") !=
         std::string::npos);
   CHECK(gateway.log_line("\"reason\":\"bad_signature\"").find("ann") == std::string::npos);
+}
+
+TEST_CASE("a credential that stands in a path, a host or a name of a program is not in the log") {
+  const Issuer issuer;
+  std::string key;
+  const std::string routes =
+      "routes: [ { name: x, match: { path: /a }, authenticate: public, respond: { status: 200 } } ]\n";
+  Gateway gateway(routes, [&](const TempDir& dir) {
+    key =
+        run({binary(), "keys", "create", "--file", dir.path("keys.yaml"), "--client", "c"}).out.substr(0, 66);
+  });
+  const std::string token = issuer.good(), secret = key.substr(16, 43);
+  std::string lower = key, escaped;
+  for (char& c : lower) c = static_cast<char>(std::tolower(c));
+  for (const char c : token) escaped += c == '.' ? std::string("%2E") : std::string(1, c);
+  const auto ask = [&](const std::string& path, const std::string& host, const std::string& agent) {
+    Client client(gateway.port());
+    client.ask("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: " + agent + "\r\n\r\n");
+  };
+  ask("/x/" + token + "/y", key, "first " + escaped);
+  ask("/x/%73p%5F" + key.substr(3), token.substr(0, 200), "second " + token);
+  ask("/x/%2573p_" + key.substr(3), "h", "third sp%5F" + key.substr(3));
+  CHECK(gateway.log_line("\"first eyJhbGci...\"").find("\"path\":\"/x/eyJhbGci.../y\"") != std::string::npos);
+  CHECK(gateway.log_line("\"second ").find("\"path\":\"/x/" + key.substr(0, 16) + "...\"") !=
+        std::string::npos);
+  CHECK(gateway.log_line("\"third sp%5F" + key.substr(3, 13) + "...\"") != "");
+  CHECK(gateway.log_line("\"third ").find("\"path\":\"/x/%2573p_" + key.substr(3, 13) + "...\"") !=
+        std::string::npos);
+  const std::string all = gateway.dir().read("access.log") + gateway.errors();
+  const std::string payload = token.substr(token.find('.') + 1, 16), end = token.substr(token.size() - 16);
+  for (const std::string& part : {secret, lower.substr(16, 43), payload, end, lower.substr(60)})
+    CHECK_MESSAGE(all.find(part) == std::string::npos, all);
 }
 
 TEST_CASE("a stronger login, and a recent one") {

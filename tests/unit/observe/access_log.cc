@@ -67,6 +67,23 @@ TEST_CASE("an API key that a client has written where it does not belong is logg
   CHECK(line.find("secret") == std::string::npos);
 }
 
+TEST_CASE("a token, or an encoded key, that a client has written where it does not belong is not logged") {
+  const std::string token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmVk",
+                    key = "%73p%5FAbCdEfGhIjKl%5f";
+  for (const std::string& text :
+       {token, "eyJhbGciOiJFUzI1NiJ9%2EeyJzdWIiOiJhbm4ifQ%2ec2lnbmVk" + key, key + "c2lnbmVk"}) {
+    AccessRecord r = record(text);
+    r.method = r.host = r.user_agent = text;
+    const std::string line = line_of(r), open = text == key + "c2lnbmVk" ? key : "eyJhbGci";
+    for (const std::string name : {"method", "host", "path", "user_agent"})
+      CHECK_MESSAGE(line.find("\"" + name + "\":\"" + open + "...\"") != std::string::npos, line);
+    CHECK(line.find("c2lnbmVk") == std::string::npos);
+    CHECK(line.find("eyJz") == std::string::npos);
+  }
+  const std::string path = token + "/" + std::string(3000, 'x');  // masked first, then cut
+  CHECK(line_of(record(path)).find("eyJhbGci.../" + std::string(2036, 'x') + "\"") != std::string::npos);
+}
+
 TEST_CASE("long values are cut, and a line that has no room is not begun") {
   const std::string line = line_of(record(std::string(100'000, 'x')));
   CHECK(line.size() > 2048);
