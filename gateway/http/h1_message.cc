@@ -14,8 +14,6 @@
 namespace sallyport::http::h1 {
 namespace {
 
-constexpr size_t method_bytes_max = 32;
-
 // What llhttp finds in one head: slices of the head itself.
 struct Found {
   Slice method, url, version;
@@ -64,10 +62,8 @@ const llhttp_settings_t& settings() {
 // kept away from llhttp.
 Result<Slice> split_method(Slice line) {
   const size_t space = line.find(' ');
-  const Slice method = line.substr(0, space);
-  if (space == Slice::npos || method.size() > method_bytes_max || !is_token(method)) {
-    return fail(Code::malformed_request, "bad_method", "the method is not a token");
-  }
+  const Slice method = line.substr(0, space == Slice::npos ? 0 : space);  // what nothing follows is none
+  if (Result<void> good = check_method(method); !good) return std::unexpected(std::move(good.error()));
   return method;
 }
 

@@ -59,7 +59,7 @@ Result<void> RequestHead::finish(bool ended) {
     return fail(Code::headers_too_large, "headers_too_large", "the header block is too large");
   if (fields_ > limits_.headers)
     return fail(Code::headers_too_large, "too_many_headers", "there are too many headers");
-  if (!is_token(request_->method_text)) return malformed("bad_method", "the method is not a token");
+  if (Result<void> good = check_method(request_->method_text); !good) return good;
   for (const Header& h : request_->headers) {
     if (!is_token(h.name)) return malformed("bad_name", "a header's name has a character that no name has");
     if (!is_field_value(h.value)) return malformed("control_character", "there is a control character");

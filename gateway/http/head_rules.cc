@@ -6,6 +6,16 @@
 #include "gateway/http/uri.h"
 
 namespace sallyport::http {
+namespace {
+
+constexpr size_t method_bytes_max = 32;
+
+}  // namespace
+
+Result<void> check_method(Slice method) {
+  if (method.size() <= method_bytes_max && is_token(method)) return {};
+  return fail(Code::malformed_request, "bad_method", "the method is not a token of 32 bytes at most");
+}
 
 Result<Slice> read_target(Request& out, Arena& arena) {
   if (out.method == Method::connect)

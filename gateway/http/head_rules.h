@@ -9,6 +9,9 @@
 
 namespace sallyport::http {
 
+// A method that is registered, or any other token that is not too long: what becomes of it is the route's.
+Result<void> check_method(Slice method);
+
 // out.target to out.path and out.query. Gives the authority that an absolute-form target names, else nothing.
 // Refused: CONNECT (this is no tunnel), "*" with anything but OPTIONS, what uri.h refuses.
 Result<Slice> read_target(Request& out, Arena& arena);

@@ -138,6 +138,9 @@ TEST_CASE("a head of HTTP/2 is a request like any other, or refused") {
   CHECK(reason({get, https, {":path", "https://a/"}, {":authority", "a"}}) != "");
   CHECK(reason({get, https, {":path", "*"}, {":authority", "a"}}) == "bad_target");
   CHECK(reason({{":method", "CONNECT"}, {":authority", "a"}}) == "connect");
+  const std::string long_one(33, 'A');  // as over HTTP/1.1
+  CHECK(reason({{":method", long_one}, https, path, {":authority", "a"}}) == "bad_method");
+  CHECK(reason({{":method", Slice(long_one).substr(1)}, https, path, {":authority", "a"}}) == "");
   CHECK(reason({get, https, path, {":authority", "a"}, {"x", "a\nb"}}) == "control_character");
   CHECK(reason({get, https, path, {":authority", "a"}, {"content-length", "1"}}) == "bad_length");
 }
