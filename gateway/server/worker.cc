@@ -83,10 +83,16 @@ void Worker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
+// For the main thread; dropped if the worker has drained.
+void Worker::post(std::move_only_function<void()> work) {
+  const std::lock_guard lock(ending_);
+  if (!drained()) loop_->post(std::move(work));
+}
+
 void Worker::apply(std::shared_ptr<const Generation> generation, Sockets sockets,
                    std::function<void()> applied) {
-  loop_->post([this, generation = std::move(generation), sockets = std::move(sockets),
-               applied = std::move(applied)]() mutable {
+  post([this, generation = std::move(generation), sockets = std::move(sockets),
+        applied = std::move(applied)]() mutable {
     take_config(generation, sockets);
     generation.reset();
     applied();
@@ -152,7 +158,7 @@ std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, 
 }
 
 void Worker::look_at_admission() {
-  loop_->post([this] {
+  post([this] {
     for (const auto& listener : listeners_) listener->look_at_admission();
     end_what_is_not_admitted();
   });
@@ -305,7 +311,7 @@ void Worker::trim(void* self) {
 }
 
 void Worker::drain(Duration patience) {
-  loop_->post([this, patience] { begin_drain(patience); });
+  post([this, patience] { begin_drain(patience); });
 }
 
 void Worker::begin_drain(Duration patience) {
@@ -332,6 +338,7 @@ void Worker::drain_over(void* self) {
 }
 
 void Worker::end() {
+  const std::lock_guard lock(ending_);
   drained_.store(true, std::memory_order_release);
   loop_->stop();
 }

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -130,6 +131,7 @@ class Worker {
     void at_turn_end() override;
     Worker& worker;
   };
+  void post(std::move_only_function<void()> work);
   void thread_main();
   std::shared_ptr<const World> pinned(std::shared_ptr<const World> built);
   void take_config(const std::shared_ptr<const Generation>& generation, Sockets& sockets);
@@ -161,6 +163,7 @@ class Worker {
   observe::Metrics metrics_;
   MemoryLevels memory_{metrics_};
   std::thread thread_;
+  std::mutex ending_;  // held to post and to end: behind its end the loop is not there any more
   std::atomic<bool> drained_{false};
   std::atomic<std::chrono::steady_clock::duration> beat_at_{};  // when the loop last turned for beat_timer_
 

@@ -1,5 +1,6 @@
 // Admission: who has been let in, and what becomes of that when a change lets in others; whose sockets stay.
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -156,6 +157,40 @@ TEST_CASE("a listener that begins to ask for certificates lets nobody go on who 
   CHECK(
       eventually([&] { return gateway.has_metric("sallyport_config_reloads_total{result=\"success\"} 2"); }));
   CHECK(with->ask(get("/x")).status == 200);
+}
+
+TEST_CASE("authorities that change when one worker has drained, and another not") {
+  std::promise<void> go_on;
+  Origin origin([allowed = go_on.get_future().share()](const OriginRequest&) {
+    allowed.wait();
+    return Origin::ok("late")({});
+  });
+  GatewayOptions options = asking("required");
+  options.workers = "2";
+  Gateway gateway(
+      "shutdown: { drain_timeout: 1h }\nupstreams: { web: { targets: [\"" + origin.target() +
+          "\"] } }\nroutes:\n  - { name: slow, match: { path: /slow }, authenticate: public, "
+          "forward: { to: web, timeout: 3h } }\n",
+      [](const TempDir& dir) { authority(dir, "ca.crt"); }, options);
+  const auto busy = gateway.connect(known());
+  CHECK(busy->send(get("/slow")));
+  CHECK(eventually([&] { return origin.requests().size() == 1; }));
+  const auto threads = [&] {
+    const std::filesystem::directory_iterator tasks("/proc/" + std::to_string(gateway.process().pid()) +
+                                                    "/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  const auto all = threads();
+  gateway.process().signal(SIGTERM);
+  CHECK(eventually([&] { return threads() < all; }));
+  authority(gateway.dir(), "other.crt");
+  CHECK(eventually([&] {
+    gateway.advance(1s);
+    return gateway.errors().find("certificate_reloaded") != std::string::npos;
+  }));
+  go_on.set_value();
+  CHECK(busy->read().body == "late");
+  CHECK(gateway.process().wait() == 0);
 }
 
 TEST_CASE("connections of a listener that is gone, or that believes others about clients, end") {
