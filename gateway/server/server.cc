@@ -277,12 +277,20 @@ void Server::reload() {
 }
 
 void Server::drain() {
-  if (std::exchange(draining_, true)) return;
+  if (std::exchange(draining_, true)) return cut_drain();
   const Duration patience = generation_->model().shutdown.drain_timeout;
   log(Level::info, "draining", {{"patience", to_string(patience)}});
   give_up_at_ = std::chrono::steady_clock::now() + patience + drain_slack;
   for (auto& worker : workers_) worker->drain(patience);
   look_if_drained();
+}
+
+// Whoever asks again does not want to wait.
+void Server::cut_drain() {
+  if (std::exchange(drain_is_cut_, true)) return;
+  log(Level::info, "drain_cut_short");
+  give_up_at_ = std::chrono::steady_clock::now() + drain_slack;
+  for (auto& worker : workers_) worker->cut_drain();
 }
 
 void Server::look_if_drained() {

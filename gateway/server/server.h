@@ -27,8 +27,8 @@ class Server final : private AdminSource {
   Server(std::string config_path, Options options);
   ~Server();
 
-  // Serves until SIGTERM or SIGINT, drains, and gives the exit status of the process: 0; 78 for a bad config;
-  // 1 for anything else, with one line on stderr.
+  // Serves until SIGTERM or SIGINT, drains (until the next one, at most), and gives the exit status of the
+  // process: 0; 78 for a bad config; 1 for anything else, with one line on stderr.
   int run();
 
  private:
@@ -42,6 +42,7 @@ class Server final : private AdminSource {
   bool can_follow(const config::Model& next, config::Problems& problems) const;
   bool redirect_log(const config::Model& next, config::Problems& problems);
   void drain();
+  void cut_drain();
   void look_if_drained();
   [[noreturn]] void give_up();
   // What a config names and the process has not bound yet; closed again unless it is applied.
@@ -85,6 +86,7 @@ class Server final : private AdminSource {
   size_t to_apply_ = 0;                                 // workers that have not taken the newest config yet
   bool started_ = false;
   bool draining_ = false;
+  bool drain_is_cut_ = false;
   bool reload_wanted_ = false;
 };
 

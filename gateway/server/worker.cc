@@ -314,6 +314,10 @@ void Worker::drain(Duration patience) {
   post([this, patience] { begin_drain(patience); });
 }
 
+void Worker::cut_drain() {
+  post([this] { drain_over(this); });
+}
+
 void Worker::begin_drain(Duration patience) {
   draining_ = true;
   for (const auto& listener : listeners_) {

@@ -102,6 +102,8 @@ class Worker {
   void apply(std::shared_ptr<const Generation> generation, Sockets sockets, std::function<void()> applied);
   // Accepts no more, closes what is idle, lets the rest finish until the deadline; then the thread ends.
   void drain(Duration patience);
+  // The same deadline, come now.
+  void cut_drain();
   void join();
   // The authorities of clients have changed: whoever they do not vouch for has to go.
   void look_at_admission();

@@ -131,6 +131,31 @@ TEST_CASE("SIGTERM: what is cut is told so in the log") {
   CHECK(gateway.process().wait() == 0);
 }
 
+TEST_CASE("a second SIGTERM, or SIGINT, cuts what is under way at once") {
+  for (const int second : {SIGTERM, SIGINT}) {
+    std::promise<void> never;
+    Origin slow([&, over = never.get_future().share()](const OriginRequest& r) {
+      over.wait();
+      return Origin::ok("")(r);
+    });
+    Gateway gateway("shutdown: { drain_timeout: 1h }\nupstreams: { web: { targets: [\"" + slow.target() +
+                        "\"] } }\nroutes:\n"
+                        "  - { name: x, match: { path: /x }, authenticate: public, forward: { to: web } }\n",
+                    {}, {.workers = "2"});  // one of them has nothing to drain
+    const auto busy = gateway.connect();
+    CHECK(busy->send(get("/x")));
+    CHECK(eventually([&] { return slow.requests().size() == 1; }));
+    gateway.process().signal(SIGTERM);
+    CHECK(gateway.told("draining"));
+    gateway.process().signal(second);
+    CHECK(eventually([&] { return !gateway.process().running(); }));
+    never.set_value();
+    CHECK(gateway.process().wait() == 0);
+    CHECK(gateway.told("drain_cut_short"));
+    CHECK(gateway.log_line("\"reason\":\"drain_timeout\"") != "");
+  }
+}
+
 TEST_CASE("SIGTERM: who waits in the backlog is answered") {
   Gateway gateway(respond(""));
   const int port = gateway.port("mesh");
