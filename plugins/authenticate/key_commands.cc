@@ -47,10 +47,10 @@ std::optional<std::string> time_from(const std::string& text, std::string_view w
   if (text.empty()) return "";
   if (const Result<Duration> span = parse_duration(text)) return date_time(wall_now() + *span);
   if (const Result<Wall> time = parse_date_time(text)) return date_time(*time);
-  complain(
-      exit_usage,
-      fmt::format("--{}: \"{}\" is neither a duration such as 90d nor a time such as 2026-01-02T03:04:05Z",
-                  what, text::printable(text)));
+  complain(exit_usage,
+           fmt::format("--{}: \"{}\" is neither a duration such as 90d ({} at most) nor a time such as "
+                       "2026-01-02T03:04:05Z (in 2261 at the latest)",
+                       what, text::printable(text), to_string(longest_duration)));
   return std::nullopt;
 }
 
@@ -125,11 +125,22 @@ bool good_names(const ApiKeyEntry& entry) {
   return wrong.empty();
 }
 
+// What stands between the commas; empty words, too, which are most often a variable that was not set, and
+// which CLI11's own delimiter would leave out.
+std::vector<std::string> words_of(const std::vector<std::string>& given) {
+  std::vector<std::string> out;
+  for (const std::string& list : given) {
+    for (size_t at = 0; at <= list.size(); at += out.back().size() + 1)
+      out.push_back(list.substr(at, list.find(',', at) - at));
+  }
+  return out;
+}
+
 int create(const KeyArguments& a) {
   ApiKeyEntry entry;
   entry.client = a.client;
-  entry.roles = a.roles;
-  entry.scopes = a.scopes;
+  entry.roles = words_of(a.roles);
+  entry.scopes = words_of(a.scopes);
   if (!good_names(entry)) return exit_usage;
   const auto not_before = time_from(a.not_before, "not-before");
   const auto expires = not_before ? end_from(a.expires, *not_before) : std::nullopt;
@@ -248,8 +259,8 @@ void add_key_commands(CLI::App& keys, int& status) {
   constexpr const char* pepper_help = "env:NAME or file:PATH; the same as the authenticator's";
   CLI::App* make = add("create", "make a key and print it once", &create);
   make->add_option("--client", arguments->client, "who it is for")->required();
-  make->add_option("--roles", arguments->roles, "a,b")->delimiter(',');
-  make->add_option("--scopes", arguments->scopes, "x,y")->delimiter(',');
+  make->add_option("--roles", arguments->roles, "a,b");
+  make->add_option("--scopes", arguments->scopes, "x,y");
   make->add_option("--expires", arguments->expires, "90d, or a time in UTC; default: never");
   make->add_option("--not-before", arguments->not_before, "1h, or a time in UTC; default: good at once");
   make->add_option("--pepper", arguments->pepper, pepper_help);

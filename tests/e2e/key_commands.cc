@@ -101,12 +101,18 @@ TEST_CASE("keys: names that a backend could misread are refused, and keys that w
   keys.refuses({"create", "--client", "a", "--roles", "a b"}, "role");
   keys.refuses({"create", "--client", "a", "--roles", "a,b\n"}, "role");
   keys.refuses({"create", "--client", "a", "--scopes", "x y"}, "scope");
+  keys.refuses({"create", "--client", "a", "--roles", "a,,b"}, "the role \"\" is empty");
+  keys.refuses({"create", "--client", "a", "--roles", "a", "--roles", "b,"}, "the role \"\" is empty");
+  keys.refuses({"create", "--client", "a", "--scopes", ",x"}, "the scope \"\" is empty");
+  for (const char* expires : {"80000d", "9999-12-31T23:59:59Z"})
+    keys.refuses({"create", "--client", "a", "--expires", expires}, "36500d at most) nor a time such as");
   for (const char* expires : {"0", "0s", "2020-01-01T00:00:00Z", "", "9999-12-31T23:59:59Z", "soon"})
     keys.refuses({"create", "--client", "a", "--expires", expires}, "--expires");
   keys.refuses({"create", "--client", "a", "--expires", "1d", "--not-before", "2d"}, "never be good");
   CHECK_FALSE(fs::exists(dir.path("keys.yaml")));
   keys.create({"--expires", "never"});
-  keys.create({"--roles", "a,b", "--scopes", "x,y", "--not-before", "1d", "--expires", "2d"});
+  keys.create({"--roles", "a,b", "--roles", "c", "--scopes", "x,y", "--not-before", "1d", "--expires", "2d"});
+  CHECK(keys({"list"}).out.find("a,b,c x y") != std::string::npos);
 }
 
 TEST_CASE("keys: rotate keeps the old key's term, and wakes no dead one") {
