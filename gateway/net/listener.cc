@@ -113,11 +113,20 @@ SocketFile& SocketFile::operator=(SocketFile&& other) noexcept {
   return *this;
 }
 
+bool SocketFile::is(const struct stat& file) const noexcept {
+  return file.st_dev == device_ && file.st_ino == inode_;
+}
+
+bool SocketFile::is_lost() const noexcept {
+  if (path_.empty()) return false;
+  struct stat file{};
+  if (lstat(path_.c_str(), &file) != 0) return errno == ENOENT || errno == ENOTDIR;
+  return !is(file);
+}
+
 void SocketFile::remove() noexcept {
   struct stat file{};
-  const bool ours =
-      !path_.empty() && lstat(path_.c_str(), &file) == 0 && file.st_dev == device_ && file.st_ino == inode_;
-  if (ours) unlink(path_.c_str());
+  if (!path_.empty() && lstat(path_.c_str(), &file) == 0 && is(file)) unlink(path_.c_str());
   path_.clear();
 }
 

@@ -13,6 +13,8 @@
 #include "gateway/base/fd.h"
 #include "gateway/net/socket.h"
 
+struct stat;
+
 namespace sallyport::net {
 
 // Binds and listens, with SO_REUSEPORT if asked, so that several workers can have one address. host: numeric,
@@ -32,8 +34,11 @@ class SocketFile {
   SocketFile(SocketFile&& other) noexcept { *this = std::move(other); }
   SocketFile& operator=(SocketFile&& other) noexcept;
   ~SocketFile() { remove(); }
+  // True once the path is gone, or another's: whoever connects does not come here.
+  bool is_lost() const noexcept;
 
  private:
+  bool is(const struct stat& file) const noexcept;
   void remove() noexcept;
   std::string path_;  // empty: none
   uint64_t device_ = 0, inode_ = 0;

@@ -116,7 +116,8 @@ bool Server::open_log() {
   return true;
 }
 
-// Binds the addresses that the config names and the process does not have yet: all of them, or none.
+// Binds the addresses that the config names and the process does not have yet, or not any more (a unix
+// socket whose file is gone): all of them, or none.
 bool Server::bind_new(const Generation& next, NewSockets& added, config::Problems& problems) {
   std::vector<uint16_t> ours;  // who goes to another host shares its port with the socket that it leaves
   for (const BoundListener& bound : bound_) ours.push_back(bound.port);
@@ -137,7 +138,8 @@ bool Server::bind_new(const Generation& next, NewSockets& added, config::Problem
     return std::optional<BoundListener>();
   };
   for (const ListenerPlan& plan : next.listeners()) {
-    if (std::ranges::find(bound_, plan.key(), &BoundListener::key) != bound_.end()) continue;
+    const auto have = std::ranges::find(bound_, plan.key(), &BoundListener::key);
+    if (have != bound_.end() && !have->file.is_lost()) continue;
     if (auto bound = bind(plan.config, workers_.size(), true)) added.listeners.push_back(std::move(*bound));
   }
   if (const auto& admin = next.model().admin) {
@@ -145,7 +147,8 @@ bool Server::bind_new(const Generation& next, NewSockets& added, config::Problem
     plan.config.name = "admin";
     plan.config.address = admin->address;
     plan.config.mark = admin->mark;
-    if (admin_ == nullptr || admin_bound_.key != plan.key()) added.admin = bind(plan.config, 1, false);
+    const bool have = admin_ != nullptr && admin_bound_.key == plan.key() && !admin_bound_.file.is_lost();
+    if (!have) added.admin = bind(plan.config, 1, false);
   }
   return good;
 }
@@ -170,9 +173,12 @@ void Server::apply(std::shared_ptr<Generation> next, NewSockets added) {
     for (BoundListener& bound : added.listeners) sockets.emplace_back(bound.key, std::move(bound.sockets[i]));
     workers_[i]->apply(lent, std::move(sockets), [this] { loop_.post([this] { applied_by_worker(); }); });
   }
+  const auto is_added = [&](const BoundListener& bound) {  // anew
+    return std::ranges::find(added.listeners, bound.key, &BoundListener::key) != added.listeners.end();
+  };
   std::erase_if(bound_, [&](BoundListener& bound) {
     const auto plan = std::ranges::find(next->listeners(), bound.key, &ListenerPlan::key);
-    if (plan == next->listeners().end()) return true;
+    if (plan == next->listeners().end() || is_added(bound)) return true;
     const bool renamed = bound.name != plan->config.name;
     bound.name = plan->config.name;
     if (renamed) tell(bound);

@@ -140,6 +140,7 @@ std::shared_ptr<WorkerListener> Worker::take_listener(const ListenerPlan& plan, 
   const auto old = std::ranges::find(listeners_, plan.key(), &WorkerListener::key);
   auto listener = old != listeners_.end() ? *old : std::make_shared<WorkerListener>(plan);
   listener->follow(metrics_, plan);
+  if (socket && listener->socket) listener->socket->accept_waiting();  // its file is gone, not who came by it
   if (socket) listener->port = net::bound_port(socket.get());
   if (socket)
     listener->socket =

@@ -1,7 +1,10 @@
 // Admission: who has been let in, and what becomes of that when a change lets in others; whose sockets stay.
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -56,6 +59,16 @@ bool goes_away(Client& client) {
   for (std::string some = client.read_some(); !some.empty(); some = client.read_some()) all += some;
   const size_t at = all.find(std::string("\0\0\x08\x07\0\0\0\0\0", 9));
   return at != std::string::npos && all.substr(at + 13, 4) == std::string(4, '\0');
+}
+
+// What a process that has not ended in order leaves.
+void leave_socket_at(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const int socket_of_it = socket(AF_UNIX, SOCK_STREAM, 0);
+  CHECK(bind(socket_of_it, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  close(socket_of_it);
 }
 
 // The inode of the socket that listens on 127.0.0.1 at that port; "" if there is none.
@@ -239,6 +252,50 @@ TEST_CASE("a socket belongs to its address: a listener of another name takes it 
       run({"curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", path, "http://x/x"}).out ==
       "200");
   CHECK(gateway.log_line("\"listener\":\"local-behind\"") != "");
+}
+
+TEST_CASE("a unix socket whose file is gone, or another's, is bound anew by a reload") {
+  const TempDir dir;
+  const std::string path = dir.path("edge.sock");
+  const std::string listener = plain("local", "unix:" + path);
+  Gateway gateway(route, {}, {.more_listeners = listener, .workers = "2"});
+  const auto inode = [&]() -> ino_t {
+    struct stat file{};
+    return stat(path.c_str(), &file) == 0 && (file.st_mode & 07777) == 0660 ? file.st_ino : 0;
+  };
+  int reloads = 0;
+  const auto answers_after_reload = [&] {
+    gateway.reload();
+    CHECK(gateway.has_metric("sallyport_config_reloads_total{result=\"success\"} " +
+                             std::to_string(++reloads)));
+    return eventually([&] { return run({"curl", "-sf", "--unix-socket", path, "http://x/x"}).status == 0; });
+  };
+  const ino_t first = inode();
+  CHECK(answers_after_reload());
+  CHECK(inode() == first);
+  for (const bool of_another : {false, true}) {
+    std::filesystem::remove(path);
+    if (of_another) leave_socket_at(path);
+    CHECK(answers_after_reload());
+    CHECK(answers_after_reload());  // what was bound before has taken nothing with it
+  }
+  CHECK(gateway.stop() == 0);
+  CHECK_FALSE(std::filesystem::exists(path));
+}
+
+TEST_CASE("a unix socket of the admin port whose file is gone is bound anew by a reload") {
+  const TempDir dir;
+  const std::string path = dir.path("admin.sock");
+  Gateway gateway(route);
+  const auto answers = [&] {
+    return eventually(
+        [&] { return run({"curl", "-s", "--unix-socket", path, "http://x/healthz"}).status == 0; });
+  };
+  gateway.change("127.0.0.1:0\" }\nlog", "unix:" + path + "\" }\nlog");
+  CHECK(answers());
+  std::filesystem::remove(path);
+  gateway.reload();
+  CHECK(answers());
 }
 
 TEST_CASE("the file of a unix socket goes with its listener, a reload that is refused, and the process") {
