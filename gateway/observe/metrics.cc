@@ -24,7 +24,7 @@ constexpr auto gauge_type = prometheus::MetricType::Gauge;
 constexpr auto histogram_type = prometheus::MetricType::Histogram;
 
 // All there are.
-constexpr std::array<Family, 22> families = {{
+constexpr std::array<Family, 23> families = {{
     {"sallyport_requests_total", counter_type,
      "Requests, by route, method and status; status none: the client left."},
     {"sallyport_request_duration_seconds", histogram_type,
@@ -36,6 +36,8 @@ constexpr std::array<Family, 22> families = {{
     {"sallyport_connections", gauge_type, "Open connections of clients."},
     {"sallyport_connections_refused_total", counter_type,
      "Connections closed at accept, by what there were too many for."},
+    {"sallyport_connections_gave_way_total", counter_type,
+     "Connections that asked for nothing, and were ended as places for newcomers were short."},
     {"sallyport_tls_handshakes_total", counter_type, "TLS handshakes that succeeded."},
     {"sallyport_tls_handshake_failures_total", counter_type, "TLS handshakes that failed."},
     {"sallyport_http2_connections_ended_total", counter_type,

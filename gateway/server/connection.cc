@@ -15,7 +15,6 @@ namespace {
 // For a request that may be on its way at a shutdown: of a newcomer, and on a connection that rests.
 constexpr Duration first_request_time = seconds(2);
 constexpr Duration next_request_time = milliseconds(300);
-constexpr uint64_t nothing_asked = UINT64_MAX;  // no request has moved as much: its standstill is another
 
 }  // namespace
 
@@ -30,7 +29,8 @@ Connection::Connection(Worker& worker, std::shared_ptr<WorkerListener> listener,
       tls_(tls),
       info_{listener_->name, std::move(client_ip), false, {}},
       http_(*stream_, worker.server_limits()),
-      exchange_(worker.loop(), info_, http_) {
+      exchange_(worker.loop(), info_, http_),
+      rests_since_(worker.loop().now()) {
   stream_->set_owner(this);
   counted_in_.add(1);
 }
@@ -98,8 +98,7 @@ Stalled Connection::stalled(Monotonic now) noexcept {
   if (state_ == State::closing) return {};
   const size_t bytes = objects_bytes + stream_->bytes_held() + exchange_.bytes_held();
   if (!has_request()) {
-    const Monotonic since = http2_ != nullptr ? http2_->idle_since() : exchange_.began;
-    const Duration still = standstill_.lasts(nothing_asked, bytes, since, now);
+    const Duration still = now - (http2_ != nullptr ? http2_->idle_since() : rests_since_);
     return still >= http::Standing::slow_reader_after ? Stalled{bytes, still} : Stalled{};
   }
   const size_t of_head = http_.waits_for_head() ? stream_->input().size() : 0;
@@ -112,6 +111,18 @@ void Connection::give_way(Monotonic now) {
   if (http2_ != nullptr && !http2_->is_idle()) return http2_->give_way(now);
   if (has_request()) exchange_.notes.reason = memory_full().error().reason;
   worker_.over(*this);
+}
+
+Duration Connection::asks_nothing_for(Monotonic now) noexcept {
+  const Stalled found = made_room_ ? Stalled{} : stalled(now);
+  return found.asks ? Duration{} : found.still;
+}
+
+void Connection::make_room() {
+  made_room_ = true;
+  listener_->counts->gave_way.add();
+  if (http2_ != nullptr && http2_->has_no_request()) return http2_->drain();
+  state_ == State::idle ? end_at_rest() : worker_.over(*this);
 }
 
 Task<> Connection::run() {
@@ -132,6 +143,7 @@ Task<> Connection::run() {
   }
   while (go_on) {
     state_ = State::idle;
+    rests_since_ = worker_.loop().now();
     go_on = co_await http_.wait_for_request();
     if (!go_on) break;
     state_ = State::busy;

@@ -46,6 +46,11 @@ class Connection final : public net::StreamOwner, public ListNode {
   Stalled stalled(Monotonic now) noexcept;
   // Ends what it holds so.
   void give_way(Monotonic now);
+  // For how long it has had no request, or none whose head is whole; 0: it has, or it ends already.
+  Duration asks_nothing_for(Monotonic now) noexcept;
+  // Ends it then, so that another client gets its place: in order, unless something has begun that is not
+  // whole.
+  void make_room();
   bool count_by_address = false;  // it stands in its worker's count of them
   // False: it was let in by what does not hold any more (other authorities, a listener that is gone, a
   // certificate that has ended).
@@ -84,8 +89,10 @@ class Connection final : public net::StreamOwner, public ListNode {
   Exchange exchange_;
   std::unique_ptr<Http2Connection> http2_;  // null: HTTP/1.1
   State state_ = State::handshake;
-  Standstill standstill_;  // of the present request of HTTP/1.1, or while there is none
+  Standstill standstill_;  // of the present request of HTTP/1.1
+  Monotonic rests_since_;  // while there is none
   bool draining_ = false;
+  bool made_room_ = false;
   Task<> task_ = Task<>::ready();  // last: destroyed first
 };
 

@@ -39,7 +39,11 @@ struct Http2Connection::Call final : ListNode {
 };
 
 Http2Connection::Http2Connection(Worker& worker, const ConnectionInfo& info, net::Stream& stream)
-    : worker_(worker), info_(info), stream_(stream), session_(stream, worker.server_limits(), *this) {}
+    : worker_(worker),
+      info_(info),
+      stream_(stream),
+      session_(stream, worker.server_limits(), *this),
+      last_ended_(worker.loop().now()) {}
 
 Http2Connection::~Http2Connection() {
   end_all(calls_);
@@ -68,6 +72,11 @@ bool Http2Connection::is_idle() noexcept {
     if (call->has_head) return false;
   }
   return true;
+}
+
+Monotonic Http2Connection::idle_since() noexcept {
+  Call* begun = calls_.back();
+  return begun == nullptr ? last_ended_ : std::max(last_ended_, begun->exchange.began);
 }
 
 Stalled Http2Connection::stalled(Monotonic now) noexcept {

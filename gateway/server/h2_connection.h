@@ -27,9 +27,10 @@ class Http2Connection final : private http::h2::ServerSession::Owner, private Tu
   void give_way(Monotonic now);
   // Why its requests end with it, for their log lines.
   void tell_why(std::string_view why);
-  // No request is under way but for one whose head is not all there; and since when, at most.
+  // No request is under way but for one whose head is not all there; and since when.
   bool is_idle() noexcept;
-  Monotonic idle_since() const noexcept { return last_ended_; }
+  Monotonic idle_since() noexcept;
+  bool has_no_request() const noexcept { return calls_.empty(); }
   std::string_view ended_by() const noexcept { return session_.ended_by(); }
 
  private:

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "gateway/observe/log.h"
@@ -17,6 +19,11 @@ constexpr size_t share_of_held = 64;  // as much of it has to move as this part
 
 struct Holder {
   Stalled stalled;
+  Connection* connection;
+};
+
+struct Resting {
+  Duration still;
   Connection* connection;
 };
 
@@ -55,12 +62,25 @@ void Relief::ask(Loop& loop) {
   if (loop.now() >= next_look_) loop.before_wait(*this);
 }
 
-// Until there is room for a while. Who has little gives way only when there is none left.
+void Relief::ask_for_places(Loop& loop, size_t places) {
+  if (loop.now() < next_look_) return;
+  places_ = places;
+  ask(loop);
+}
+
 void Relief::at_turn_end() {
   const Monotonic now = loop_->now();
-  const BlockPool& blocks = loop_->blocks();
-  if (now < next_look_ || blocks.pressure() < Pressure::much) return;
+  const size_t places = std::exchange(places_, 0);
+  const bool memory_short = loop_->blocks().pressure() >= Pressure::much;
+  if (now < next_look_ || (!memory_short && places == 0)) return;
   next_look_ = now + every;
+  if (memory_short) relieve_memory(now);
+  if (places > 0) make_places(places, now);
+}
+
+// Until there is room for a while. Who has little gives way only when there is none left.
+void Relief::relieve_memory(Monotonic now) {
+  const BlockPool& blocks = loop_->blocks();
   std::vector<Holder> holders;
   size_t connections = 0;
   for (Connection* c = open_.front(); c != nullptr; c = open_.after(*c), ++connections) {
@@ -88,6 +108,29 @@ void Relief::at_turn_end() {
                 {"detail",
                  "memory was short (http.memory): connections, or requests of them, whose clients "
                  "neither sent nor read were ended"}},
+               1);
+}
+
+// The longest still first. A few at a time: their places are free only once they have ended in order.
+void Relief::make_places(size_t wanted, Monotonic now) {
+  std::vector<Resting> resting;
+  for (Connection* c = open_.front(); c != nullptr; c = open_.after(*c)) {
+    const Duration still = c->asks_nothing_for(now);
+    if (still >= http::Standing::slow_reader_after) resting.push_back({still, c});
+  }
+  if (resting.empty()) return;
+  if (resting.size() > wanted) {
+    std::ranges::nth_element(resting, resting.begin() + static_cast<ptrdiff_t>(wanted), std::greater(),
+                             &Resting::still);
+    resting.resize(wanted);
+  }
+  for (const Resting& r : resting) r.connection->make_room();
+  observe::log(observe::Level::warn, "connections_gave_way",
+               {{"connections", fmt::format("{}", resting.size())},
+                {"detail",
+                 "places were short (http.connections, or the limit of open files): connections that asked "
+                 "for nothing were ended for newcomers; raise the limit, or bound what one client may have "
+                 "(http.connections_per_address)"}},
                1);
 }
 

@@ -1,6 +1,7 @@
 // Relief: who gives way while the worker's memory is short. Whoever holds much of it for a client that does
 // not move ends, so that those who ask for little are answered; when it is spent by many who hold little
 // each, those of them end that do not ask for anything yet, and then those that have stood still the longest.
+// Where there are no more places for connections, those that ask for nothing make room for newcomers.
 //
 // Owned by the worker; its thread.
 #pragma once
@@ -51,13 +52,18 @@ class Relief final : private TurnEnd {
   // Memory is short, and somebody is refused for it, or soon will be: the connections are looked at when the
   // turn ends, four times a second at most.
   void ask(Loop& loop);
+  // So many more places for connections are wanted; the same holds.
+  void ask_for_places(Loop& loop, size_t places);
 
  private:
   void at_turn_end() override;
+  void relieve_memory(Monotonic now);
+  void make_places(size_t wanted, Monotonic now);
 
   List<Connection>& open_;
   observe::Counter& gave_way_;
   Loop* loop_ = nullptr;
+  size_t places_ = 0;  // that are wanted when the turn ends
   Monotonic next_look_ = Monotonic::min();
 };
 

@@ -20,6 +20,7 @@ namespace sallyport::server {
 namespace {
 
 constexpr size_t streams_under_pressure = 2;  // of one HTTP/2 connection
+constexpr size_t share_kept_free = 64;        // of the places for connections
 constexpr Duration told_again_after = std::chrono::minutes(1);
 constexpr Duration trim_after = seconds(1);  // a flood that comes again within it finds its memory
 
@@ -51,6 +52,7 @@ void Worker::beat(void* self) {
   worker.beat_at_.store(std::chrono::steady_clock::now().time_since_epoch(), std::memory_order_relaxed);
   worker.beat_timer_->arm_after(beat_every);
   worker.look_at_memory();
+  worker.look_at_places();
 }
 
 void Worker::start() {
@@ -176,6 +178,8 @@ void Worker::end_what_is_not_admitted() {
 
 void Worker::closed_without_descriptor(WorkerListener& listener) {
   listener.counts->refused.add("descriptors");
+  const size_t places = std::min<size_t>(connections_max_, net::descriptors_for_clients());
+  keep_some_free(places, places);
   const Monotonic now = loop_->now();
   if (descriptors_told_ && now < *descriptors_told_ + told_again_after) return;
   descriptors_told_ = now;
@@ -190,6 +194,7 @@ void Worker::accepted(const std::shared_ptr<WorkerListener>& listener, net::Acce
   // Closed at once, before a handshake costs anything.
   if (connections_ + proxied_.size() >= connections_max_) {
     listener->counts->refused.add("connections");
+    look_at_places();
     return;
   }
   if (loop_->blocks().is_overdrawn()) {
@@ -249,6 +254,7 @@ void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::Accepted
   connection->start();
   if (draining_) connection->drain();
   look_at_memory();
+  look_at_places();
 }
 
 // False: it has as many as it may.
@@ -301,6 +307,15 @@ void Worker::look_at_memory() {
   if (!blocks.has_fallen() || (trim_timer_ != nullptr && trim_timer_->armed())) return;
   if (trim_timer_ == nullptr) trim_timer_ = std::make_unique<Timer>(*loop_, &Worker::trim, this);
   trim_timer_->arm_after(trim_after);
+}
+
+void Worker::look_at_places() { keep_some_free(connections_max_, connections_ + proxied_.size()); }
+
+// Before the last one is taken, so that a newcomer finds one beside many who ask for nothing.
+void Worker::keep_some_free(size_t places, size_t taken) {
+  const size_t kept = std::max<size_t>(places / share_kept_free, 1);
+  const size_t free = places - std::min(places, taken);
+  if (free < kept && !draining_) relief_.ask_for_places(*loop_, kept - free);
 }
 
 // free() gives back what lies at the heap's end only.

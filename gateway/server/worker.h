@@ -38,6 +38,7 @@ struct ListenerCounts {
 
   observe::Gauge connections;
   observe::CounterSet refused;
+  observe::Counter& gave_way;
   observe::CounterSet handshakes;
   observe::CounterSet handshake_failures;
   observe::CounterSet http2_ended;  // connections that we ended, by reason
@@ -146,6 +147,8 @@ class Worker {
             std::string client_ip);
   bool one_more_of(const std::string& address);
   void one_less_of(const std::string& address);
+  void look_at_places();
+  void keep_some_free(size_t places, size_t taken);
   void begin_drain(Duration patience);
   void end();
   static void drain_over(void* self);

@@ -12,6 +12,7 @@ namespace sallyport::server {
 ListenerCounts::ListenerCounts(observe::Metrics& metrics, const ListenerPlan& plan)
     : connections(metrics.gauge("sallyport_connections", {{"listener", plan.config.name}})),
       refused(metrics, "sallyport_connections_refused_total", {{"listener", plan.config.name}}, "reason"),
+      gave_way(metrics.counter("sallyport_connections_gave_way_total", {{"listener", plan.config.name}})),
       handshakes(metrics, "sallyport_tls_handshakes_total", {{"listener", plan.config.name}}, "version",
                  "resumed"),
       handshake_failures(metrics, "sallyport_tls_handshake_failures_total", {{"listener", plan.config.name}},

@@ -39,12 +39,12 @@ bool has_signal(const Process& process, const std::string& set, int signal) {
   return false;
 }
 
-// Leaves a process no descriptor as long as it lives: what is open stays open.
+// Leaves a process no descriptor from that number on as long as it lives: what is open stays open.
 class NoDescriptors {
  public:
-  explicit NoDescriptors(const Process& process) : pid_(process.pid()) {
+  explicit NoDescriptors(const Process& process, rlim_t from = 1) : pid_(process.pid()) {
     prlimit(pid_, RLIMIT_NOFILE, nullptr, &before_);
-    const rlimit none{1, before_.rlim_max};
+    const rlimit none{from, before_.rlim_max};
     prlimit(pid_, RLIMIT_NOFILE, &none, nullptr);
   }
   ~NoDescriptors() { prlimit(pid_, RLIMIT_NOFILE, &before_, nullptr); }
@@ -53,6 +53,33 @@ class NoDescriptors {
   pid_t pid_;
   rlimit before_{};
 };
+
+// Below which so many are free.
+rlim_t limit_that_leaves(int free, const Process& process) {
+  const std::string open = "/proc/" + std::to_string(process.pid()) + "/fd/";
+  rlim_t limit = 0;
+  for (; free > 0; ++limit) free -= std::filesystem::is_symlink(open + std::to_string(limit)) ? 0 : 1;
+  return limit;
+}
+
+std::string places(int number, const Origin& origin) {
+  return "http: { body_rate: 0B, connections: " + std::to_string(number) +
+         " }\nupstreams:\n  web: { targets: [\"" + origin.target() +
+         "\"] }\nroutes:\n"
+         "  - { name: all, match: { path: \"/{rest...}\" }, authenticate: public, forward: { to: web } }\n"
+         "  - { name: own, match: { path: /own }, authenticate: public, respond: { status: 200 } }\n";
+}
+
+std::string gave_way(int number) {
+  return "sallyport_connections_gave_way_total{listener=\"edge\"} " + std::to_string(number);
+}
+
+// Has sent a part of its content, and stands still.
+std::unique_ptr<Client> begun_upload(const Gateway& gateway) {
+  auto client = gateway.connect();
+  client->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab");
+  return client;
+}
 
 }  // namespace
 
@@ -154,4 +181,84 @@ TEST_CASE("no socket and no file gets the number of a standard stream that is cl
   }
   gateway.signal(SIGTERM);
   CHECK(gateway.wait() == 0);
+}
+
+TEST_CASE("where http.connections is reached, who asks for nothing gives way, the longest still first") {
+  Origin origin;
+  Gateway gateway(places(3, origin));
+  auto asks = begun_upload(gateway);
+  auto first = gateway.connect();
+  CHECK(first->ask(get("/x")).status == 200);
+  CHECK(gateway.has_metric(gave_way(0)));
+  gateway.advance(1s);
+  auto second = gateway.connect();
+  CHECK(second->ask(get("/x")).status == 200);
+  CHECK_FALSE(gateway.connect()->connected());  // nobody has stood still for long enough
+  gateway.advance(500ms);
+  CHECK(second->ask(get("/x")).status == 200);
+  gateway.advance(600ms);
+  CHECK(first->at_end());
+  CHECK(first->ended_in_order());
+  first.reset();
+  CHECK(eventually([&] { return gateway.has_metric(R"(sallyport_connections{listener="edge"} 2)"); }));
+  CHECK(gateway.ask(get("/newcomer")).status == 200);
+  CHECK(second->ask(get("/x")).status == 200);
+  CHECK(asks->ask("cd").status == 200);
+  CHECK(gateway.has_metric(gave_way(1)));
+  CHECK(gateway.told("connections_gave_way connections=1"));
+}
+
+TEST_CASE("handshakes and heads that do not go on give way to newcomers, and connections of HTTP/2 at rest") {
+  Origin origin;
+  Gateway gateway(places(2, origin));
+  auto asks = begun_upload(gateway);
+  const auto gives_way = [&](Client& client, int so_far) {
+    CHECK_FALSE(gateway.connect()->connected());
+    for (int looks = 0; looks < 3; ++looks) gateway.advance(1100ms);
+    std::string came;
+    for (std::string some; !(some = client.read_some()).empty();) came += some;
+    CHECK(client.at_end());
+    CHECK(gateway.has_metric(gave_way(so_far)));
+    return came;
+  };
+  {
+    Client silent(gateway.port(), {.tls = false});
+    CHECK(eventually([&] { return gateway.has_metric(R"(sallyport_connections{listener="edge"} 2)"); }));
+    gives_way(silent, 1);
+  }
+  {
+    auto head = gateway.connect();
+    head->send("GET / HT");
+    gives_way(*head, 2);
+  }
+  auto h2 = gateway.connect({.alpn = "\x02h2"});
+  h2->send(std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 33));
+  const std::string goaway("\0\0\x08\x07\0\0\0\0\0", 9);
+  CHECK(gives_way(*h2, 3).find(goaway) != std::string::npos);
+  CHECK(h2->ended_in_order());
+  h2.reset();
+  CHECK(eventually([&] { return gateway.ask(get("/newcomer")).status == 200; }));
+  CHECK(asks->ask("cd").status == 200);
+}
+
+TEST_CASE("where there are no descriptors, who asks for nothing gives way") {
+  Origin origin;
+  Gateway gateway(places(64, origin));
+  CHECK(gateway.has_metric(gave_way(0)));
+  {
+    const NoDescriptors scarce(gateway.process(), limit_that_leaves(5, gateway.process()));
+    std::vector<std::unique_ptr<Client>> idle;
+    do {
+      idle.push_back(gateway.connect());
+    } while (idle.size() < 60 && idle.back()->ask(get("/own")).status == 200);
+    CHECK(idle.size() < 60);
+    idle.pop_back();
+    gateway.advance(3s);
+    CHECK_FALSE(gateway.connect()->connected());
+    CHECK(idle.front()->at_end());
+    CHECK(idle.front()->ended_in_order());
+    idle.erase(idle.begin());
+    CHECK(eventually([&] { return gateway.connect()->connected(); }));
+  }
+  CHECK(gateway.told("connections_gave_way"));
 }
