@@ -98,6 +98,36 @@ TEST_CASE(
   CHECK(gateway.has_metric(active(0)));
 }
 
+TEST_CASE("of the clients that send too slowly, an address that holds the most connections gives way first") {
+  const auto check = [](const std::string& one_of_many, const std::string& other_of_many) {
+    Origin origin;
+    Gateway gateway("http: { trusted_proxies: [127.0.0.1] }\n" +
+                    forwarding(origin, "connections_max: 3, connect_timeout: 10s"));
+    const auto slow = [&](const std::string& path, const std::string& address) {
+      auto client = gateway.connect();
+      client->send(head_of_post(path, "Content-Length: 10\r\nX-Forwarded-For: " + address + "\r\n") +
+                   "piece");
+      return client;
+    };
+    auto alone = slow("/alone", "192.0.2.1");
+    CHECK(gateway.has_metric(active(1)));
+    gateway.advance(100ms);
+    auto older = slow("/older", one_of_many);
+    CHECK(gateway.has_metric(active(2)));
+    gateway.advance(100ms);
+    auto younger = slow("/younger", other_of_many);
+    CHECK(gateway.has_metric(active(3)));
+    gateway.advance(600ms);
+    auto waits = gateway.connect();
+    CHECK(waits->ask(get("/waits")).status == 200);
+    CHECK(older->read().status == 408);
+    CHECK(alone->ask("piece").status == 200);
+    CHECK(younger->ask("piece").status == 200);
+  };
+  check("198.51.100.7", "198.51.100.7");
+  check("2001:db8::1", "2001:db8::2");  // one /64
+}
+
 TEST_CASE("a trickle is no progress: what counts is how long the backend has been kept waiting in all") {
   Origin origin;
   Gateway gateway(forwarding(origin, "connections_max: 1, connect_timeout: 10s"));
