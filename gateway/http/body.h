@@ -39,6 +39,10 @@ class Body {
   // After the end: the fields that came behind the content (RFC 9110 section 6.5), for the next hop; they
   // live as long as the body. Null: there are none, or they are not kept.
   virtual const Headers* trailers() const noexcept { return nullptr; }
+
+  // While a pull is awaited: what may stand behind all that was given, before the connection is cut; empty:
+  // nothing.
+  virtual Slice last_words() const noexcept { return {}; }
 };
 
 // Whether a client sends its content too slowly: only the time counts in which somebody waits for it.

@@ -191,6 +191,14 @@ Task<Result<void>> ServerConnection::send_content(Response& response) {
   co_return Result<void>{};
 }
 
+void ServerConnection::say_last_words(const Response& response) {
+  if (!waits_for_content_) return;
+  const std::array<Slice, 1> words = {response.body->last_words()};
+  if (words.front().empty()) return;
+  Result<void> written = stream_.write_last(words);
+  static_cast<void>(written);  // it is cut anyway
+}
+
 Result<void> ServerConnection::flush_head(bool close) {
   if (head_sent_) return {};
   head_sent_ = true;

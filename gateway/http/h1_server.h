@@ -43,6 +43,8 @@ class ServerConnection final : public Responder {
   // After respond(): reads off what little content the answer did not wait for, while it comes. True if
   // another request may follow.
   Task<bool> finish();
+  // The connection is about to be cut: what the present answer still has to say goes out, if it can at once.
+  void say_last_words(const Response& response);
   // The present answer is the last one of this connection.
   void close_after_this() noexcept { closing_ = true; }
 

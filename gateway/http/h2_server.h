@@ -42,6 +42,8 @@ class ServerSession final : public Session {
   void drain();
   // The same, and a request that is not here yet is not served any more.
   void refuse_more();
+  // What there is to send leaves now, as far as the client takes it, not when the turn ends.
+  void send_now() { flush(); }
 
  private:
   friend class ServerStream;

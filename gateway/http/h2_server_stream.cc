@@ -89,6 +89,12 @@ bool ServerStream::ends_behind_request(const Request& request, int status) const
          (!request.expects_continue || invited_) && !grpc::is_call(request) && has_room();
 }
 
+void ServerStream::say_last_words(const Response& response) {
+  if (!waits_for_content_ || closed_) return;
+  const Slice words = response.body->last_words();
+  if (!words.empty()) offer(words, true, nullptr);
+}
+
 void ServerStream::give_way() { server_.reset(*this, NGHTTP2_ENHANCE_YOUR_CALM); }
 
 // --- the request's content
@@ -157,8 +163,10 @@ Task<Result<void>> ServerStream::send_content(Response& response) {
     if (!pending.done()) {  // the head does not wait for content that may be long in coming
       Result<void> submitted = submit(response, true);
       if (!submitted) co_return submitted;
+      waits_for_content_ = true;
     }
     Result<Slice> piece = co_await pending;
+    waits_for_content_ = false;
     if (!piece) co_return std::unexpected(std::move(piece.error()));
     const Result<bool> last = length.is_last(*piece, *response.body);
     if (!last) co_return std::unexpected(last.error());

@@ -33,6 +33,8 @@ class ServerStream final : public Stream, public Responder {
   // because there are clients that take a reset for a failure; then it is told that nobody listens (RFC 9113
   // section 8.1).
   Task<> finish();
+  // The connection is about to be cut: what the answer still has to say is its end.
+  void say_last_words(const Response& response);
   // Resets it for the sake of others (RFC 9113 section 7, ENHANCE_YOUR_CALM).
   void give_way();
   void* owner() const noexcept { return owner_; }
@@ -61,7 +63,8 @@ class ServerStream final : public Stream, public Responder {
   bool head_whole_ = false;
   bool invited_ = false;  // 100 Continue has been sent
   bool head_sent_ = false;
-  bool end_held_ = false;  // END_STREAM goes out once the request's has come, or a while has passed
+  bool waits_for_content_ = false;  // of the answer
+  bool end_held_ = false;           // END_STREAM goes out once the request's has come, or a while has passed
   Pace pace_;
 };
 

@@ -64,6 +64,7 @@ class Session : private TurnEnd {
   bool is_sendable() const noexcept { return !unsendable_; }
   bool is_congested() const noexcept { return congested_; }
   void end(std::string_view why, uint32_t code);
+  void flush();
   void schedule() { stream_.loop().before_wait(*this); }
   void wake_streams();
   void note(Stream& stream) noexcept {
@@ -102,7 +103,6 @@ class Session : private TurnEnd {
   Monotonic silent_until() const noexcept;
   void feed();
   bool gather();
-  void flush();
   Task<> wait_for_room();
 
   const size_t list_bytes_max_;  // of any header list, however little of it is kept

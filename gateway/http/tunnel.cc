@@ -6,7 +6,9 @@
 namespace sallyport::http {
 namespace {
 
-constexpr Slice close_1008 = "\x88\x02\x03\xf0";  // RFC 6455: FIN and close, two bytes, status 1008
+// RFC 6455 section 5.5.1: FIN and close, two bytes, the status.
+constexpr Slice close_1001 = "\x88\x02\x03\xe9";
+constexpr Slice close_1008 = "\x88\x02\x03\xf0";
 
 }  // namespace
 
@@ -75,6 +77,11 @@ Slice Tunnel::farewell() {
   ended_ = true;
   pump_ = Task<>::ready();  // nothing more of the client's
   return frames_.between() ? close_1008 : Slice{};
+}
+
+Slice Tunnel::last_words() const noexcept {
+  const bool between = !ended_ && given_ == 0 && frames_.between();
+  return between ? close_1001 : Slice{};
 }
 
 Task<> Tunnel::wait_for_input(Monotonic until) {

@@ -44,6 +44,8 @@ class Tunnel final : public Body {
   // The end, also after silence and when it is not allowed any more; never an error.
   Task<Result<Slice>> pull() override;
   std::optional<uint64_t> remaining() const noexcept override { return std::nullopt; }
+  // Close with status 1001, between two frames.
+  Slice last_words() const noexcept override;
 
  private:
   Task<> pump();

@@ -80,8 +80,11 @@ void Connection::end_at_rest() {
 }
 
 void Connection::cut(std::string_view why) {
-  if (http2_ != nullptr) http2_->tell_why(why);
-  if (has_request()) exchange_.notes.reason = why;
+  if (http2_ != nullptr) http2_->about_to_cut(why);
+  if (has_request()) {
+    exchange_.notes.reason = why;
+    http_.say_last_words(exchange_.response);
+  }
   worker_.over(*this);
 }
 

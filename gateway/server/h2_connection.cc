@@ -99,9 +99,12 @@ void Http2Connection::give_way(Monotonic now) {
   }
 }
 
-void Http2Connection::tell_why(std::string_view why) {
-  for (Call* call = calls_.front(); call != nullptr; call = calls_.after(*call))
+void Http2Connection::about_to_cut(std::string_view why) {
+  for (Call* call = calls_.front(); call != nullptr; call = calls_.after(*call)) {
     call->exchange.notes.reason = why;
+    call->stream.say_last_words(call->exchange.response);
+  }
+  session_.send_now();
 }
 
 void Http2Connection::serve(http::h2::ServerStream& stream, Result<void> head) {

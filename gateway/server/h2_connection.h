@@ -25,8 +25,8 @@ class Http2Connection final : private http::h2::ServerSession::Owner, private Tu
   Stalled stalled(Monotonic now) noexcept;
   // Those that do so end.
   void give_way(Monotonic now);
-  // Why its requests end with it, for their log lines.
-  void tell_why(std::string_view why);
+  // Before it ends, whatever is under way; why: for the requests' log lines.
+  void about_to_cut(std::string_view why);
   // No request is under way but for one whose head is not all there; and since when.
   bool is_idle() noexcept;
   Monotonic idle_since() noexcept;

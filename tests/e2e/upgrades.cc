@@ -1,7 +1,11 @@
 // Connections that switch protocols: WebSockets through the gateway.
 #include <doctest/doctest.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
 
+#include <array>
 #include <atomic>
+#include <csignal>
 #include <future>
 #include <thread>
 
@@ -38,6 +42,58 @@ std::string read_exactly(Client& client, size_t bytes) {
     got += some;
   }
   return got;
+}
+
+// Half a frame, and what stands between two: each is sent back by the origin.
+const std::string half =
+    "\x82\x03"
+    "ab";
+const std::string frame = half + "c";
+const std::string going_away = "\x88\x02\x03\xe9";  // Close with status 1001 (RFC 6455 section 7.4.1)
+
+// A frame of HTTP/2 for the first stream.
+std::string h2_frame(char type, char flags, const std::string& payload) {
+  return std::string(2, '\0') + static_cast<char>(payload.size()) + type + flags +
+         std::string("\0\0\0\1", 4) + payload;
+}
+
+// An extended CONNECT (RFC 8441), in HPACK without its tables.
+std::string h2_wish() {
+  std::string block;
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{{":method", "CONNECT"},
+                                                        {":protocol", "websocket"},
+                                                        {":scheme", "https"},
+                                                        {":path", "/ws"},
+                                                        {":authority", "api.test"},
+                                                        {"sec-websocket-version", "13"}})
+    block += '\0' + std::string(1, static_cast<char>(name.size())) + name + static_cast<char>(value.size()) +
+             value;
+  return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\4\0\0\0\0\0", 9) + h2_frame(1, 4, block);
+}
+
+bool reads(Client& client, const std::string& text) {
+  for (std::string got; got.find(text) == std::string::npos;) {
+    const std::string some = client.read_some();
+    if (some.empty()) return false;
+    got += some;
+  }
+  return true;
+}
+
+// The answer to whatever key the gateway has made for a client of HTTP/2 (RFC 6455 section 4.2.2).
+std::string switching_for(const OriginRequest& request) {
+  const std::string name = "Sec-WebSocket-Key: ";
+  const size_t at = request.head.find(name) + name.size();
+  const std::string text =
+      request.head.substr(at, request.head.find('\r', at) - at) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  std::array<unsigned char, SHA_DIGEST_LENGTH> digest;
+  SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  std::array<unsigned char, 29> accept;
+  EVP_EncodeBlock(accept.data(), digest.data(), static_cast<int>(digest.size()));
+  return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+         "Sec-WebSocket-Accept: " +
+         std::string(accept.begin(), accept.end() - 1) + "\r\n\r\n";
 }
 
 }  // namespace
@@ -182,9 +238,6 @@ TEST_CASE("a WebSocket whose token expires is closed with 1008") {
   auto client = gateway.connect();
   CHECK(client->ask(get("/ws", wish + "Authorization: Bearer " + issuer.good() + "\r\n")).status == 101);
   gateway.advance(9min);
-  const std::string frame =
-      "\x82\x03"
-      "abc";
   client->send(frame);
   CHECK(read_exactly(*client, frame.size()) == frame);  // it is good still
   gateway.advance(2min);                                // with the 30 s that the issuer's clock may be behind
@@ -219,4 +272,35 @@ TEST_CASE("a WebSocket whose backend takes nothing any more ends, though the bac
   CHECK(gateway.log_line("\"path\":\"/ws\"") != "");
   over = true;
   sending.wait();
+}
+
+TEST_CASE("the end of a drain closes a WebSocket with 1001, between two frames") {
+  Origin origin(Origin::ok("x"), switching_for);
+  Gateway gateway("shutdown: { drain_timeout: 1h }\n" + routes(origin, "public", "2h"));
+  ClientOptions two;
+  two.alpn = std::string("\x02h2");
+  const auto silent = gateway.connect(), client = gateway.connect(), cut = gateway.connect(),
+             h2 = gateway.connect(two), cut_h2 = gateway.connect(two);
+  for (const auto& one : {&silent, &client, &cut}) CHECK((*one)->ask(get("/ws", wish)).status == 101);
+  client->send(frame);
+  CHECK(read_exactly(*client, frame.size()) == frame);
+  cut->send(half);
+  CHECK(read_exactly(*cut, half.size()) == half);
+  CHECK(h2->send(h2_wish() + h2_frame(0, 0, frame)));
+  CHECK(reads(*h2, h2_frame(0, 0, frame)));
+  CHECK(cut_h2->send(h2_wish() + h2_frame(0, 0, half)));
+  CHECK(reads(*cut_h2, h2_frame(0, 0, half)));
+  gateway.process().signal(SIGTERM);
+  CHECK(gateway.told("draining"));
+  gateway.process().signal(SIGTERM);
+  CHECK(read_exactly(*silent, going_away.size()) == going_away);
+  CHECK(silent->at_end());
+  CHECK(read_exactly(*client, going_away.size()) == going_away);
+  CHECK(client->at_end());
+  CHECK(cut->at_end());
+  constexpr char end_stream = 1;
+  CHECK(reads(*h2, h2_frame(0, end_stream, going_away)));
+  CHECK_FALSE(reads(*cut_h2, going_away));
+  CHECK(gateway.process().wait() == 0);
+  CHECK(gateway.log_line("\"status\":101").find("\"reason\":\"drain_timeout\"") != std::string::npos);
 }
