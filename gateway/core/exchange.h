@@ -89,8 +89,10 @@ class Exchange {
   bool bearer = false;
   // What `admission` looks at again, of each of its authenticators in their order.
   struct Proof {
+    static constexpr uint64_t nothing = UINT64_MAX;  // for good_with: to be verified again
     Slice shown;             // the credentials; empty: the caller was not let in by these
     uint64_t good_with = 0;  // of what they were verified with, the version
+    uint64_t config = 0;     // by whose authenticator; 0: that of the exchange
   };
   small_pool::Vector<Proof> proofs;
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/base/text.h"
@@ -43,10 +44,13 @@ struct AuthenticateOptions {
 
 class Authenticate final : public Policy, private Admission {
  public:
-  Authenticate(Setup& setup, config::Mode mode, std::vector<std::shared_ptr<Authenticator>> authenticators,
-               bool all)
+  Authenticate(Setup& setup, config::Mode mode, std::vector<std::string> names,
+               std::vector<std::shared_ptr<Authenticator>> authenticators, bool all)
       : Policy(setup, "authenticate", mode),
+        names_(std::move(names)),
         authenticators_(std::move(authenticators)),
+        in_force_(InForce::of(setup)),
+        config_(in_force_->config()),
         all_(all),
         shadow_(mode == config::Mode::shadow),
         callers_(setup.snapshot.get<CallerCache>("authenticate.callers",
@@ -69,10 +73,10 @@ class Authenticate final : public Policy, private Admission {
     const Wall now = x.loop.wall();
     const int64_t not_after = x.principal->not_after_s;
     std::string_view why = not_after != 0 && unix_seconds(now) >= not_after ? "expired" : "";
-    Authenticator* of = nullptr;
+    std::shared_ptr<Authenticator> of;
     for (size_t i = 0; i < authenticators_.size() && (of == nullptr || why.empty()); ++i) {
       if (x.proofs[i].shown.empty()) continue;
-      of = authenticators_[i].get();
+      of = judge(i, x.proofs[i]);
       if (why.empty()) why = of->ended(x.proofs[i], now);
     }
     if (why.empty()) return true;
@@ -83,6 +87,16 @@ class Authenticate final : public Policy, private Admission {
       x.add_answer_header("WWW-Authenticate", of->challenge(&error));
     }
     return false;
+  }
+
+  // A reload may have given its name to another, with other keys: what was let in with these does not outlast
+  // them. Where it has taken the name away, whoever let the caller in judges on.
+  std::shared_ptr<Authenticator> judge(size_t i, Exchange::Proof& proof) const {
+    auto now = in_force_->called(names_[i]);
+    const uint64_t config = now != nullptr ? in_force_->config() : config_;
+    if (std::max(proof.config, config_) != config) proof.good_with = Exchange::Proof::nothing;
+    proof.config = config;
+    return now != nullptr ? std::move(now) : authenticators_[i];
   }
 
   Decision first_one(Exchange& x) {
@@ -143,7 +157,10 @@ class Authenticate final : public Policy, private Admission {
     return refusal;
   }
 
+  std::vector<std::string> names_;
   std::vector<std::shared_ptr<Authenticator>> authenticators_;
+  std::shared_ptr<InForce> in_force_;
+  uint64_t config_;  // that it was made of
   bool all_;
   bool shadow_;
   std::shared_ptr<CallerCache> callers_;
@@ -185,7 +202,7 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
     authenticators.push_back(std::move(one));
   }
   if (!reader.whole()) return nullptr;
-  return std::make_unique<Authenticate>(setup, options.mode, std::move(authenticators), all);
+  return std::make_unique<Authenticate>(setup, options.mode, names, std::move(authenticators), all);
 }
 
 }  // namespace

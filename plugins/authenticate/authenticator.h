@@ -2,6 +2,8 @@
 // routes that name it.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -38,6 +40,22 @@ struct AuthenticatorKind {
 };
 const AuthenticatorKind& api_key_kind();
 const AuthenticatorKind& jwt_kind();
+
+// Which authenticator a name stands for in the config that a worker has taken last, as far as a route names
+// it there: what lasts is judged by these. One a worker, of its thread.
+class InForce {
+ public:
+  static std::shared_ptr<InForce> of(Setup& setup);
+  // Null: none, now.
+  std::shared_ptr<Authenticator> called(const std::string& name) const;
+  // Counts the configs that had any.
+  uint64_t config() const noexcept { return config_; }
+
+ private:
+  friend std::shared_ptr<Authenticator> find_authenticator(const std::string& name, Setup& setup);
+  std::map<std::string, std::weak_ptr<Authenticator>> by_name_;
+  uint64_t config_ = 0;
+};
 
 // The authenticator of that name, made or found; null, with a problem, if its block is wrong. The name must
 // be in the config.

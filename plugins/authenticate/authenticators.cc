@@ -14,25 +14,45 @@ const AuthenticatorKind* kind_called(std::string_view type) {
   return nullptr;
 }
 
+std::shared_ptr<Authenticator> make(const config::AuthenticatorBlock& block, Setup& setup) {
+  config::Reader reader(*block.block, setup.problems, block.path, setup.directory);
+  if (const AuthenticatorKind* kind = kind_called(block.type)) {
+    auto made = kind->make(reader, setup);
+    return reader.whole() ? std::move(made) : nullptr;
+  }
+  if (!reader.has_text("type")) {  // told when it was read
+    reader.refuse();
+    return nullptr;
+  }
+  const auto near = text::nearest(block.type, {"api_key", "jwt"});
+  reader.error_at(
+      "type", fmt::format("there is no type \"{}\"; there are api_key and jwt{}", text::printable(block.type),
+                          near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+  return nullptr;
+}
+
 }  // namespace
 
+// The first of a config to ask begins anew.
+std::shared_ptr<InForce> InForce::of(Setup& setup) {
+  return setup.snapshot.get<InForce>("authenticate.in_force", [&] {
+    auto all = setup.worker.get<InForce>("authenticate.in_force", [] { return std::make_shared<InForce>(); });
+    all->by_name_.clear();
+    ++all->config_;
+    return all;
+  });
+}
+
+std::shared_ptr<Authenticator> InForce::called(const std::string& name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second.lock();
+}
+
 std::shared_ptr<Authenticator> find_authenticator(const std::string& name, Setup& setup) {
-  const config::AuthenticatorBlock& block = *setup.model.authenticator(name);
-  return setup.snapshot.get<Authenticator>("authenticator." + name, [&]() -> std::shared_ptr<Authenticator> {
-    config::Reader reader(*block.block, setup.problems, block.path, setup.directory);
-    if (const AuthenticatorKind* kind = kind_called(block.type)) {
-      auto made = kind->make(reader, setup);
-      return reader.whole() ? std::move(made) : nullptr;
-    }
-    if (!reader.has_text("type")) {  // told when it was read
-      reader.refuse();
-      return nullptr;
-    }
-    const auto near = text::nearest(block.type, {"api_key", "jwt"});
-    reader.error_at("type", fmt::format("there is no type \"{}\"; there are api_key and jwt{}",
-                                        text::printable(block.type),
-                                        near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
-    return nullptr;
+  return setup.snapshot.get<Authenticator>("authenticator." + name, [&] {
+    auto made = make(*setup.model.authenticator(name), setup);
+    InForce::of(setup)->by_name_[name] = made;
+    return made;
   });
 }
 

@@ -96,6 +96,12 @@ std::string switching_for(const OriginRequest& request) {
          std::string(accept.begin(), accept.end() - 1) + "\r\n\r\n";
 }
 
+// A key of a file of its own, in the gateway's directory.
+std::string made_key(const TempDir& dir, const std::string& file) {
+  const Finished made = run({binary(), "keys", "create", "--file", dir.path(file), "--client", "c"});
+  return made.out.substr(0, made.out.find('\n'));
+}
+
 }  // namespace
 
 TEST_CASE("a WebSocket passes where the route allows it, byte for byte, both ways") {
@@ -303,4 +309,88 @@ TEST_CASE("the end of a drain closes a WebSocket with 1001, between two frames")
   CHECK_FALSE(reads(*cut_h2, going_away));
   CHECK(gateway.process().wait() == 0);
   CHECK(gateway.log_line("\"status\":101").find("\"reason\":\"drain_timeout\"") != std::string::npos);
+}
+
+TEST_CASE("a WebSocket whose key is not in the file that a reload names is closed with 1008") {
+  std::string kept, gone;
+  Origin origin(Origin::ok("x"), [](const OriginRequest&) { return switching; });
+  Gateway gateway(
+      "authenticators: { keys: { type: api_key, file: old.yaml } }\n" + routes(origin, "{ any_of: [keys] }"),
+      [&](const TempDir& dir) {
+        kept = made_key(dir, "old.yaml");
+        dir.write("new.yaml", dir.read("old.yaml"));
+        gone = made_key(dir, "old.yaml");
+      });
+  const auto client = gateway.connect(), stays = gateway.connect();
+  CHECK(client->ask(get("/ws", wish + "X-API-Key: " + gone + "\r\n")).status == 101);
+  CHECK(stays->ask(get("/ws", wish + "X-API-Key: " + kept + "\r\n")).status == 101);
+  gateway.change("old.yaml", "new.yaml");
+  CHECK(gateway.told("config_reloaded"));
+  gateway.advance(2s);
+  CHECK(read_exactly(*client, 4) == std::string("\x88\x02\x03\xf0"));
+  CHECK(client->at_end());
+  CHECK(gateway.log_line("\"status\":101").find(R"("reason":"unknown_key")") != std::string::npos);
+  stays->send(frame);
+  CHECK(read_exactly(*stays, frame.size()) == frame);
+  // Judged by the new file from here on.
+  CHECK(
+      run({binary(), "keys", "revoke", "--file", gateway.dir().path("new.yaml"), "--id", kept.substr(3, 12)})
+          .status == 0);
+  CHECK(gateway.told("keys_reloaded"));
+  gateway.advance(2s);
+  CHECK(read_exactly(*stays, 4) == std::string("\x88\x02\x03\xf0"));
+}
+
+TEST_CASE("a WebSocket whose token is signed by none of the keys that a reload names is closed with 1008") {
+  const Issuer issuer, other;
+  Origin origin(Origin::ok("x"), [](const OriginRequest&) { return switching; });
+  Gateway gateway(
+      "authenticators: { idp: { type: jwt, issuer: \"https://idp\", audiences: [api], algorithms: [ES256], "
+      "jwks: { file: old.json } } }\n" +
+          routes(origin, "{ any_of: [idp] }"),
+      [&](const TempDir& dir) {
+        dir.write("old.json", issuer.jwks());
+        dir.write("new.json", other.jwks());
+      });
+  const auto client = gateway.connect();
+  CHECK(client->ask(get("/ws", wish + "Authorization: Bearer " + issuer.good() + "\r\n")).status == 101);
+  gateway.change("old.json", "new.json");
+  CHECK(gateway.told("config_reloaded"));
+  gateway.advance(2s);
+  CHECK(read_exactly(*client, 4) == std::string("\x88\x02\x03\xf0"));
+}
+
+TEST_CASE(
+    "a WebSocket goes on where a reload leaves no authenticator of that name, or one with no keys yet") {
+  const Issuer issuer;
+  std::string key;
+  Origin origin(Origin::ok("x"), [](const OriginRequest&) { return switching; });
+  Gateway gateway(
+      "authenticators:\n  keys: { type: api_key, file: keys.yaml }\n  idp: { type: jwt, issuer: "
+      "\"https://idp\", audiences: [api], algorithms: [ES256], jwks: { file: jwks.json } }\n" +
+          routes(origin, "{ any_of: [keys, idp] }"),
+      [&](const TempDir& dir) {
+        dir.write("jwks.json", issuer.jwks());
+        key = made_key(dir, "keys.yaml");
+      });
+  const auto by_key = gateway.connect(), by_token = gateway.connect();
+  CHECK(by_key->ask(get("/ws", wish + "X-API-Key: " + key + "\r\n")).status == 101);
+  CHECK(by_token->ask(get("/ws", wish + "Authorization: Bearer " + issuer.good() + "\r\n")).status == 101);
+  gateway.rewrite_config(
+      "authenticators:\n  others: { type: api_key, file: keys.yaml }\n  idp: { type: jwt, issuer: "
+      "\"https://idp\", audiences: [api], algorithms: [ES256], jwks: { url: \"http://127.0.0.1:1/\" } }\n" +
+      routes(origin, "{ any_of: [others, idp] }"));
+  gateway.reload();
+  CHECK(gateway.told("config_reloaded"));
+  for (const auto& one : {&by_key, &by_token}) {
+    gateway.advance(2s);
+    CHECK((*one)->send(frame));
+    CHECK(read_exactly(**one, frame.size()) == frame);
+  }
+  CHECK(
+      run({binary(), "keys", "revoke", "--file", gateway.dir().path("keys.yaml"), "--id", key.substr(3, 12)})
+          .status == 0);
+  CHECK(gateway.told("keys_reloaded"));
+  gateway.advance(2s);
+  CHECK(read_exactly(*by_key, 4) == std::string("\x88\x02\x03\xf0"));
 }
