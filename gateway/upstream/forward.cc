@@ -96,8 +96,9 @@ class Forward final : public Plugin {
   Task<> handle(Exchange& x, Next) override;
 
  private:
-  // What may be done after a connection that turned out to be closed.
-  enum class Again : uint8_t { no, rewound, untouched };  // nothing; if its content can be had again; all
+  // What may be done after a connection that turned out to be closed: nothing; if its content can be had
+  // again; the same, but once, as it was a new one; all.
+  enum class Again : uint8_t { no, rewound, rewound_once, untouched };
   std::optional<Slice> rewritten(Exchange& x) const;
   bool may_switch(Exchange& x) const;
   void open_tunnel(Exchange& x, Lease& c) const;
@@ -149,7 +150,7 @@ Task<> Forward::handle(Exchange& x, Next) {
   }
   const size_t targets = cluster_->options().targets.size(), attempts = targets + 1;
   size_t not_reached = 0;
-  bool fresh = false;
+  bool fresh = false, broke = false;
   for (size_t attempt = 1;; ++attempt) {
     const Monotonic began = MonotonicClock::now();
     Result<Lease*> connection = co_await cluster_->acquire(fresh);
@@ -165,6 +166,7 @@ Task<> Forward::handle(Exchange& x, Next) {
     Result<void> done = co_await send_and_receive(x, **connection, began, again);
     if (done) co_return;
     x.release_held();
+    if (again == Again::rewound_once && !std::exchange(broke, true)) again = Again::rewound;
     const bool can = again == Again::untouched || (again == Again::rewound && x.rewind_body());
     if (!can || attempt >= attempts) {
       co_await x.fail(std::move(done.error()));
@@ -190,11 +192,12 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic be
     const http::Requester& r = c.requester;
     // A kept connection that its owner closed just as we sent: not the endpoint's failure (RFC 9112
     // section 9.3.1).
-    const bool stale = c.reused && r.answered_nothing() && done.error().code != Code::upstream_timeout;
+    const bool closed = r.answered_nothing() && code != Code::upstream_timeout;
+    const bool stale = c.reused && closed;
     if ((stale || r.not_processed()) && r.content_untouched()) {
       again = Again::untouched;
-    } else if (r.not_processed() || (stale && is_idempotent(x.request.method))) {
-      again = Again::rewound;
+    } else if (r.not_processed() || (closed && is_idempotent(x.request.method))) {
+      again = r.not_processed() || stale ? Again::rewound : Again::rewound_once;
     }
     // Nor is it, if the client left it no time.
     const bool hurried = timeouts.deadline <= x.loop.now() && took < hurry;

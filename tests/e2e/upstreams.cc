@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "tests/support/gateway.h"
 #include "tests/support/origin.h"
@@ -135,6 +136,52 @@ TEST_CASE("whether a request is tried once more does not depend on how its bytes
     CHECK(client->read().status == 200);
     CHECK(origin.last().body == ((request + rest).find("ab") == std::string::npos ? "" : "ab"));
   }
+}
+
+TEST_CASE(
+    "a new connection that ends without a byte of an answer: what is idempotent is tried once elsewhere") {
+  for (const char* ends : {"", Origin::reset_mark}) {
+    const auto breaks = [&](const OriginRequest&) { return std::string(ends); };
+    Origin bad(breaks), worse(breaks), good(Origin::ok("good"));
+    const auto targets = [&](const Origin& other) {
+      return forwarding("targets: [" + quoted(bad.target()) + ", " + quoted(other.target()) + "]");
+    };
+    {
+      Gateway gateway(targets(good));
+      CHECK(gateway.ask(get("/x")).body == "good");
+      CHECK(bad.requests().size() == 1);
+      CHECK(gateway.told("upstream_failed"));
+    }
+    {
+      Gateway gateway(targets(good));
+      CHECK(gateway.ask("PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab").body == "good");
+      CHECK(good.last().body == "ab");
+      CHECK(bad.requests().size() == 2);
+    }
+    {
+      Gateway gateway(targets(good));
+      CHECK(gateway.ask(post("/x", "{}")).status == 502);  // it may have acted on it
+      CHECK(bad.requests().size() == 3);
+    }
+    {
+      Gateway gateway(targets(worse));
+      CHECK(gateway.ask(get("/x")).status == 502);  // once, and no more
+      CHECK(bad.requests().size() + worse.requests().size() == 5);
+    }
+  }
+}
+
+TEST_CASE("an answer that has begun is not asked for again") {
+  std::atomic<int> asked{0};
+  TcpServer stops([&](int fd, int) {
+    Received input(fd);
+    input.until("\r\n\r\n");
+    ++asked;
+    send_all(fd, "H");
+  });
+  Gateway gateway(forwarding("targets: [\"http://127.0.0.1:" + std::to_string(stops.port()) + "\"]"));
+  CHECK(gateway.ask(get("/x")).status == 502);
+  CHECK(asked == 1);
 }
 
 TEST_CASE("a client that does not read stops its backend, and is cut in the end") {
