@@ -259,6 +259,19 @@ bool is_utf8(std::string_view s) noexcept {
 
 std::string_view without_query(std::string_view url) noexcept { return url.substr(0, url.find('?')); }
 
+std::string with_masked_query(std::string_view url) {
+  std::string out(without_query(url));
+  for (size_t at = out.size(); at < url.size();) {  // at "?" or "&"
+    const size_t end = std::min(url.find('&', at + 1), url.size());
+    const std::string_view piece = url.substr(at, end - at);
+    const size_t equals = piece.find('=');
+    out += equals == piece.npos ? piece.substr(0, 1) : piece.substr(0, equals + 1);
+    if (piece.size() > 1) out += "***";
+    at = end;
+  }
+  return out;
+}
+
 std::string printable(std::string_view s, size_t max_bytes) {
   std::string masked;
   s = without_secrets(s, masked, max_bytes);

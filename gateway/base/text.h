@@ -68,6 +68,8 @@ size_t utf8_sequence(std::string_view s) noexcept;
 
 // A URL for a log, without its query: some services take their key there.
 std::string_view without_query(std::string_view url) noexcept;
+// The same for whoever looks at the config: the names stay, what they have is ***.
+std::string with_masked_query(std::string_view url);
 
 // For messages: control characters and bytes above 0x7e as \xNN, cut after max_bytes with "…". What reads
 // like a key or a token is shown without its secret (base/secrets.h).

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "gateway/base/live.h"
+#include "gateway/base/text.h"
 #include "gateway/config/reader.h"
 #include "gateway/core/setup.h"
 #include "plugins/authenticate/jwks.h"
@@ -26,7 +27,12 @@ struct JwksOptions {
   template <class IO>
   void fields(IO& io) {
     config::field_unless_empty(io, "file", file);
-    config::field_unless_empty(io, "url", url);
+    if constexpr (std::is_same_v<IO, config::Writer>) {
+      std::string shown = text::with_masked_query(url);
+      config::field_unless_empty(io, "url", shown);
+    } else {
+      io.field("url", url);
+    }
     io.field("refresh", refresh);
     config::field_unless_empty(io, "ca", ca);
   }

@@ -316,6 +316,19 @@ TEST_CASE("shadow mode decides, counts and logs, and lets pass") {
       R"(sallyport_refusals_total{mode="shadow",policy="limit",reason="over_limit",route="x"} 1)"));
 }
 
+TEST_CASE("what a key set's url has in its query is shown to nobody") {
+  Gateway gateway(
+      "authenticators: { idp: { type: jwt, issuer: \"https://idp\", audiences: [api], algorithms: [ES256], "
+      "jwks: { url: \"http://127.0.0.1:1/jwks?tenant=t1&code=s3cret\" } } }\n" +
+      respond(""));
+  const Finished shown = run({binary(), "show", gateway.dir().path("gateway.yaml")});
+  for (const std::string& text : {shown.out, gateway.admin("/config").body}) {
+    CHECK(text.find("http://127.0.0.1:1/jwks?tenant=***&code=***") != std::string::npos);
+    CHECK(text.find("s3cret") == std::string::npos);
+  }
+  CHECK(gateway.errors().find("s3cret") == std::string::npos);
+}
+
 TEST_CASE("check, show and version") {
   TempDir dir;
   const std::string c = certificates().path();

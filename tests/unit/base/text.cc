@@ -65,3 +65,11 @@ TEST_CASE("a set of characters has the letters, the digits and what is asked for
     CHECK(set[byte] == in);
   }
 }
+
+TEST_CASE("the query of a URL is masked but for its names") {
+  CHECK(text::with_masked_query("https://i/jwks") == "https://i/jwks");
+  CHECK(text::with_masked_query("https://i/jwks?") == "https://i/jwks?");
+  CHECK(text::with_masked_query("https://i/jwks?a=1&token=s3=cret&b=&&c") ==
+        "https://i/jwks?a=***&token=***&b=***&&***");
+  CHECK(text::with_masked_query("https://i/?s3cret") == "https://i/?***");
+}
