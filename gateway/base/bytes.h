@@ -84,6 +84,18 @@ class BlockPool {
   size_t budget_ = SIZE_MAX;
 };
 
+// Memory from elsewhere that counts for as long as this lives.
+class Charge {
+ public:
+  Charge(BlockPool& pool, size_t bytes) noexcept : pool_(pool), bytes_(bytes) { pool_.charge(bytes_); }
+  Charge(const Charge&) = delete;
+  ~Charge() { pool_.discharge(bytes_); }
+
+ private:
+  BlockPool& pool_;
+  const size_t bytes_;
+};
+
 class Buffer {
  public:
   explicit Buffer(BlockPool& pool) noexcept : pool_(&pool) {}

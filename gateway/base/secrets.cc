@@ -19,13 +19,16 @@ constexpr auto is_base64url = letters_digits_and("-_");
 // is appended to a token ("~").
 constexpr auto is_of_secret = letters_digits_and("-._~=%");
 
-// 0xff where there is, in the 16 bytes and the one behind them, "p_" or "yJ" in either case, as both forms
-// have them and little else, or an escape of ASCII.
+// 0xff where there is, in the 16 bytes and the one behind them, "p_", or "yJ" or another end of how the
+// Base64 of a JSON object begins, in either case, as these forms have them and little else, or an escape of
+// ASCII.
 BlockMask may_be_secret(const char* at) noexcept {
   const Block plain = load_block(at), next = load_block(at + 1);
-  const Block lower = plain | 0x20;
-  return ((lower == 'p') & (next == '_')) | ((lower == 'y') & ((next | 0x20) == 'j')) |
-         ((plain == '%') & (next < '8'));
+  const Block lower = plain | 0x20, next_lower = next | 0x20;
+  const BlockMask quote_or_blank = (next_lower == 'j') | (next_lower == 'a');
+  const BlockMask other_space = (next_lower == 'o') | (next_lower == 'k') | (next == '0');
+  return ((lower == 'p') & (next == '_')) | ((lower == 'y') & quote_or_blank) |
+         ((lower == 'w') & other_space) | ((plain == '%') & (next < '8'));
 }
 
 // The quick answer, for what is nearly always so; the shortest secret is longer than a block.
@@ -106,12 +109,19 @@ class Secrets {
     return cursor.take_one_of(is_letter_or_digit) ? open : 0;
   }
 
-  // Of two parts, the first of which is a JSON object (eyJ is {"), with a dot in between: a JWS that is cut
+  // eyJ is {", and what else JSON allows behind {: a blank, a line's end, a tab.
+  static bool take_object(Cursor& cursor) noexcept {
+    if (!cursor.take_word("e")) return false;
+    if (cursor.take_word("y")) return cursor.take_word("j") || cursor.take_word("a");
+    return cursor.take_word("w") && (cursor.take_word("o") || cursor.take_word("k") || cursor.take_word("0"));
+  }
+
+  // Of two parts, the first of which is a JSON object, with a dot in between: a JWS that is cut
   // has its payload there. A second part may be empty, before a third one.
   size_t open_part_of_token(size_t at) noexcept {
     if (at < no_token_before_) return 0;
     Cursor cursor{s_, at};
-    if (!cursor.take_word("eyj")) return 0;
+    if (!take_object(cursor)) return 0;
     size_t open = 0;
     size_t characters = 3;
     for (; cursor.take_one_of(is_base64url); ++characters) {

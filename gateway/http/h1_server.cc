@@ -81,9 +81,11 @@ Task<Result<void>> ServerConnection::read_request(Arena& arena, Request& request
 }
 
 // Decided when the answer's head is written: a client that still sends a lot, or waits for a 100 that will
-// not come, cannot be understood any more after this answer.
+// not come, cannot be understood any more after this answer. One that has ended its sending may have asked
+// for more before that.
 bool ServerConnection::may_go_on(const Request& request) const noexcept {
-  if (!keep_alive_ || !request.keep_alive || closing_ || stream_.ended()) return false;
+  if (!keep_alive_ || !request.keep_alive || closing_) return false;
+  if (stream_.ended() && stream_.input().empty()) return false;
   if (body_.finished()) return true;
   if (body_.invitation_pending()) return false;
   const std::optional<uint64_t> left = body_.remaining();
@@ -158,6 +160,7 @@ void ServerConnection::interim(const Request& request, const Response& response)
 // The tunnel has its own idea of silence.
 Body& ServerConnection::open_tunnel() {
   constexpr Duration for_long = std::chrono::hours(24 * 365);
+  in_tunnel_ = true;
   body_.begin({BodyLength::Kind::until_close, 0}, for_long);
   return body_;
 }

@@ -33,8 +33,9 @@ class ServerConnection final : public Responder {
   uint64_t content_sent() const noexcept override { return sent_; }
   bool client_ended() const noexcept override { return stream_.ended(); }
   bool head_sent() const noexcept override { return head_sent_; }
-  // Whom the present request waits for, if it is the client.
-  bool waits_for_reader() const noexcept { return stream_.queued() > 0; }
+  // Whom the present request waits for, if it is the client: also where a tunnel is left to one that has
+  // ended.
+  bool waits_for_reader() const noexcept { return stream_.queued() > 0 || (in_tunnel_ && client_ended()); }
   bool waits_for_sender() const noexcept { return waits_for_head_ || body_.is_awaited(); }
   bool waits_for_head() const noexcept { return waits_for_head_; }
   // The answer has begun, and its content is waited for.
@@ -64,6 +65,7 @@ class ServerConnection final : public Responder {
   uint64_t sent_ = 0;
   bool first_ = true;
   bool head_sent_ = false;
+  bool in_tunnel_ = false;  // for good
   bool waits_for_head_ = false;
   bool waits_for_content_ = false;
   bool keep_alive_ = false;

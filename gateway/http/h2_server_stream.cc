@@ -120,6 +120,7 @@ Task<Result<Slice>> ServerStream::wait_for_content() {
 Body& ServerStream::open_tunnel() {
   constexpr Duration for_long = std::chrono::hours(24 * 365);
   request_->silence = for_long;
+  in_tunnel_ = true;
   return *this;
 }
 

@@ -28,6 +28,10 @@ class ServerStream final : public Stream, public Responder {
   bool head_sent() const noexcept override { return head_sent_; }
   uint64_t content_received() const noexcept override { return received_; }
   uint64_t content_sent() const noexcept override { return sent_; }
+  // Also where a tunnel is left to a client that has ended.
+  bool waits_for_reader() const noexcept {
+    return Stream::waits_for_reader() || (in_tunnel_ && input_ended_);
+  }
 
   // The work is over. What the client still sends behind a whole answer is read off for a while (linger.h),
   // because there are clients that take a reset for a failure; then it is told that nobody listens (RFC 9113
@@ -61,6 +65,7 @@ class ServerStream final : public Stream, public Responder {
   RequestHead head_;
   std::optional<Result<void>> head_read_;  // and the owner has not heard of it yet
   bool head_whole_ = false;
+  bool in_tunnel_ = false;
   bool invited_ = false;  // 100 Continue has been sent
   bool head_sent_ = false;
   bool waits_for_content_ = false;  // of the answer

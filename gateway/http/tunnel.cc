@@ -9,6 +9,8 @@ namespace {
 // RFC 6455 section 5.5.1: FIN and close, two bytes, the status.
 constexpr Slice close_1001 = "\x88\x02\x03\xe9";
 constexpr Slice close_1008 = "\x88\x02\x03\xf0";
+// For a backend whose client has ended, and so can answer nothing any more (RFC 6455 section 7.1.1).
+constexpr Duration last_silence = seconds(10);
 
 }  // namespace
 
@@ -63,6 +65,7 @@ Task<> Tunnel::pump() {
     }
   }
   backend_.close_output();
+  limits_.idle = std::min(limits_.idle, last_silence);
 }
 
 Slice Tunnel::give() noexcept {

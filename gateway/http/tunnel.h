@@ -30,7 +30,7 @@ class WebSocketFrames {
 };
 
 struct TunnelLimits {
-  Duration idle;   // silence in both directions together
+  Duration idle;   // silence in both directions together; ten seconds at most once the client has ended
   Duration write;  // for the backend to take what is queued
   // Asked about once a second if set: false ends the tunnel with status 1008 (RFC 6455 section 7.4.1).
   std::move_only_function<bool()> still_allowed;

@@ -35,6 +35,12 @@ std::span<char> TcpStream::on_alloc() {
   return room.first(std::min(room.size(), most));
 }
 
+// Of a peer that has ended nothing more comes, and the room for it goes back.
+void TcpStream::on_read_end() {
+  if (input_.empty()) input_.release();
+  input_ended();
+}
+
 void TcpStream::on_read(size_t bytes) {
   input_.commit(bytes);
   input_grew();

@@ -26,7 +26,7 @@ class TcpStream final : public Stream, private SocketOwner {
   void want_input() override;
   std::span<char> on_alloc() override;
   void on_read(size_t bytes) override;
-  void on_read_end() override { input_ended(); }
+  void on_read_end() override;
   void on_broken(Error error) override { failed(std::move(error)); }
   void on_drained() override { output_drained(); }
 

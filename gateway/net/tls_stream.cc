@@ -141,6 +141,7 @@ int TlsStream::take_ciphertext(char* to, int most) noexcept {
   if (count > 0) std::memcpy(to, arrived_.data(), count);
   arrived_.remove_prefix(count);
   unread_ += count;
+  missing_ = static_cast<size_t>(most) - count;
   return static_cast<int>(count);
 }
 
@@ -218,7 +219,11 @@ std::span<char> TlsStream::on_alloc() {
     reading_stopped_ = true;
     return {};
   }
-  if (!kept_.empty()) return kept_.writable(std::min(record_max, limit));
+  if (!kept_.empty()) {
+    const std::span<char> room = kept_.writable(std::min(record_max, limit));
+    arrived_ = kept_.readable();  // it may have moved, and perhaps nothing is read into the room
+    return room;
+  }
   const BlockPool& blocks = loop_.blocks();
   const bool short_of_memory = blocks.pressure() >= Pressure::much;
   return std::span(scratch().in).first(short_of_memory ? std::min(limit, blocks.bytes_at_once()) : limit);
@@ -241,11 +246,10 @@ void TlsStream::on_read(size_t bytes) {
   tell(pumped);
 }
 
-// BoringSSL makes room for a whole record when its head is there, and keeps the messages of a handshake until
-// they are whole.
+// BoringSSL makes room for a whole record when its head is there, asks for what is missing of it, and keeps
+// the messages of a handshake until they are whole.
 void TlsStream::weigh() noexcept {
-  const size_t record = SSL_has_pending(ssl_) != 0 ? BlockPool::record_bytes : 0;
-  const size_t inside = objects_bytes + (shaking_ ? unread_ + record : std::max(unread_, record));
+  const size_t inside = objects_bytes + unread_ + missing_;
   if (inside == inside_) return;
   loop_.blocks().discharge(inside_);
   loop_.blocks().charge(inside);

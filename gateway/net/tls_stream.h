@@ -89,8 +89,9 @@ class TlsStream final : public Stream, private SocketOwner, private TurnEnd {
   ssl_st* ssl_;
   Slice arrived_;  // ciphertext that is not decrypted yet: in the shared buffer, or in kept_
   Buffer kept_;
-  size_t unread_ = 0;  // ciphertext that BoringSSL has taken since it last gave plaintext
-  size_t inside_;      // what BoringSSL holds, as the worker's memory counts it
+  size_t unread_ = 0;   // ciphertext that BoringSSL has taken since it last gave plaintext
+  size_t missing_ = 0;  // of what it has asked for last
+  size_t inside_;       // what BoringSSL holds, as the worker's memory counts it
   bool shaking_ = true;
   bool fin_ = false;  // the socket has ended; what arrived_ holds is still to be decrypted
   bool reading_stopped_ = false;

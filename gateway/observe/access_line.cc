@@ -109,8 +109,8 @@ size_t format_access_line(const AccessRecord& r, char* to, size_t room) noexcept
   out.number(R"(,"duration_us":)", r.duration_us);
   out.text(R"(,"upstream":")", r.upstream, 64);
   if (!r.upstream.empty()) out.number(R"(,"upstream_us":)", r.upstream_us);
-  out.text(R"(,"client":")", r.client, 128);
-  out.text(R"(,"credential":")", r.credential, 128);
+  out.text_of_client(R"(,"client":")", r.client, 128);
+  out.text_of_client(R"(,"credential":")", r.credential, 128);
   out.text(R"(,"refused_by":")", r.refused_by, 64);
   out.text(R"(,"reason":")", r.reason, 64);
   out.text(R"(,"would_refuse":")", r.would_refuse, 256);

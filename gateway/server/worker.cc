@@ -219,6 +219,7 @@ Task<> Worker::accept_proxied(std::shared_ptr<WorkerListener> listener, net::Acc
   const Duration patience =
       listener->material != nullptr ? listener->handshake_timeout : limits_.header_timeout;
   const Monotonic deadline = loop_->now() + patience;
+  const Charge held(loop_->blocks(), Connection::objects_bytes);
   Result<std::string> client = co_await net::read_proxy_header(*loop_, socket.socket(), deadline);
   if (!client) {
     observe::log(observe::Level::warn, "proxy_header_refused",

@@ -2,7 +2,10 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <future>
+#include <thread>
 
 #include "tests/support/gateway.h"
 #include "tests/support/origin.h"
@@ -171,6 +174,44 @@ TEST_CASE("Expect: 100-continue is answered when the body is wanted, and a refus
             .status == 413);
   CHECK(refused->at_end());
   CHECK(gateway.ask("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: tea\r\n\r\n").status == 417);
+}
+
+TEST_CASE("all that a client has sent before its end is answered, however much of it waits still encrypted") {
+  std::promise<void> first, second;
+  Origin origin(
+      [one = first.get_future().share(), two = second.get_future().share()](const OriginRequest& r) {
+        (r.head.find("/one") != std::string::npos ? one : two).wait();
+        return Origin::ok("late")(r);
+      });
+  Gateway gateway(
+      "http: { header_bytes: 60KiB, abort_on_fin: false }\nupstreams: { web: { targets: [\"" +
+      origin.target() +
+      "\"] } }\nroutes:\n"
+      "  - { name: late, match: { path: \"/late/{n}\" }, authenticate: public, forward: { to: web } }\n"
+      "  - { name: now, match: { path: /now }, authenticate: public, respond: { status: 200 } }\n");
+  const auto head = [](const std::string& path, size_t bytes) {
+    std::string fields;
+    for (size_t left = bytes; left > 0; left -= std::min<size_t>(left, 900))
+      fields += "X: " + std::string(std::min<size_t>(left, 900), 'a') + "\r\n";
+    return get(path, fields);
+  };
+  auto client = gateway.connect();
+  CHECK(client->send(get("/late/one")));
+  CHECK(eventually([&] { return origin.requests().size() == 1; }));
+  std::string behind;
+  size_t answers = 2;
+  for (; behind.size() < 18'000; ++answers) behind += head("/now", 8000);
+  behind += head("/late/two", 56'000);
+  for (; behind.size() < 126'000; ++answers) behind += head("/now", 900);
+  for (size_t at = 0; at < behind.size(); at += 1000) CHECK(client->send(behind.substr(at, 1000)));
+  first.set_value();
+  CHECK(client->read().status == 200);
+  CHECK(eventually([&] { return origin.requests().size() == 2; }));
+  client->half_close();
+  std::this_thread::sleep_for(100ms);  // it has come
+  second.set_value();
+  for (size_t left = answers - 1; left > 0; --left) REQUIRE(client->read().status == 200);
+  CHECK(client->at_end());
 }
 
 TEST_CASE("a GiB passes in constant memory, each way") {

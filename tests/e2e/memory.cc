@@ -202,6 +202,7 @@ TEST_CASE("heads that do not go on give way when they fill the memory; a request
     flood.push_back(std::make_unique<Client>(gateway.port("mesh"), plain));
     flood.back()->send("GET / HTTP/1.1\r\nX: " + std::string(9000, 'y'));
   }
+  CHECK(eventually([&] { return memory(gateway, "held") >= 2 * 1024 * 1024; }));  // they are all there
   int status = gateway.ask(get("/beside")).status;
   CHECK(status != 200);
   for (int looks = 0; looks < 4 && status != 200; ++looks) {

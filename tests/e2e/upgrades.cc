@@ -7,7 +7,9 @@
 #include <atomic>
 #include <csignal>
 #include <future>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "tests/support/gateway.h"
 #include "tests/support/issuer.h"
@@ -125,6 +127,59 @@ TEST_CASE("a WebSocket passes where the route allows it, byte for byte, both way
   CHECK(line.find("\"status\":101") != std::string::npos);
   CHECK(line.find("\"bytes_in\":" + std::to_string(bytes.size())) != std::string::npos);
   CHECK(line.find("\"bytes_out\":" + std::to_string(bytes.size())) != std::string::npos);
+}
+
+TEST_CASE(
+    "a WebSocket whose client has ended, and whose backend does not, ends soon, and gives way to others") {
+  std::promise<void> over;
+  TcpServer backend([&, end = over.get_future().share()](int fd, int) {
+    Received received(fd);
+    received.until("\r\n\r\n");
+    send_all(fd, switching);
+    end.wait();
+  });
+  Origin origin;
+  const std::string config =
+      "http: { memory: 1MiB }\nupstreams:\n  deaf: { targets: [\"http://127.0.0.1:" +
+      std::to_string(backend.port()) + "\"] }\n  web: { targets: [\"" + origin.target() +
+      "\"] }\nroutes:\n"
+      "  - { name: ws, match: { path: /ws }, authenticate: public, forward: { to: deaf, upgrade: "
+      "[websocket], "
+      "idle_timeout: 1h } }\n"
+      "  - { name: x, match: { path: /x }, authenticate: public, forward: { to: web } }\n";
+  Gateway gateway(config);
+  const auto half_closed = [&] {
+    ClientOptions plain;
+    plain.tls = false;
+    auto client = std::make_unique<Client>(gateway.port("mesh"), plain);
+    if (client->ask(get("/ws", wish)).status != 101) return std::unique_ptr<Client>();
+    client->half_close();
+    return client;
+  };
+  auto one = half_closed();
+  REQUIRE(one);
+  gateway.advance(9s);
+  CHECK(gateway.ask(get("/x")).status == 200);
+  CHECK(gateway.has_metric(R"(sallyport_connections{listener="mesh"} 1)"));
+  CHECK(eventually([&] {
+    gateway.advance(1s);
+    return gateway.has_metric(R"(sallyport_connections{listener="mesh"} 0)");
+  }));
+  std::vector<std::unique_ptr<Client>> flood;
+  while (flood.size() < 200) {
+    flood.push_back(half_closed());
+    if (flood.back() == nullptr) break;
+  }
+  CHECK(flood.size() < 200);
+  int status = 0;
+  for (int looks = 0; looks < 3 && status != 200; ++looks) {
+    gateway.advance(2100ms);
+    status = gateway.ask(get("/x")).status;
+  }
+  CHECK(status == 200);
+  CHECK(gateway.told("memory_relief"));
+  flood.clear();
+  over.set_value();
 }
 
 TEST_CASE("a WebSocket elsewhere is refused; a backend that does not switch ends the connection in order") {

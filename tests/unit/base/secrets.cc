@@ -47,6 +47,14 @@ TEST_CASE("an API key is shown without its secret, in upper or lower case, where
   CHECK(shown(open_part + "1").ends_with("..."));
 }
 
+TEST_CASE("a token is one also where its JSON has blanks, or ends of lines, behind the brace") {
+  for (const std::string part :  // of { "a":1...} with each of them
+       {"eyAiYWxnIjoiRVMyNTYiIH0", "ewoiYWxnIjoiRVMyNTYiIH0", "ewkiYWxnIjoiRVMyNTYiIH0",
+        "ew0iYWxnIjoiRVMyNTYiIH0"}) {
+    CHECK(shown("/t/" + part + "." + part + "." + signature + "/y") == "/t/" + part.substr(0, 8) + ".../y");
+  }
+}
+
 TEST_CASE("a token is shown by how it begins, whatever it is and however many parts it has") {
   const std::string open = "eyJhbGci...";
   for (const std::string& rest :
