@@ -234,17 +234,19 @@ routes:
     authenticate: public
     validate: { path: { rest: { pattern: "^[a-z/;0-9]*$", maxLength: 7 } } }
     forward: { to: web }
-  - { name: closed, match: { path: "/closed/{id}" }, authenticate: public, validate: { path: { id: { const: "a;b" } } }, forward: { to: web } }
+  - { name: open, match: { path: "/open/{id}", parameters: keep }, authenticate: public, validate: { path: { id: { not: { enum: ["7"] } } } }, forward: { to: web } }
+  - { name: closed, match: { path: "/closed/{id}" }, authenticate: public, validate: { path: { id: { not: { enum: [admin] } } } }, forward: { to: web } }
 )");
-  for (const char* target :
-       {"/orders/42", "/orders/42;x", "/files/a;1/b;2", "/files/;1/b", "/closed/a%3Bb"}) {
+  for (const char* target : {"/orders/42", "/orders/42;x", "/files/a;1/b;2", "/files/;1/b",
+                             "/files/a%3B1/b;2", "/closed/a%3Bb", "/closed/admin%253Bx", "/open/8%3Bv;w"}) {
     CAPTURE(target);
     CHECK(gateway.ask(get(target)).status == 200);
     CHECK(origin.last().head.starts_with(std::string("GET ") + target + " "));
   }
   const size_t passed = origin.requests().size();
   for (const char* target : {"/orders/4;2", "/orders/;42", "/orders/x;42", "/suffix/a;x", "/suffix/;x",
-                             "/files/a;1/b;22", "/files/A;1"}) {
+                             "/files/a;1/b;22", "/files/A;1", "/open/7", "/open/7;v=1", "/open/7%3Bv=1",
+                             "/open/7%3bv;w", "/open/7;v%3Bw", "/closed/admin", "/closed/admin%3Bx"}) {
     CAPTURE(target);
     CHECK(gateway.ask(get(target)).status == 400);
   }
