@@ -41,13 +41,18 @@ uint64_t code_points(std::string_view s) noexcept {
       std::ranges::count_if(s, [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
 }
 
-// Exact for whole numbers; else within what a double of that size can tell: 0.3 is a multiple of 0.1, and a
-// value of which that cannot be told is none.
+// True of whole numbers, 0.5, 0.25 and the like: what stands in the document is what the double says.
+bool is_exact(long double number) noexcept { return number * 1024 == std::trunc(number * 1024); }
+
+// Of what is exact, exactly; else within what two doubles can tell, half a bit each: 0.3 is a multiple of
+// 0.1, and a value of which that cannot be told is none.
 bool is_multiple(long double value, long double of) noexcept {
-  if (value == std::trunc(value) && of == std::trunc(of)) return std::fmod(value, of) == 0;
+  if (std::fmod(value, of) == 0) return true;
+  if (is_exact(of)) return false;
   const long double quotient = value / of;
-  const long double tolerance = 1e-15L * std::max(1.0L, std::fabs(quotient));
-  return tolerance < 0.01L && std::fabs(quotient - std::round(quotient)) <= tolerance;
+  const long double nearest = std::round(quotient);
+  const long double tolerance = 0x1.1p-52L * std::fabs(quotient);
+  return nearest != 0 && tolerance < 0.01L && std::fabs(quotient - nearest) <= tolerance;
 }
 
 // The verdicts about values that alternatives within alternatives have asked about, so that a schema that

@@ -278,6 +278,20 @@ TEST_CASE("numbers of schemas are those that requests have, and multiples are ex
       {R"({"multipleOf":0.01})", "1234567890.01", "ok"},
       {R"({"multipleOf":0.01})", "123456789012.345", " multipleOf"},
       {R"({"multipleOf":0.1})", "0.3", "ok"},
+      {R"({"multipleOf":0.1})", "1234567.7", "ok"},
+      {R"({"multipleOf":0.01})", "19.99", "ok"},
+      {R"({"multipleOf":0.01})", "-0.07", "ok"},
+      {R"({"multipleOf":0.01})", "1e-18", " multipleOf"},
+      {R"({"multipleOf":0.01})", "0", "ok"},
+      {R"({"multipleOf":1})", "1e-16", " multipleOf"},
+      {R"({"multipleOf":1})", "1.0000000000000002", " multipleOf"},
+      {R"({"multipleOf":1})", "3.0000000000000013", " multipleOf"},
+      {R"({"multipleOf":1})", "100.00000000000001", " multipleOf"},
+      {R"({"multipleOf":1})", "1e300", "ok"},
+      {R"({"multipleOf":2})", "1e-16", " multipleOf"},
+      {R"({"multipleOf":2})", "2.0000000000000004", " multipleOf"},
+      {R"({"multipleOf":0.5})", "9007199254740992", "ok"},
+      {R"({"multipleOf":0.5})", "2.5000000000000004", " multipleOf"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.schema);
