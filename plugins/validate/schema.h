@@ -3,8 +3,9 @@
 // Understood: boolean schemas; type enum const; properties required additionalProperties patternProperties
 // propertyNames minProperties maxProperties; items prefixItems minItems maxItems uniqueItems; minimum maximum
 // exclusiveMinimum exclusiveMaximum multipleOf; minLength maxLength pattern (RE2); $ref within the document,
-// $defs; allOf anyOf oneOf not. Annotations ($schema $id $comment title description default examples
-// deprecated readOnly writeOnly) say nothing here. Any other keyword is an error at load, never ignored.
+// $defs; allOf anyOf oneOf not; $id at the root. Annotations ($schema $comment title description default
+// examples deprecated readOnly writeOnly) say nothing here. Any other keyword is an error at load, never
+// ignored.
 #pragma once
 
 #include <cstdint>

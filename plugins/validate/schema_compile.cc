@@ -102,6 +102,7 @@ class SchemaCompiler {
 
   void fill(const Node& node, Index index) {
     SchemaNode out;
+    at_root_ = index == 0;
     if (node.kind == Node::Kind::boolean) {
       out.nothing = text::lower(node.text.front()) == 'f';
     } else if (!node.is_map()) {
@@ -224,6 +225,11 @@ class SchemaCompiler {
     if (!v.is_map()) return wrong(v, "expected a map of schemas");
     for (const Node::Member& m : v.members) compile_at(m.value);
   }
+  // JSON Schema Core, section 8.2.1: below the root it begins another document.
+  void identifier(const Node& v) {
+    if (!at_root_)
+      wrong(v, "$id can stand at the root only: each $ref is from there (\"#/…\"); leave it away here");
+  }
   void reference(const Node& v, SchemaNode& out) {
     const Node* at = &document_;
     std::string_view rest = v.text;
@@ -282,7 +288,8 @@ class SchemaCompiler {
   const Node& document_;
   config::Problems& problems_;
   std::shared_ptr<Schema> schema_;
-  bool whole_ = true;  // nothing was wrong so far
+  bool whole_ = true;     // nothing was wrong so far
+  bool at_root_ = false;  // of what is filled
   std::map<const Node*, Index> known_;
   std::vector<std::pair<const Node*, Index>> open_;
 };
@@ -297,7 +304,7 @@ void SchemaCompiler::keyword(const Node::Member& m, SchemaNode& out) {
   static constexpr auto annotation = [](C&, const Node&, N&) {};
   static const std::array<Keyword, 40> keywords = {{
       {"$schema", annotation},
-      {"$id", annotation},
+      {"$id", [](C& c, const Node& v, N&) { c.identifier(v); }},
       {"$comment", annotation},
       {"title", annotation},
       {"description", annotation},

@@ -300,6 +300,19 @@ TEST_CASE("numbers of schemas are those that requests have, and multiples are ex
   }
 }
 
+TEST_CASE("an $id names the document, and no part of it: a $ref there would lead into another document") {
+  CHECK(check(R"({"$id":"urn:a","type":"integer"})", "1") == "ok");
+  CHECK(check(R"({"$id":"urn:a","$defs":{"b":{"$ref":"#"}}})", "1") == "ok");
+  CHECK(check(R"({"properties":{"$id":{"type":"string"}}})", R"({"$id":"x"})") == "ok");
+  CHECK(check(R"({"$ref":"#/$defs/b","$defs":{"b":{"$id":"urn:b","type":"integer"}}})", "1")
+            .contains("s.json:1:41: schema: $id can stand at the root only"));
+  for (const char* keyword :
+       {"$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "$recursiveAnchor"}) {
+    CAPTURE(keyword);
+    CHECK(check(fmt::format(R"({{"{}":"a"}})", keyword), "1").contains("is not supported"));
+  }
+}
+
 TEST_CASE("propertyNames says what is looked at, and nothing else") {
   CHECK(check(R"({"propertyNames":{"type":"string","pattern":"^[a-z]+$"}})", R"({"B":1})") ==
         "/B propertyNames");
