@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "gateway/base/text.h"
 #include "gateway/http/headers.h"
+#include "plugins/validate/schema.h"
 
 namespace sallyport {
 namespace {
@@ -23,11 +24,12 @@ bool is_number(const Node& node) noexcept {
 // The types that a schema names; none: any.
 std::vector<std::string_view> types_of(const Node& schema) {
   std::vector<std::string_view> types;
+  const auto add = [&](const Node& one) {
+    types.emplace_back(one.kind == Node::Kind::null ? std::string_view("null") : one.text);
+  };
   const Node* type = schema.find("type");
-  if (type != nullptr && type->is_scalar()) types.emplace_back(type->text);
-  if (type != nullptr) {
-    for (const Node& one : type->items) types.emplace_back(one.text);
-  }
+  if (type != nullptr && type->is_scalar()) add(*type);
+  if (type != nullptr) std::ranges::for_each(type->items, add);
   return types;
 }
 
@@ -35,52 +37,122 @@ bool names(const std::vector<std::string_view>& types, std::string_view type) no
   return std::ranges::find(types, type) != types.end();
 }
 
-// True if a value of the request can be read as what an enum or a const has there.
-bool can_be(const Node& value, const std::vector<std::string_view>& types) noexcept {
-  if (types.empty() || names(types, "string")) return value.kind == Node::Kind::string;
-  if (is_number(value)) return names(types, "number") || names(types, "integer");
-  if (value.kind == Node::Kind::boolean) return names(types, "boolean");
-  return value.kind != Node::Kind::string;
-}
+// The schema of one parameter. How a value is read is said by the types at its top only; what a part of it
+// says of other values (in allOf, behind a $ref) never says anything.
+class SchemaOfOne {
+ public:
+  SchemaOfOne(config::Reader& reader, const Node& top)
+      : reader_(reader),
+        top_(top),
+        types_(types_of(top)),
+        text_(types_.empty() || names(types_, "string")),
+        number_(!text_ && (names(types_, "number") || names(types_, "integer"))) {}
 
-void check_value(config::Reader& reader, const Node& value, const std::vector<std::string_view>& types) {
-  if (can_be(value, types)) return;
-  const bool text = types.empty() || names(types, "string");
-  reader.error_at(value.mark,
-                  fmt::format("{}: no value is ever equal to this: a parameter of {} is read as {}; {}",
-                              text::printable(reader.path()), text ? "this schema" : "these types",
-                              text ? "text" : "what its type says",
-                              text ? "put it between quotes, or say type: integer, number or boolean"
-                                   : "write the values as that type has them"));
-}
-
-// The keywords of numbers say nothing of text (JSON Schema Validation, section 6.2).
-void check_numbers(config::Reader& reader, const Node& schema, const std::vector<std::string_view>& types) {
-  constexpr std::array<std::string_view, 5> keywords = {"minimum", "maximum", "exclusiveMinimum",
-                                                        "exclusiveMaximum", "multipleOf"};
-  if (!types.empty() && !names(types, "string")) return;
-  for (std::string_view keyword : keywords) {
-    if (const Node* found = schema.find(keyword)) {
-      reader.error_at(
-          found->mark,
-          fmt::format("{}: {} says nothing here, as a parameter is read as text unless its schema "
-                      "says type: integer or number",
-                      text::printable(reader.path()), keyword));
+  void check() {
+    check_types();
+    std::set<const Node*> seen;  // a $ref may come back
+    std::vector<const Node*> open = {&top_};
+    while (!open.empty()) {
+      const Node* one = open.back();
+      open.pop_back();
+      if (!seen.insert(one).second) continue;
+      check_part(*one);
+      add_parts(*one, open);
     }
   }
-}
 
-// A value of a query, a path or a header is one scalar to every backend, whatever brackets it has.
-void check_types(config::Reader& reader, const Node& schema, const std::vector<std::string_view>& types) {
-  for (const std::string_view type : {"array", "object"}) {
-    if (!names(types, type)) continue;
-    reader.error_at(
-        schema.find("type")->mark,
-        fmt::format("{}: no parameter is ever an {}: it is text, or what type: integer, number or "
-                    "boolean says; describe how the text looks (pattern), or leave the type away",
-                    text::printable(reader.path()), type));
+ private:
+  // Those that are about the same value.
+  void add_parts(const Node& schema, std::vector<const Node*>& open) const {
+    for (std::string_view keyword : {"allOf", "anyOf", "oneOf"}) {
+      const Node* list = schema.find(keyword);
+      if (list == nullptr) continue;
+      for (const Node& item : list->items) open.push_back(&item);
+    }
+    if (const Node* negated = schema.find("not")) open.push_back(negated);
+    const Node* reference = schema.find("$ref");
+    const Node* target = reference == nullptr ? nullptr : schema_at(top_, reference->text);
+    if (target != nullptr) open.push_back(target);
   }
-}
+
+  void check_part(const Node& schema) {
+    if (&schema != &top_) check_type_of_part(schema);
+    if (const Node* value = schema.find("const")) check_value(*value);
+    if (const Node* values = schema.find("enum")) {
+      for (const Node& value : values->items) check_value(value);
+    }
+    check_keywords(schema);
+  }
+
+  // True if a value of the request can be read as what an enum or a const has there.
+  bool can_be(const Node& value) const noexcept {
+    if (text_) return value.kind == Node::Kind::string;
+    if (is_number(value)) return number_;
+    if (value.kind == Node::Kind::boolean) return names(types_, "boolean");
+    return value.kind != Node::Kind::string;
+  }
+  void check_value(const Node& value) {
+    if (can_be(value)) return;
+    reader_.error_at(value.mark,
+                     fmt::format("{}: no value is ever equal to this: a parameter of {} is read as {}; {}",
+                                 text::printable(reader_.path()), text_ ? "this schema" : "these types",
+                                 text_ ? "text" : "what its type says",
+                                 text_ ? "put it between quotes, or say type: integer, number or boolean"
+                                       : "write the values as that type has them"));
+  }
+
+  // The keywords of numbers say nothing of text, and those of text nothing of numbers (JSON Schema
+  // Validation, sections 6.2 and 6.3).
+  void check_keywords(const Node& schema) {
+    if (!number_)
+      for (const std::string_view keyword :
+           {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
+        says_nothing(schema, keyword,
+                     "as a parameter is read as text unless its schema says, at its top, type: integer or "
+                     "number");
+    if (!text_)
+      for (const std::string_view keyword : {"minLength", "maxLength", "pattern"})
+        says_nothing(schema, keyword,
+                     "as its type has the parameter read as another thing than text; bound a number by "
+                     "minimum and maximum, or leave the type away");
+  }
+  void says_nothing(const Node& schema, std::string_view keyword, std::string_view why) {
+    if (const Node* found = schema.find(keyword))
+      reader_.error_at(found->mark, fmt::format("{}: {} says nothing here, {}",
+                                                text::printable(reader_.path()), keyword, why));
+  }
+
+  bool has_type(std::string_view type) const noexcept {
+    if (text_) return type == "string";
+    return type == "integer" || type == "number" ? number_ : names(types_, type);
+  }
+  void check_type_of_part(const Node& schema) {
+    const std::vector<std::string_view> types = types_of(schema);
+    if (types.empty() || std::ranges::any_of(types, [&](auto type) { return has_type(type); })) return;
+    reader_.error_at(schema.find("type")->mark,
+                     fmt::format("{}: no value is ever of this type: a parameter is read as what the type at "
+                                 "the top of its schema says, and as text without one; say it there",
+                                 text::printable(reader_.path())));
+  }
+
+  // A value of a query, a path or a header is one scalar to every backend, whatever brackets it has.
+  void check_types() {
+    for (const std::string_view type : {"array", "object"}) {
+      if (!names(types_, type)) continue;
+      reader_.error_at(
+          top_.find("type")->mark,
+          fmt::format("{}: no parameter is ever an {}: it is text, or what type: integer, number or "
+                      "boolean says; describe how the text looks (pattern), or leave the type away",
+                      text::printable(reader_.path()), type));
+    }
+  }
+
+  config::Reader& reader_;
+  const Node& top_;
+  std::vector<std::string_view> types_;
+  bool text_;    // read as it is
+  bool number_;  // read as a number, or as what else the types name
+};
 
 }  // namespace
 
@@ -124,15 +196,8 @@ void check_header_parameters(config::Reader& reader) {
 
 void check_parameter_schemas(config::Reader& reader) {
   for (const Node::Member& member : reader.node().members) {
-    const Node& schema = member.value;
     config::Reader one = reader.at(member.name);
-    const std::vector<std::string_view> types = types_of(schema);
-    check_types(one, schema, types);
-    if (const Node* value = schema.find("const")) check_value(one, *value, types);
-    if (const Node* values = schema.find("enum")) {
-      for (const Node& value : values->items) check_value(one, value, types);
-    }
-    check_numbers(one, schema, types);
+    SchemaOfOne(one, member.value).check();
   }
 }
 

@@ -29,6 +29,9 @@
 
 namespace sallyport {
 
+// What a $ref within the document ("#/…") refers to; null: nothing is there.
+const config::Node* schema_at(const config::Node& document, std::string_view reference);
+
 // One schema or subschema; others are referred to by their index.
 struct SchemaNode {
   using Index = uint32_t;

@@ -60,7 +60,32 @@ Literal literal_of(const Node& node) {
   return out;
 }
 
+const Node* step(const Node& from, std::string_view token) {
+  std::string name;
+  for (size_t i = 0; i < token.size(); ++i) {
+    const bool escape = token[i] == '~' && i + 1 < token.size();
+    if (escape) ++i;
+    name += escape ? (token[i] == '1' ? '/' : '~') : token[i];
+  }
+  if (from.is_map()) return from.find(name);
+  const auto index = text::parse_decimal(name);
+  return from.is_list() && index && *index < from.items.size() ? &from.items[*index] : nullptr;
+}
+
 }  // namespace
+
+const Node* schema_at(const Node& document, std::string_view reference) {
+  const Node* at = reference.starts_with('#') ? &document : nullptr;
+  for (std::string_view rest = reference.substr(std::min<size_t>(reference.size(), 1));
+       at != nullptr && !rest.empty();) {  // RFC 6901
+    if (rest.front() != '/') return nullptr;
+    rest.remove_prefix(1);
+    const size_t end = std::min(rest.find('/'), rest.size());
+    at = step(*at, rest.substr(0, end));
+    rest.remove_prefix(end);
+  }
+  return at;
+}
 
 class SchemaCompiler {
  public:
@@ -231,31 +256,13 @@ class SchemaCompiler {
       wrong(v, "$id can stand at the root only: each $ref is from there (\"#/…\"); leave it away here");
   }
   void reference(const Node& v, SchemaNode& out) {
-    const Node* at = &document_;
-    std::string_view rest = v.text;
-    if (v.kind != Node::Kind::string || !rest.starts_with('#') || (rest.size() > 1 && rest[1] != '/')) {
+    const std::string_view text = v.text;
+    if (v.kind != Node::Kind::string || !text.starts_with('#') || (text.size() > 1 && text[1] != '/')) {
       return wrong(v, "a $ref must be within the document: \"#\" or \"#/…\"");
     }
-    rest.remove_prefix(1);
-    while (!rest.empty()) {  // RFC 6901
-      rest.remove_prefix(1);
-      const size_t end = std::min(rest.find('/'), rest.size());
-      at = step(*at, rest.substr(0, end));
-      if (at == nullptr) return wrong(v, fmt::format("there is nothing at {}", text::printable(v.text)));
-      rest.remove_prefix(end);
-    }
+    const Node* at = schema_at(document_, text);
+    if (at == nullptr) return wrong(v, fmt::format("there is nothing at {}", text::printable(v.text)));
     out.reference = compile_at(*at);
-  }
-  static const Node* step(const Node& from, std::string_view token) {
-    std::string name;
-    for (size_t i = 0; i < token.size(); ++i) {
-      const bool escape = token[i] == '~' && i + 1 < token.size();
-      if (escape) ++i;
-      name += escape ? (token[i] == '1' ? '/' : '~') : token[i];
-    }
-    if (from.is_map()) return from.find(name);
-    const auto index = text::parse_decimal(name);
-    return from.is_list() && index && *index < from.items.size() ? &from.items[*index] : nullptr;
   }
 
   // A schema that comes back to itself without going into the value would never end.

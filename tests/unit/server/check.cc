@@ -119,6 +119,42 @@ TEST_CASE("parameters that no request has, or no value matches, are told at load
            "boolean], enum: [1.5, true] }, d: { required: true, const: x } }") == "");
 }
 
+TEST_CASE("what a part of a parameter's schema says of values that the parameter never has is told at load") {
+  const auto of = [](const std::string& schema) {
+    return problems_of(
+        "routes:\n  - { name: r, match: { path: / }, authenticate: public, respond: { status: 204 }, "
+        "validate: "
+        "{ query: { n: { " +
+        schema + " } } } }\n");
+  };
+  for (std::string_view nothing :
+       {"allOf: [{ minimum: 1, maximum: 10 }]", "oneOf: [{ maximum: 10 }, { pattern: a }]",
+        "anyOf: [{ not: { multipleOf: 2 } }]", "$ref: \"#/$defs/m\", $defs: { m: { maximum: 10 } }",
+        "type: boolean, minimum: 1", "type: integer, pattern: \"^[0-9]{4}$\"", "type: integer, maxLength: 4",
+        "type: number, allOf: [{ minLength: 1 }]"}) {
+    CAPTURE(nothing);
+    CHECK(contains(of(std::string(nothing)), "says nothing here"));
+  }
+  for (std::string_view never :
+       {"$ref: \"#/$defs/i\", $defs: { i: { type: integer } }",
+        "anyOf: [{ type: string }, { type: integer }]", "type: integer, not: { type: string }",
+        "type: [boolean, number], anyOf: [{ type: [\"null\", array] }]"}) {
+    CAPTURE(never);
+    CHECK(contains(of(std::string(never)), "no value is ever of this type"));
+  }
+  CHECK(contains(of("not: { enum: [7] }"), "no value is ever equal to this"));
+  CHECK(contains(of("allOf: [{ $ref: \"#\" }]"), "comes back to itself"));
+  for (const char* good : {"type: integer, allOf: [{ minimum: 1 }, { type: number }]",
+                           "anyOf: [{ type: string }, { pattern: a }]",
+                           "type: number, $ref: \"#/$defs/i\", $defs: { i: { type: integer, maximum: 10 }, "
+                           "unused: { minLength: 1 } }",
+                           "type: [integer, boolean], maximum: 3, not: { type: boolean, const: true }",
+                           "not: { enum: [admin] }"}) {
+    CAPTURE(good);
+    CHECK(of(good) == "");
+  }
+}
+
 TEST_CASE("what can never match, or is never reached, is told") {
   const auto of = [](const std::string& keys) {
     return problems_of(
