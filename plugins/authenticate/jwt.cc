@@ -30,23 +30,31 @@ std::optional<int64_t> date_of(std::optional<json::Value> value) {
   return static_cast<int64_t>(std::floor(date));
 }
 
-// A list of texts, or one text of words.
-std::vector<std::string> words_of(std::optional<json::Value> value) {
+std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
-  if (!value) return words;
-  if (value->is(json::Kind::array)) {
-    for (const json::Value item : value->array()) {
-      if (item.is(json::Kind::string)) words.emplace_back(item.string());
-    }
-  } else if (value->is(json::Kind::string)) {
-    std::string_view rest = value->string();
-    while (!rest.empty()) {
-      const size_t space = std::min(rest.find(' '), rest.size());
-      if (space > 0) words.emplace_back(rest.substr(0, space));
-      rest.remove_prefix(std::min(space + 1, rest.size()));
-    }
+  while (!text.empty()) {
+    const size_t space = std::min(text.find(' '), text.size());
+    if (space > 0) words.emplace_back(text.substr(0, space));
+    text.remove_prefix(std::min(space + 1, text.size()));
   }
   return words;
+}
+
+// A list of texts, or one text: words where the claim's form is that (RFC 6749 section 3.3, RFC 9068 section
+// 2.2.3); cut elsewhere, "Not Admin" would be an Admin.
+std::vector<std::string> texts_of(std::optional<json::Value> value, std::string_view path) {
+  std::vector<std::string> texts;
+  if (!value) return texts;
+  if (value->is(json::Kind::array)) {
+    for (const json::Value item : value->array()) {
+      if (item.is(json::Kind::string)) texts.emplace_back(item.string());
+    }
+  } else if (value->is(json::Kind::string)) {
+    const std::string_view name = path.substr(path.rfind('.') + 1);
+    if (name == "scope" || name == "scp") return words_of(value->string());
+    if (!value->string().empty()) texts.emplace_back(value->string());
+  }
+  return texts;
 }
 
 // The claim itself, or, for "a.b", the member b of the claim a.
@@ -250,9 +258,9 @@ Result<std::shared_ptr<const Principal>> TokenVerifier::principal_of(json::Value
   who->issuer = rules_.issuer;
   who->client = std::move(*client);
   if (const auto jti = claims.member("jti")) who->credential = as_text(*jti).value_or("");
-  who->roles = words_of(claim_at(claims, rules_.roles_claim));
+  who->roles = texts_of(claim_at(claims, rules_.roles_claim), rules_.roles_claim);
   const auto scope = claims.member("scope");
-  who->scopes = words_of(scope ? scope : claims.member("scp"));
+  who->scopes = texts_of(scope ? scope : claims.member("scp"), "scope");
   who->leeway_s = std::chrono::ceil<seconds>(rules_.leeway).count();
   who->not_after_s = not_after_s;  // with the leeway: what lasts ends when a request would be refused
   for (const std::string& name : rules_.claims->all()) {

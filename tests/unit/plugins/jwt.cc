@@ -209,6 +209,27 @@ TEST_CASE("roles and scopes stay as many as they are, and may be long") {
   CHECK(many.who->roles.size() == 400);
 }
 
+TEST_CASE("a text is words only in a claim whose form that is; elsewhere it is one role") {
+  const auto roles = [](const std::string& claims, const std::string& roles_claim) {
+    TokenRules r = rules();
+    r.roles_claim = roles_claim;
+    TokenVerifier verifier(r, live(idp().jwks()), 16);
+    const std::string all = R"({"iss":"https://idp","aud":"api","exp":99999999999,"sub":"ann",)" + claims;
+    return verifier.verify(idp().token(all + "}"), now()).who->roles;
+  };
+  using Words = std::vector<std::string>;
+  CHECK(roles(R"("realm":{"role":"Not Admin"})", "realm.role") == Words{"Not Admin"});
+  CHECK(roles(R"("role":" Not  Admin ")", "role") == Words{" Not  Admin "});
+  CHECK(roles(R"("role":"")", "role").empty());
+  CHECK(roles(R"("my.scopes":"a b")", "my.scopes") == Words{"a b"});
+  CHECK(roles(R"("roles":["Billing Admin","b"])", "roles") == Words{"Billing Admin", "b"});
+  CHECK(roles(R"("scope":" a  b")", "scope") == Words{"a", "b"});
+  CHECK(roles(R"("scp":"a b")", "scp") == Words{"a", "b"});
+  CHECK(roles(R"("realm":{"scope":"a b"})", "realm.scope") == Words{"a", "b"});
+  CHECK(told(R"("sub":"ann","scope":"a b")").who->scopes == Words{"a", "b"});
+  CHECK(told(R"("sub":"ann","scp":"a b")").who->scopes == Words{"a", "b"});
+}
+
 TEST_CASE("what lasts is held to the leeway, as requests are") {
   TokenVerifier verifier(rules(), live(idp().jwks()), 16);
   const std::string token = idp().token(R"({"iss":"https://idp","aud":"api","sub":"ann","exp":2000000000})");
