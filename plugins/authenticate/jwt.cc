@@ -81,6 +81,16 @@ std::optional<std::string> as_text(json::Value value) {
   }
 }
 
+// What the config decides or counts by. An acr is text and an auth_time a date (OpenID Connect Core 1.0
+// section 2): of another type they are none.
+std::optional<std::string> decisive(json::Value claims, std::string_view name) {
+  const auto claim = claims.member(name);
+  if (!claim) return std::nullopt;
+  if (name == "acr" && !claim->is(json::Kind::string)) return std::nullopt;
+  if (name == "auth_time" && !date_of(claim)) return std::nullopt;
+  return as_text(*claim);
+}
+
 bool has_text(std::optional<json::Value> value, std::string_view expected) {
   return value && value->is(json::Kind::string) && value->string() == expected;
 }
@@ -264,8 +274,7 @@ Result<std::shared_ptr<const Principal>> TokenVerifier::principal_of(json::Value
   who->leeway_s = std::chrono::ceil<seconds>(rules_.leeway).count();
   who->not_after_s = not_after_s;  // with the leeway: what lasts ends when a request would be refused
   for (const std::string& name : rules_.claims->all()) {
-    const auto claim = claims.member(name);
-    auto value = claim ? as_text(*claim) : std::nullopt;
+    auto value = decisive(claims, name);
     if (value && value->size() > claim_bytes_max)
       return bad("claim_too_long", "a claim by which the gateway decides is longer than 1024 bytes");
     if (value) who->claims.emplace_back(name, std::move(*value));

@@ -278,6 +278,38 @@ TEST_CASE("of a token's claims those are kept that the config decides by, wherev
   CHECK(reason(longer) == "claim_too_long");
 }
 
+namespace {
+
+// The claim of a token with these, as the config decides by it; "none" if it has none.
+std::string kept(const std::string& name, const std::string& claims) {
+  auto names = std::make_shared<ClaimNames>();
+  names->add(name);
+  TokenRules r = rules();
+  r.claims = names;
+  TokenVerifier verifier(r, live(idp().jwks()), 16);
+  const std::string all = R"({"iss":"https://idp","aud":"api","exp":99999999999,"sub":"ann",)" + claims;
+  const Verdict v = verifier.verify(idp().token(all + "}"), now());
+  const std::string* claim = v.who->claim(name);
+  return claim == nullptr ? "none" : *claim;
+}
+
+}  // namespace
+
+TEST_CASE("acr is text and auth_time a number: of another type they are none") {
+  CHECK(kept("acr", R"("acr":"2")") == "2");
+  for (const char* acr : {"2", "2.0", "true", "null", R"(["2"])"}) {
+    CAPTURE(acr);
+    CHECK(kept("acr", R"("acr":)" + std::string(acr)) == "none");
+  }
+  CHECK(kept("auth_time", R"("auth_time":1795866000)") == "1795866000");
+  CHECK(kept("auth_time", R"("auth_time":1795866000.5)") == "1795866000.5");
+  for (const char* time : {R"("1.795866000e+09")", R"("1795866000")", "true", "null"}) {
+    CAPTURE(time);
+    CHECK(kept("auth_time", R"("auth_time":)" + std::string(time)) == "none");
+  }
+  CHECK(kept("level", R"("level":2)") == "2");
+}
+
 TEST_CASE("what is remembered of tokens is bounded in memory, and what is too large is not remembered") {
   TokenCache cache(TokenCache::ways);  // one row
   const auto put = [&](const std::string& token, size_t bytes) {
