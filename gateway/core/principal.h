@@ -22,7 +22,7 @@ struct Principal {
   std::vector<std::string> roles;
   std::vector<std::string> scopes;
   std::vector<std::pair<std::string, std::string>>
-      claims;            // of a token's top-level strings, numbers and booleans those of ClaimNames, as text
+      claims;            // of a token's strings, numbers and booleans those of ClaimNames, as text
   int64_t leeway_s = 0;  // between the clock of whoever dated the claims and ours
   int64_t not_after_s = 0;  // Unix seconds from which it is no longer good; 0: never
 

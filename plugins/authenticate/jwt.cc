@@ -84,7 +84,7 @@ std::optional<std::string> as_text(json::Value value) {
 // What the config decides or counts by. An acr is text and an auth_time a date (OpenID Connect Core 1.0
 // section 2): of another type they are none.
 std::optional<std::string> decisive(json::Value claims, std::string_view name) {
-  const auto claim = claims.member(name);
+  const auto claim = claim_at(claims, name);
   if (!claim) return std::nullopt;
   if (name == "acr" && !claim->is(json::Kind::string)) return std::nullopt;
   if (name == "auth_time" && !date_of(claim)) return std::nullopt;

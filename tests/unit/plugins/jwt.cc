@@ -295,6 +295,13 @@ std::string kept(const std::string& name, const std::string& claims) {
 
 }  // namespace
 
+TEST_CASE("a claim by which the config decides is looked up in objects as well") {
+  CHECK(kept("realm.tenant", R"("realm":{"tenant":"a"})") == "a");
+  CHECK(kept("realm.tenant", R"("realm.tenant":"a","realm":{"tenant":"b"})") == "a");
+  CHECK(kept("realm.tenant", R"("realm":{"tenant":["a"]})") == "none");
+  CHECK(kept("realm", R"("realm":{"tenant":"a"})") == "none");
+}
+
 TEST_CASE("acr is text and auth_time a number: of another type they are none") {
   CHECK(kept("acr", R"("acr":"2")") == "2");
   for (const char* acr : {"2", "2.0", "true", "null", R"(["2"])"}) {
