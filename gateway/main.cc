@@ -2,7 +2,9 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
+#include <system_error>
 
+#include "gateway/base/standard_streams.h"
 #include "gateway/server/harden.h"
 #include "gateway/server/server.h"
 #include "gateway/server/version.h"
@@ -10,17 +12,37 @@
 
 namespace {
 
-constexpr int exit_usage = 2;
+constexpr int exit_failed = 1, exit_usage = 2;
 
 void add_config(CLI::App& command, std::string& path) {
   command.add_option("CONFIG", path, "the config file")->required();
+}
+
+// Does what the words say; the callbacks leave the exit status in `status`.
+int run_command(CLI::App& app, int argc, char** argv, const int& status) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : exit_usage;
+  } catch (const std::system_error&) {  // of fmt::print: tell_of_stdout tells of it
+    if (std::ferror(stdout) == 0) throw;
+  }
+  return status;
+}
+
+// What a command prints may be all that there is of it: where nobody gets it, it has not succeeded.
+int tell_of_stdout(int status) {
+  const std::string wrong = status == 0 ? sallyport::wrong_with_stdout() : "";
+  if (wrong.empty()) return status;
+  std::fprintf(stderr, "sallyport: cannot write to stdout: %s; not everything was shown\n", wrong.c_str());
+  return exit_failed;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace sallyport;
-  server::open_standard_streams();
+  open_standard_streams();
   CLI::App app("Sallyport: a TLS-terminating API gateway.", "sallyport");
   app.require_subcommand(1);
   int status = 0;
@@ -54,10 +76,6 @@ int main(int argc, char** argv) {
   version.callback(
       [] { std::printf("sallyport %s\n%s", server::version().c_str(), server::library_versions().c_str()); });
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : exit_usage;
-  }
-  return status;
+  status = run_command(app, argc, argv, status);
+  return run.parsed() ? status : tell_of_stdout(status);
 }

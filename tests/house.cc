@@ -112,7 +112,7 @@ const std::map<std::string, std::set<std::string>> allowed = {
     {"upstream", {"base", "async", "crypto", "net", "http", "config", "observe", "core"}},
     {"plugins", {"base", "async", "json", "crypto", "store", "config", "observe", "core", "http"}},
     {"server", {"base", "async", "json", "net", "http", "config", "observe", "core", "upstream", "plugins"}},
-    {"main", {"server", "plugins"}},
+    {"main", {"base", "server", "plugins"}},
 };
 
 struct Fence {

@@ -1,10 +1,8 @@
 #include "gateway/server/harden.h"
 
-#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace sallyport::server {
 
@@ -18,13 +16,6 @@ void harden_process() noexcept {
   if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
-  }
-}
-
-// The lowest number that is free is what open gives: the one that is missing.
-void open_standard_streams() noexcept {
-  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
-    if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", O_RDWR) != stream) return;
   }
 }
 

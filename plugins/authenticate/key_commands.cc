@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "gateway/base/standard_streams.h"
 #include "gateway/base/text.h"
 #include "gateway/base/units.h"
 #include "plugins/authenticate/api_key.h"
@@ -100,7 +101,7 @@ bool fits_file(ApiKeyFile& file, const std::string* pepper) {
 }
 
 // Adds a key like `entry`, with a fresh id and secret, and prints it: the only time that it is seen.
-int issue(KeyFileEditor& editor, ApiKeyEntry entry, const std::string* pepper) {
+int issue(KeyFileEditor& editor, const std::string& path, ApiKeyEntry entry, const std::string* pepper) {
   std::string key = ApiKeyText::generate();
   const ApiKeyText parts = *ApiKeyText::parse(key);
   entry.id = parts.id;
@@ -108,13 +109,18 @@ int issue(KeyFileEditor& editor, ApiKeyEntry entry, const std::string* pepper) {
   entry.created = date_time(wall_now());
   editor.file.keys.push_back(entry);
   if (const Result<void> saved = editor.save(); !saved) return complain(saved.error());
-  fmt::print("{}\n", key);
+  std::puts(key.c_str());
+  crypto::wipe(key);
+  if (const std::string wrong = wrong_with_stdout(); !wrong.empty())
+    return complain(exit_failed,
+                    fmt::format("the key {} of client {} was made, but not shown (stdout: {}), and cannot be "
+                                "shown again: revoke it (sallyport keys revoke --file {} --id {})",
+                                entry.id, text::printable(entry.client), wrong, path, entry.id));
   fmt::print(stderr, "key {} of client {}{}; this is the only time it is shown\n", entry.id,
              text::printable(entry.client), entry.expires.empty() ? "" : ", good until " + entry.expires);
   fmt::print(stderr, "its hash is made {}\n",
              pepper != nullptr ? "with the pepper, which the authenticator must name as well"
                                : "without a pepper: where the authenticator names one, give it as --pepper");
-  crypto::wipe(key);
   return 0;
 }
 
@@ -151,7 +157,7 @@ int create(const KeyArguments& a) {
   auto editor = KeyFileEditor::open(a.file, true);
   if (!editor) return complain(editor.error());
   if (!fits_file(editor->file, pepper.get())) return exit_usage;
-  return issue(*editor, std::move(entry), pepper.get());
+  return issue(*editor, a.file, std::move(entry), pepper.get());
 }
 
 std::string state_of(const ApiKeyEntry& key, const std::string& now) {
@@ -231,7 +237,7 @@ int rotate(const KeyArguments& a) {
     if (old->first_expires.empty()) old->first_expires = old->expires.empty() ? "never" : old->expires;
     old->expires = end;
   }
-  return issue(*editor, std::move(next), pepper.get());
+  return issue(*editor, a.file, std::move(next), pepper.get());
 }
 
 int revoke(const KeyArguments& a) {

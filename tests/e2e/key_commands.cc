@@ -24,9 +24,11 @@ class Keys {
     const int64_t shift = day * day_s * 1'000'000'000;
     dir_.write("clock", std::string(reinterpret_cast<const char*>(&shift), sizeof shift));
   }
-  Finished operator()(std::vector<std::string> words) const {
+  // to: where a shell sends what it prints, such as ">/dev/full".
+  Finished operator()(std::vector<std::string> words, const std::string& to = "") const {
     words.insert(words.begin(), {binary(), "keys"});
     words.insert(words.end(), {"--file", file_});
+    if (!to.empty()) words.insert(words.begin(), {"/bin/sh", "-c", "exec \"$@\" " + to, "sh"});
     return run(words,
                {{"SALLYPORT_TEST_CLOCK", dir_.path("clock")}, {"PEPPER", "one"}, {"OTHER", "another"}});
   }
@@ -300,4 +302,30 @@ TEST_CASE("keys: a file that somebody has left in the way does not decide who ma
   keys.create();
   CHECK(fs::status(dir.path("keys.yaml")).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
   CHECK_FALSE(fs::exists(dir.path("keys.yaml.new")));
+}
+
+TEST_CASE("keys: a key that could not be shown is no success, and how to end it is told") {
+  const TempDir dir;
+  const Keys keys(dir);
+  const std::string old = keys.create();
+  for (const std::string to : {">/dev/full", ">&-"}) {
+    for (const auto& words :
+         std::vector<std::vector<std::string>>{{"create", "--client", "acme"}, {"rotate", "--id", old}}) {
+      CAPTURE(to + " " + words.front());
+      const Finished made = keys(words, to);
+      CHECK(made.status == 1);
+      const size_t at = made.err.find("--id ");
+      REQUIRE(at != std::string::npos);
+      const std::string id = made.err.substr(at + 5, 12);
+      CHECK(made.err.starts_with("sallyport: the key " + id + " of client acme was made, but not shown ("));
+      CHECK(made.err.find("sallyport keys revoke --file " + dir.path("keys.yaml")) != std::string::npos);
+      CHECK(std::ranges::count(made.err, '\n') == 1);
+      CHECK(keys({"revoke", "--id", id}).status == 0);
+    }
+    const Finished listed = keys({"list"}, to);
+    CHECK(listed.status == 1);
+    CHECK(listed.err.starts_with("sallyport: cannot write to stdout: "));
+    CHECK(keys({"revoke", "--id", "none"}, to).err.find("stdout") == std::string::npos);
+  }
+  CHECK(keys({"list"}, ">/dev/null").status == 0);
 }

@@ -5,6 +5,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdio>
 #include <future>
@@ -370,4 +371,30 @@ TEST_CASE("check, show and version") {
   CHECK(libraries == 12);
   CHECK(run({binary(), "frobnicate"}).status == 2);
   CHECK(run({binary(), "run", dir.path("none.yaml")}).status == 78);
+}
+
+TEST_CASE("a command whose output goes nowhere has failed, and says so in one line") {
+  TempDir dir;
+  std::string config =
+      "version: 1\nlisteners: [{ name: m, address: \"127.0.0.1:0\", plaintext: true }]\nroutes:\n";
+  for (int i = 0; i < 100; ++i)  // more than stdout keeps before it writes
+    config += "  - { name: r" + std::to_string(i) + ", match: { path: /" + std::to_string(i) +
+              " }, authenticate: public, respond: { status: 204 } }\n";
+  const std::string file = dir.write("gateway.yaml", config);
+  const auto sent = [](const std::string& to, std::vector<std::string> words) {
+    words.insert(words.begin(), {"/bin/sh", "-c", "exec \"$@\" " + to, "sh", binary()});
+    return run(words);
+  };
+  for (const std::string to : {">/dev/full", ">&-"}) {
+    for (const auto& words :
+         std::vector<std::vector<std::string>>{{"check", file}, {"show", file}, {"version"}, {"--help"}}) {
+      CAPTURE(to + " " + words.front());
+      const Finished done = sent(to, words);
+      CHECK(done.status == 1);
+      CHECK(done.err.starts_with("sallyport: cannot write to stdout: "));
+      CHECK(std::ranges::count(done.err, '\n') == 1);
+    }
+  }
+  CHECK(sent(">/dev/null", {"show", file}).status == 0);
+  CHECK(sent(">/dev/full", {"check", dir.path("none.yaml")}).status == 78);
 }
