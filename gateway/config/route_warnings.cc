@@ -168,9 +168,21 @@ void warn_of_mode(const Route& route, Problems& problems) {
                 "authenticate.mode off lets everybody past: say authenticate: public if that is meant");
 }
 
+void warn_of_defaults(const Model& model, Problems& problems) {
+  for (const auto& [key, block] : model.defaults) {
+    if (key == "authenticate" && block != nullptr && block->is_scalar() && block->text == "public")
+      problems.warn(
+          block->mark,
+          "defaults.authenticate: public makes every route public that says nothing about who may "
+          "call it: say authenticate: public on each route that is meant, and here who may call the "
+          "others");
+  }
+}
+
 }  // namespace
 
 void warn_of_routes(const Model& model, Problems& problems) {
+  warn_of_defaults(model, problems);
   for (const Route& route : model.routes) warn_of_mode(route, problems);
   Protected closed;
   for (const Route& route : model.routes) {

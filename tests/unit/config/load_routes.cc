@@ -195,7 +195,22 @@ TEST_CASE("ten thousand routes load, with their defaults shared") {
     text += "  - { name: r" + n + ", match: { path: /r/" + n + " }, respond: { status: 204 } }\n";
   }
   const Loaded loaded = load_yaml(text);
-  CHECK(loaded.problems.text() == "");
+  CHECK(loaded.problems.empty());
   REQUIRE(loaded.model->routes.size() == 10'000);
   CHECK(loaded.model->routes[0].plugin("body")->block == loaded.model->routes[9'999].plugin("body")->block);
+}
+
+TEST_CASE("defaults that are public are warned of, also before a route says nothing") {
+  const std::string warning =
+      "t.yaml:5:27: warning: defaults.authenticate: public makes every route public that says nothing about "
+      "who may call it: say authenticate: public on each route that is meant, and here who may call the "
+      "others";
+  const std::string defaults = "defaults: { authenticate: public }\nroutes:\n";
+  const std::string rest = ", respond: { status: 204 } }\n";
+  CHECK(problems_of(with_head(defaults + "  - { name: a, match: { path: /a }" + rest)) == warning);
+  CHECK(problems_of(with_head(defaults + "  - { name: a, match: { path: /a }, authenticate: { any_of: [k] }" +
+                              rest)) == warning);
+  CHECK(problems_of(with_head("defaults: { authenticate: { any_of: [k] } }\nroutes:\n  - { name: a, match: { "
+                              "path: /a }, authenticate: public" +
+                              rest)) == "");
 }
