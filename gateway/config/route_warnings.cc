@@ -179,11 +179,46 @@ void warn_of_defaults(const Model& model, Problems& problems) {
   }
 }
 
+// No caller is known by a token: who calls is said by the first of all_of, or by one of any_of.
+bool takes_keys_only(const Node& authenticate, const Model& model) {
+  const auto is_key = [&](const Node& name) {
+    const AuthenticatorBlock* one = model.authenticator(name.text);
+    return one != nullptr && one->type == "api_key";
+  };
+  if (const Node* all = authenticate.find("all_of"); all != nullptr && !all->items.empty())
+    return is_key(all->items.front());
+  const Node* any = authenticate.find("any_of");
+  return any != nullptr && !any->items.empty() && std::ranges::all_of(any->items, is_key);
+}
+
+void warn_of_login(const Route& route, const Model& model, Problems& problems) {
+  const auto has = [&](std::string_view key) {
+    const std::string_view mode = mode_of(route, key);
+    return !mode.empty() && mode != "off";
+  };
+  if (!has("authenticate") || !has("authorize")) return;
+  if (!takes_keys_only(*route.plugin("authenticate")->block, model)) return;
+  for (const std::string_view key : {"acr", "max_age"}) {
+    const Node* asked = route.plugin("authorize")->block->find(key);
+    if (asked == nullptr || asked->kind == Node::Kind::null || (asked->is_list() && asked->items.empty()))
+      continue;
+    problems.warn(
+        asked->mark,
+        fmt::format("no caller of route \"{}\" has what authorize.{} asks for: it stands in tokens, "
+                    "and the route takes API keys only; name an authenticator of type jwt, or leave "
+                    "the key out",
+                    text::printable(route.name), key));
+  }
+}
+
 }  // namespace
 
 void warn_of_routes(const Model& model, Problems& problems) {
   warn_of_defaults(model, problems);
-  for (const Route& route : model.routes) warn_of_mode(route, problems);
+  for (const Route& route : model.routes) {
+    warn_of_mode(route, problems);
+    warn_of_login(route, model, problems);
+  }
   Protected closed;
   for (const Route& route : model.routes) {
     if (!asks_who_calls(route) || upstream_of(route).empty() || route.match.path.text.empty()) continue;

@@ -214,3 +214,25 @@ TEST_CASE("defaults that are public are warned of, also before a route says noth
                               "path: /a }, authenticate: public" +
                               rest)) == "");
 }
+
+TEST_CASE("a login that no caller can have had is warned of: API keys tell of none") {
+  const auto warned = [](const std::string& authenticate, const std::string& authorize) {
+    return problems_of(with_head(
+        "authenticators: { k: { type: api_key }, l: { type: api_key }, i: { type: jwt } }\nroutes:\n"
+        "  - { name: r, match: { path: /a }, respond: { status: 204 },\n      authenticate: { " +
+        authenticate + " },\n      authorize: { " + authorize + " } }\n"));
+  };
+  CHECK(
+      warned("any_of: [k, l]", "roles: [a], acr: [mfa]") ==
+      "t.yaml:9:37: warning: no caller of route \"r\" has what authorize.acr asks for: it stands in tokens, "
+      "and the route takes API keys only; name an authenticator of type jwt, or leave the key out");
+  CHECK(contains(warned("any_of: [k]", "max_age: 5m"),
+                 "t.yaml:9:29: warning: no caller of route \"r\" has "
+                 "what authorize.max_age asks for"));
+  CHECK(contains(warned("all_of: [k, i]", "max_age: 5m"), "authorize.max_age"));  // the first says who calls
+  CHECK(warned("all_of: [i, k]", "acr: [mfa], max_age: 5m") == "");
+  CHECK(warned("any_of: [k, i]", "acr: [mfa], max_age: 5m") == "");
+  CHECK(warned("any_of: [k]", "roles: [a], acr: [], max_age: null") == "");
+  CHECK(warned("any_of: [k]", "mode: off, acr: [mfa]") == "");
+  CHECK(warned("any_of: [none]", "acr: [mfa]") == "");  // that is told elsewhere
+}
