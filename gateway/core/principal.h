@@ -22,8 +22,8 @@ struct Principal {
   std::vector<std::string> roles;
   std::vector<std::string> scopes;
   std::vector<std::pair<std::string, std::string>>
-      claims;            // of a token's strings, numbers and booleans those of ClaimNames, as text
-  int64_t leeway_s = 0;  // between the clock of whoever dated the claims and ours
+      claims;               // of a token's strings, numbers and booleans those of ClaimNames, as text
+  int64_t leeway_s = 0;     // between the clock of whoever dated the claims and ours
   int64_t not_after_s = 0;  // Unix seconds from which it is no longer good; 0: never
 
   // What the backend gets: "a,b" for roles, "x y" for scopes (RFC 6749 section 3.3). Filled by finish().
