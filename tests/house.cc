@@ -107,7 +107,7 @@ const std::map<std::string, std::set<std::string>> allowed = {
     {"http", {"base", "async", "net"}},
     {"config", {"base", "json"}},
     {"observe", {"base", "async"}},
-    {"store", {"base", "async", "net", "config", "observe"}},
+    {"store", {"base", "async", "net", "crypto", "config", "observe"}},
     {"core", {"base", "async", "json", "http", "config", "observe"}},
     {"upstream", {"base", "async", "crypto", "net", "http", "config", "observe", "core"}},
     {"plugins", {"base", "async", "json", "crypto", "store", "config", "observe", "core", "http"}},

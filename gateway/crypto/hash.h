@@ -11,7 +11,7 @@ namespace sallyport::crypto {
 using Digest = std::array<uint8_t, 32>;
 
 Digest sha256(std::string_view data) noexcept;
-// Not for security: RFC 6455 has it in the handshake of a WebSocket.
+// Not for security: RFC 6455 has it in the handshake of a WebSocket, and Redis knows scripts by it.
 std::array<uint8_t, 20> sha1(std::string_view data) noexcept;
 
 // HMAC-SHA-256 (RFC 2104) under one key: what depends on the key alone is done once. Immutable; any thread.

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "gateway/async/timer.h"
+#include "gateway/base/text.h"
+#include "gateway/crypto/hash.h"
 #include "gateway/observe/log.h"
 
 namespace sallyport::store {
@@ -22,13 +24,6 @@ constexpr Duration look_every = seconds(1);
 constexpr Duration told_again_after = std::chrono::minutes(1);
 constexpr size_t causes_max = 16;
 constexpr Duration stuck_after = seconds(2);  // the oldest command without a reply: the connection is no good
-constexpr size_t hash_digits = 40;            // SHA-1
-
-// The script, called with a number behind its arguments that stands in front of what it answers.
-std::string numbered(const std::string& script) {
-  return "local call = table.remove(ARGV)\nlocal function answer()\n" + script +
-         "end\nreturn {call, answer()}";
-}
 
 // What such a script has answered; false: it is not the reply to that call.
 bool take_answer(RedisReply& reply, uint64_t call) {
@@ -41,6 +36,17 @@ bool take_answer(RedisReply& reply, uint64_t call) {
 }
 
 }  // namespace
+
+// As the server has it: called with a number behind its arguments, which stands in front of what it answers.
+struct RedisClient::Script {
+  explicit Script(const std::string& script)
+      : text("local call = table.remove(ARGV)\nlocal function answer()\n" + script +
+             "end\nreturn {call, answer()}") {
+    const auto digest = crypto::sha1(text);
+    hash = sallyport::text::hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  }
+  std::string text, hash;
+};
 
 struct RedisClient::Waiting {
   explicit Waiting(Loop& loop, Monotonic deadline) : done(loop, deadline) {}
@@ -171,22 +177,15 @@ Task<Result<RedisReply>> RedisClient::exchange(const std::vector<std::string>& w
 Task<Result<RedisReply>> RedisClient::eval(const std::string& script, std::vector<std::string> keys,
                                            std::vector<std::string> arguments) {
   const uint64_t call = ++calls_;
-  auto known = hashes_.find(script);
-  if (known == hashes_.end()) {
-    std::vector<std::string> load = {"SCRIPT", "LOAD", numbered(script)};
-    Result<RedisReply> hash = co_await command(std::move(load));
-    if (!hash) co_return hash;
-    if (hash->kind != RedisReply::Kind::text || hash->text.size() != hash_digits) co_return misanswered();
-    known = hashes_.insert_or_assign(script, hash->text).first;
-  }
-  std::vector<std::string> words = {"EVALSHA", known->second, std::to_string(keys.size())};
+  const Script& told = scripts_.try_emplace(script, script).first->second;
+  std::vector<std::string> words = {"EVALSHA", told.hash, std::to_string(keys.size())};
   words.insert(words.end(), keys.begin(), keys.end());
   words.insert(words.end(), arguments.begin(), arguments.end());
   words.push_back(std::to_string(call));
   Result<RedisReply> reply = co_await command(words, call);
   if (reply || !reply.error().detail.starts_with("NOSCRIPT")) co_return reply;
-  words[0] = "EVAL";  // the server has forgotten it; this tells it again
-  words[1] = numbered(script);
+  words[0] = "EVAL";  // the server does not know it, or has forgotten it; this tells it
+  words[1] = told.text;
   co_return co_await command(std::move(words), call);
 }
 
@@ -261,7 +260,6 @@ Task<Result<void>> RedisClient::open_at(net::SocketAddress address, Monotonic de
   if (!stream) co_return std::unexpected(std::move(stream.error()));
   stream_ = std::move(*stream);
   reader_ = std::make_unique<Reader>();
-  hashes_.clear();
   co_return co_await introduce(deadline);
 }
 

@@ -60,6 +60,7 @@ class RedisClient final : private TurnEnd {
   bool connected() const noexcept { return ready_; }
 
  private:
+  struct Script;
   struct Waiting;
   struct Reader;
   struct Sent {              // a command whose reply is to come
@@ -90,11 +91,11 @@ class RedisClient final : private TurnEnd {
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<Reader> reader_;
   Buffer out_;
-  std::deque<Sent> sent_;                                // in the order of the replies
-  uint64_t calls_ = 0;                                   // of scripts, so far
-  std::unordered_map<std::string, std::string> hashes_;  // of scripts
-  List<WaitUntil> undecided_;                            // who waits for the first connection
-  bool decided_ = false;                                 // it stands, or has failed
+  std::deque<Sent> sent_;                            // in the order of the replies
+  uint64_t calls_ = 0;                               // of scripts, so far
+  std::unordered_map<std::string, Script> scripts_;  // by what they were called with
+  List<WaitUntil> undecided_;                        // who waits for the first connection
+  bool decided_ = false;                             // it stands, or has failed
   bool ready_ = false;
   bool proved_ = false;                    // a command has been obeyed on this connection
   size_t first_address_ = 0;               // of the name's, that is tried

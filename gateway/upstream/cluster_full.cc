@@ -43,8 +43,8 @@ struct Candidate {
   }
 };
 
-// Of the client that holds the most, so that no one that comes back again and again keeps the others out; of
-// these, the exchange that has waited longest. There is one.
+// Of the client that holds the most; of these, the exchange that has waited longest. There is one. (Who gets
+// the place is whoever has waited for one the longest, of whatever client.)
 Lease& first_to_give_way(List<Lease>& leased, const Endpoint& endpoint, Monotonic now) {
   Holdings holdings;
   std::vector<Candidate> candidates;
