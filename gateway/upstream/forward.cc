@@ -202,6 +202,9 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic be
     // Nor is it, if the client left it no time.
     const bool hurried = timeouts.deadline <= x.loop.now() && took < hurry;
     if (!stale && !r.not_processed() && !hurried) cluster_->failed(endpoint, done.error());
+    // It was reached, and may have acted on the request: nobody is to be told to come again for that.
+    if (code == Code::upstream_unreachable && !r.not_processed())
+      done.error().code = Code::upstream_bad_answer;
     co_return done;
   }
   cluster_->succeeded(endpoint, took);

@@ -1,5 +1,8 @@
 // Upstreams: several targets, names, TLS to a backend, a limit on connections, clients that do not read.
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -182,6 +185,29 @@ TEST_CASE("an answer that has begun is not asked for again") {
   Gateway gateway(forwarding("targets: [\"http://127.0.0.1:" + std::to_string(stops.port()) + "\"]"));
   CHECK(gateway.ask(get("/x")).status == 502);
   CHECK(asked == 1);
+}
+
+TEST_CASE("a backend that resets a POST while it is being sent is 502, which asks nobody to send it again") {
+  TcpServer backend([](int fd, int) {
+    Received(fd).until("\r\n\r\n");
+    const linger at_once{1, 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    const int null = open("/dev/null", O_RDONLY);
+    dup2(null, fd);  // closes it with a reset: much of the content is unread
+    close(null);
+  });
+  Gateway gateway("upstreams: { web: { targets: [\"http://127.0.0.1:" + std::to_string(backend.port()) +
+                  "\"] } }\nroutes:\n  - { name: x, match: { path: /x }, authenticate: public, body: { max: "
+                  "8MiB }, forward: { to: web } }\n");
+  ClientOptions plain;
+  plain.tls = false;
+  for (int i = 0; i < 10; ++i) {
+    Client client(gateway.port("mesh"), plain);
+    client.send(post("/x", std::string(3'000'000, 'a')));  // as far as it is taken
+    const Response r = client.read();
+    CHECK(r.status == 502);
+    CHECK(r.header("retry-after") == "");
+  }
 }
 
 TEST_CASE("a client that does not read stops its backend, and is cut in the end") {
