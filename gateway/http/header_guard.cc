@@ -91,23 +91,20 @@ void HeaderGuard::mark_prefix(Slice prefix, Mark as) {
 uint8_t HeaderGuard::marks_of(const Header& h) const noexcept {
   if (h.id != HeaderId::other) return of_id_[static_cast<size_t>(h.id)];
   const bool plain = is_plain(h.name);
-  uint8_t marks = 0, of_others = 0;  // others: names that it is not, but may be read as
-  if (const HeaderId id = plain ? HeaderId::other : folded_id(h.name); id != HeaderId::other)
-    of_others = of_id_[static_cast<size_t>(id)];
+  if (!plain && folded_id(h.name) != HeaderId::other) return misspelt;
+  uint8_t marks = 0;
   for (const Name& n : by_size_[size_slot(h.name)]) {
     if (h.name.size() != n.name.size() || !begins_folded(h.name, n.folded)) continue;
-    (text::iequals(h.name, n.name) ? marks : of_others) |= n.marks;
+    marks |= n.marks | (text::iequals(h.name, n.name) ? 0 : misspelt);
   }
   const auto look_at = [&](const std::vector<Name>& prefixes) {
     for (const Name& n : prefixes) {
-      if (begins_folded(h.name, n.folded)) (plain ? marks : of_others) |= n.marks;
+      if (begins_folded(h.name, n.folded)) marks |= n.marks | (plain ? 0 : misspelt);
     }
   };
   if (h.name.size() >= 3) look_at(prefixes_[slot_of(h.name)]);
   if (!short_prefixes_.empty()) look_at(short_prefixes_);
-  // The config spells a credential so: it may go on, unless something is decided by the other name.
-  const uint8_t harmless = (marks & credential) != 0 ? known | credential : 0;
-  return (of_others & ~harmless) == 0 ? marks : marks | of_others | misspelt;
+  return marks;
 }
 
 bool HeaderGuard::withholds(uint8_t marks, bool behind_proxy, bool keep_credentials) noexcept {
