@@ -17,7 +17,7 @@ constexpr auto is_letter_or_digit = letters_digits_and("");
 constexpr auto is_base64url = letters_digits_and("-_");
 // A secret goes on for as long as these do: also where somebody has put an escape in between, and over what
 // is appended to a token ("~").
-constexpr auto is_of_secret = letters_digits_and("-._~=%");
+constexpr auto is_of_secret = letters_digits_and("-._~=%+*");
 
 // 0xff where there is, in the 16 bytes and the one behind them, "p_", or "yJ" or another end of how the
 // Base64 of a JSON object begins, in either case, as these forms have them and little else, or an escape of

@@ -45,6 +45,7 @@ TEST_CASE("an API key is shown without its secret, in upper or lower case, where
     CHECK(shown(open + "a%0Db%zz=~-.c d") == open + "... d");  // broken off in between: still its secret
   }
   CHECK(shown(open_part + "1").ends_with("..."));
+  CHECK(shown(open_part + "a+b*c d") == open_part + "... d");
 }
 
 TEST_CASE("a token is one also where its JSON has blanks, or ends of lines, behind the brace") {

@@ -138,13 +138,14 @@ TEST_CASE("what a part of a parameter's schema says of values that the parameter
   for (std::string_view never :
        {"$ref: \"#/$defs/i\", $defs: { i: { type: integer } }",
         "anyOf: [{ type: string }, { type: integer }]", "type: integer, not: { type: string }",
-        "type: [boolean, number], anyOf: [{ type: [\"null\", array] }]"}) {
+        "type: [boolean, number], anyOf: [{ type: [string, array] }]"}) {
     CAPTURE(never);
     CHECK(contains(of(std::string(never)), "no value is ever of this type"));
   }
   CHECK(contains(of("not: { enum: [7] }"), "no value is ever equal to this"));
   CHECK(contains(of("allOf: [{ $ref: \"#\" }]"), "comes back to itself"));
   for (const char* good : {"type: integer, allOf: [{ minimum: 1 }, { type: number }]",
+                           "anyOf: [{ type: string, maxLength: 3 }, { type: \"null\" }]",
                            "anyOf: [{ type: string }, { pattern: a }]",
                            "type: number, $ref: \"#/$defs/i\", $defs: { i: { type: integer, maximum: 10 }, "
                            "unused: { minLength: 1 } }",
@@ -205,6 +206,9 @@ TEST_CASE("one cause gives one message, with the ends that are allowed") {
   };
   CHECK(authenticator("type: [api_key]") ==
         "t.yaml:3:30: authenticators.a.type: expected text, found a list\n");
+  for (const std::string header : {"X_Api_Key", "X.Api-Key", "X-Api~Key"})
+    CHECK(contains(authenticator("type: api_key, file: keys.yaml, header: " + header),
+                   "write it with letters, digits and hyphens"));
   CHECK(authenticator("file: keys.yaml") == "t.yaml:3:22: authenticators.a needs \"type\"\n");
   const std::string jwt =
       "type: jwt, audiences: [a], algorithms: [ES256], jwks: { url: \"https://i/\" }, issuer: ";
