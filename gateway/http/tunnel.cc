@@ -10,7 +10,7 @@ namespace {
 constexpr Slice close_1001 = "\x88\x02\x03\xe9";
 constexpr Slice close_1008 = "\x88\x02\x03\xf0";
 // For a backend whose client has ended, and so can answer nothing any more (RFC 6455 section 7.1.1).
-constexpr Duration last_silence = seconds(10);
+constexpr Duration time_behind_client = seconds(10);
 
 }  // namespace
 
@@ -65,7 +65,9 @@ Task<> Tunnel::pump() {
     }
   }
   backend_.close_output();
-  limits_.idle = std::min(limits_.idle, last_silence);
+  client_ended_ = true;
+  last_ = backend_.loop().now();
+  limits_.idle = std::min(limits_.idle, time_behind_client);
 }
 
 Slice Tunnel::give() noexcept {
@@ -99,7 +101,7 @@ Task<Result<Slice>> Tunnel::pull() {
     if (!is_allowed()) co_return farewell();
     const Monotonic now = backend_.loop().now();
     if (!backend_.input().empty()) {
-      last_ = now;
+      if (!client_ended_) last_ = now;
       co_return give();
     }
     Monotonic until = last_ + limits_.idle;

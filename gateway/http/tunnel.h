@@ -30,7 +30,8 @@ class WebSocketFrames {
 };
 
 struct TunnelLimits {
-  Duration idle;   // silence in both directions together; ten seconds at most once the client has ended
+  Duration idle;   // silence in both directions together; whatever the backend says, ten seconds at most once
+                   // the client has ended
   Duration write;  // for the backend to take what is queued
   // Asked about once a second if set: false ends the tunnel with status 1008 (RFC 6455 section 7.4.1).
   std::move_only_function<bool()> still_allowed;
@@ -58,10 +59,11 @@ class Tunnel final : public Body {
   Body& from_client_;
   TunnelLimits limits_;
   WebSocketFrames frames_;
-  Monotonic last_;      // when something last moved
-  size_t given_ = 0;    // bytes of the backend's input that the last pull gave
-  bool ended_ = false;  // nothing more is given
-  bool gone_ = false;   // the client's side has broken, or the backend takes nothing
+  Monotonic last_;             // when something last moved
+  size_t given_ = 0;           // bytes of the backend's input that the last pull gave
+  bool ended_ = false;         // nothing more is given
+  bool gone_ = false;          // the client's side has broken, or the backend takes nothing
+  bool client_ended_ = false;  // in order
   Recheck recheck_;
   Task<> pump_ = Task<>::ready();  // last: destroyed first
 };

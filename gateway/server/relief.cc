@@ -88,8 +88,9 @@ void Relief::relieve_memory(Monotonic now) {
   }
   if (holders.empty()) return;
   const size_t share = fair_share(blocks, connections);
-  if (blocks.pressure() != Pressure::full)
-    std::erase_if(holders, [&](const Holder& h) { return h.stalled.bytes <= share; });
+  // Who was refused has given back what it had by now: a little room is none.
+  const bool is_spent = blocks.held() >= blocks.budget() / 16 * 15;
+  if (!is_spent) std::erase_if(holders, [&](const Holder& h) { return h.stalled.bytes <= share; });
   std::ranges::sort(holders, GivesWayBefore{share});
   const size_t room = blocks.budget() / 8 * 5;
   const size_t held = blocks.held();
