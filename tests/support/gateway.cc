@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <sstream>
 #include <stdexcept>
@@ -68,8 +69,11 @@ Gateway::Gateway(const std::string& config, const std::function<void(const TempD
 Gateway::~Gateway() {
   if (process_ == nullptr || !process_->running()) return;
   process_->signal(SIGTERM);
-  advance(std::chrono::hours(1));           // whatever it still waits for is over
-  if (process_->wait() != 0) std::abort();  // a sanitizer's finding, or a hang
+  advance(std::chrono::hours(1));  // whatever it still waits for is over
+  const int status = process_->wait();
+  if (status == 0) return;
+  std::fprintf(stderr, "the gateway ended with %d:\n%s\n", status, errors().c_str());
+  std::abort();  // a sanitizer's finding, or a hang
 }
 
 int Gateway::port(const std::string& listener) const {
