@@ -56,6 +56,7 @@ void Worker::beat(void* self) {
 }
 
 void Worker::start() {
+  malloc_trim(0);  // sets itself up, where another malloc is in use (sanitizers): not for two threads at once
   std::latch ready(1);
   thread_ = std::thread([this, &ready] {
     pthread_setname_np(pthread_self(), fmt::format("worker {}", number_).c_str());
