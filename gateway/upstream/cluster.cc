@@ -83,29 +83,31 @@ Connection* Cluster::idle_connection(Endpoint& endpoint) {
   return nullptr;
 }
 
-Task<Result<Lease*>> Cluster::acquire(bool fresh) {
+Task<Result<Lease*>> Cluster::acquire(Slice client_ip, bool fresh) {
   Endpoint& endpoint = choose();
-  if (endpoint.named && keep_up(endpoint)) return acquire_late(endpoint, fresh);
+  if (endpoint.named && keep_up(endpoint)) return acquire_late(client_ip, endpoint, fresh);
   if (Lease* kept = kept_one(endpoint, fresh)) return Task<Result<Lease*>>::ready(kept);
-  return acquire_new(endpoint, loop_.now() + options_.connect_timeout);
+  return acquire_new(client_ip, endpoint, loop_.now() + options_.connect_timeout);
 }
 
 // With what is known once the name's look-up is over or has had its time.
-Task<Result<Lease*>> Cluster::acquire_late(Endpoint& endpoint, bool fresh) {
+Task<Result<Lease*>> Cluster::acquire_late(Slice client_ip, Endpoint& endpoint, bool fresh) {
   const Monotonic deadline = loop_.now() + options_.connect_timeout;
   co_await catch_up(endpoint, behind_until(endpoint));
   if (Lease* kept = kept_one(endpoint, fresh)) co_return kept;
-  co_return co_await acquire_new(endpoint, deadline);
+  co_return co_await acquire_new(client_ip, endpoint, deadline);
 }
 
+// None for whoever comes while others wait.
 Lease* Cluster::kept_one(Endpoint& endpoint, bool fresh) {
-  if (!endpoint.target.http2) return fresh ? nullptr : idle_connection(endpoint);
-  SharedConnection* shared = with_room(endpoint);
+  if (!endpoint.target.http2) return fresh || !waiting_.empty() ? nullptr : idle_connection(endpoint);
+  SharedConnection* shared = endpoint.waiting.empty() ? with_room(endpoint) : nullptr;
   return shared == nullptr ? nullptr : lease(*shared, true);
 }
 
-Task<Result<Lease*>> Cluster::acquire_new(Endpoint& endpoint, Monotonic deadline) {
-  return endpoint.target.http2 ? open_stream(endpoint, deadline) : open(endpoint, deadline);
+Task<Result<Lease*>> Cluster::acquire_new(Slice client_ip, Endpoint& endpoint, Monotonic deadline) {
+  return endpoint.target.http2 ? open_stream(client_ip, endpoint, deadline)
+                               : open(client_ip, endpoint, deadline);
 }
 
 // Closes one that nobody uses; false if there is no room yet.
@@ -116,33 +118,42 @@ bool Cluster::make_room() noexcept {
     close(*other);
     return true;
   }
-  for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
-    if (c->leases > 0 || c->endpoint.opening || c->session().ended()) continue;
-    c->session().goodbye();
-    break;
-  }
+  let_shared_go();
   return false;
 }
 
-Task<Result<Lease*>> Cluster::open(Endpoint& endpoint, Monotonic deadline) {
-  while (open_ >= options_.connections_max) {
+// One that nobody uses; it is gone a little later.
+void Cluster::let_shared_go() noexcept {
+  for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
+    if (c->leases > 0 || c->endpoint.opening || c->session().ended()) continue;
+    c->session().goodbye();
+    return;
+  }
+}
+
+Task<Result<Lease*>> Cluster::open(Slice client_ip, Endpoint& endpoint, Monotonic deadline) {
+  const auto has_room = [&] { return open_ < options_.connections_max || make_room(); };
+  if (!waiting_.empty() || !has_room()) {
+    const bool in_time = co_await wait_for_turn(endpoint, client_ip, deadline);
+    if (!in_time) co_return full();
     if (Connection* idle = idle_connection(endpoint)) co_return idle;
-    if (make_room()) continue;
-    const Monotonic again = make_way(endpoint);
-    if (again <= loop_.now()) continue;
-    if (loop_.now() >= deadline) co_return full();
-    co_await wait_for_room(waiting_, std::min(deadline, again));
+    if (!has_room()) co_return full();
   }
   Result<Lease*> opened = co_await open_in(endpoint, deadline);
   if (!opened) failed(endpoint, opened.error());
   co_return opened;
 }
 
-// False after the time.
-Task<bool> Cluster::wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline) {
-  WaitsForRoom here(loop_, deadline);
-  queue.push_back(here);
-  co_return co_await here.room;
+// True: there is a place, and it is this one's. False after the time.
+Task<bool> Cluster::wait_for_turn(const Endpoint& endpoint, Slice client_ip, Monotonic deadline) {
+  Turns::Waiter here(waiting_, client_ip);
+  look_around();
+  for (bool called = false; !called;) {
+    if (loop_.now() >= deadline) co_return false;
+    let_shared_go();
+    called = co_await here.wait(loop_, std::min(deadline, make_way(endpoint)));
+  }
+  co_return true;
 }
 
 Task<Result<Lease*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
@@ -205,8 +216,8 @@ void Cluster::close(Connection& connection) noexcept {
 
 // Whoever waits goes on here, not inside the end of another exchange.
 void Cluster::at_turn_end() {
-  // One that ends may have been the last to need this cluster, after a reload.
-  const std::shared_ptr<Cluster> alive = giving_way_.empty() ? nullptr : weak_from_this().lock();
+  // Who goes on here, or ends, may have been the last to need this cluster, after a reload.
+  const std::shared_ptr<Cluster> alive = weak_from_this().lock();
   while (Lease* lease = giving_way_.pop_front()) {
     leased_.push_back(*lease);
     lease->requester.give_up_content();
@@ -214,9 +225,9 @@ void Cluster::at_turn_end() {
   clear_away();
   for (const auto& endpoint : endpoints_) tell_waiting(*endpoint);
   while (open_ < options_.connections_max || !idle_.empty()) {
-    WaitsForRoom* next = waiting_.pop_front();
+    Turns::Waiter* next = waiting_.next();
     if (next == nullptr) return;
-    next->room.notify();
+    next->call();
   }
 }
 

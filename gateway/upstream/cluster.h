@@ -40,9 +40,10 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   const ClusterOptions& options() const noexcept { return options_; }
   // A connection to the endpoint whose turn it is: an idle one, else a new one; waits for room if
   // connections_max are open, and for a name that nobody has looked up for long. With HTTP/2, a stream of one
-  // that has room. The caller holds it (Exchange::hold). fresh: not an idle one. Errors:
-  // upstream_unreachable, overloaded.
-  Task<Result<Lease*>> acquire(bool fresh);
+  // that has room. Where others wait already, this client waits for its turn (turns.h): client_ip, which the
+  // caller keeps. The caller holds it (Exchange::hold). fresh: not an idle one. Errors: upstream_unreachable,
+  // overloaded.
+  Task<Result<Lease*>> acquire(Slice client_ip, bool fresh);
 
   // True if some of the targets speak HTTP/2.
   bool has_http2() const noexcept { return has_http2_; }
@@ -85,14 +86,15 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   struct Opening;
 
   Endpoint& choose();
-  Task<bool> wait_for_room(List<WaitsForRoom>& queue, Monotonic deadline);
+  Task<bool> wait_for_turn(const Endpoint& endpoint, Slice client_ip, Monotonic deadline);
   std::unexpected<Error> full();
   Monotonic make_way(const Endpoint& endpoint);
   void tell_holders(std::string_view event);
   bool make_room() noexcept;
-  Task<Result<Lease*>> acquire_late(Endpoint& endpoint, bool fresh);
+  void let_shared_go() noexcept;
+  Task<Result<Lease*>> acquire_late(Slice client_ip, Endpoint& endpoint, bool fresh);
   Lease* kept_one(Endpoint& endpoint, bool fresh);
-  Task<Result<Lease*>> acquire_new(Endpoint& endpoint, Monotonic deadline);
+  Task<Result<Lease*>> acquire_new(Slice client_ip, Endpoint& endpoint, Monotonic deadline);
 
   // Names
   // Starts the look-up that is due. True if requests are to wait for it.
@@ -112,7 +114,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
 
   // HTTP/1.1
   Connection* idle_connection(Endpoint& endpoint);
-  Task<Result<Lease*>> open(Endpoint& endpoint, Monotonic deadline);
+  Task<Result<Lease*>> open(Slice client_ip, Endpoint& endpoint, Monotonic deadline);
   Task<Result<Lease*>> open_in(Endpoint& endpoint, Monotonic deadline);
   void give_back(Connection& connection) noexcept;
   void close(Connection& connection) noexcept;
@@ -120,7 +122,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   // HTTP/2
   SharedConnection* with_room(const Endpoint& endpoint) noexcept;
   Lease* lease(SharedConnection& connection, bool reused);
-  Task<Result<Lease*>> open_stream(Endpoint& endpoint, Monotonic deadline);
+  Task<Result<Lease*>> open_stream(Slice client_ip, Endpoint& endpoint, Monotonic deadline);
   Task<Result<SharedConnection*>> open_shared(Endpoint& endpoint, Monotonic deadline);
   void give_back(StreamLease& lease) noexcept;
   void close(SharedConnection& connection) noexcept;
@@ -143,7 +145,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   List<Lease> giving_way_;  // hear of it when the turn ends
   size_t unsaid_ = 0;
   Monotonic holders_told_at_{};
-  List<WaitsForRoom> waiting_;
+  Turns waiting_;  // for a connection of HTTP/1.1
   List<SharedConnection> shared_;
   List<StreamLease> over_;  // end with the turn
   Timer sweeper_;

@@ -43,8 +43,7 @@ struct Candidate {
   }
 };
 
-// Of the client that holds the most; of these, the exchange that has waited longest. There is one. (Who gets
-// the place is whoever has waited for one the longest, of whatever client.)
+// Of the client that holds the most; of these, the exchange that has waited longest. There is one.
 Lease& first_to_give_way(List<Lease>& leased, const Endpoint& endpoint, Monotonic now) {
   Holdings holdings;
   std::vector<Candidate> candidates;
@@ -67,8 +66,8 @@ std::unexpected<Error> Cluster::full() {
       fmt::format("all {} connections to upstream {} are in use", options_.connections_max, options_.name));
 }
 
-// One exchange that has waited long for its client loses what it holds. Gives when it is worth looking again,
-// should nobody tell before: now, if there is room.
+// One exchange that has waited long for its client loses what it holds, for one that waits. Gives when it is
+// worth looking again, should nobody tell before.
 Monotonic Cluster::make_way(const Endpoint& endpoint) {
   Monotonic due = Monotonic::max();
   for (Lease* lease = leased_.front(); lease != nullptr; lease = leased_.after(*lease)) {
@@ -90,7 +89,8 @@ Monotonic Cluster::make_way(const Endpoint& endpoint) {
   closed.abandoned = true;
   active_gauge_.add(-1);
   --open_;
-  return loop_.now();
+  look_around();
+  return loop_.now() + http::Standing::slow_sender_after;
 }
 
 // At most once a second, because it looks at all of them.

@@ -53,14 +53,17 @@ Lease* Cluster::lease(SharedConnection& connection, bool reused) {
   return made;
 }
 
-Task<Result<Lease*>> Cluster::open_stream(Endpoint& endpoint, Monotonic deadline) {
-  for (;;) {
-    if (SharedConnection* shared = with_room(endpoint)) co_return lease(*shared, true);
-    const bool may_open = !endpoint.opening && (open_ < options_.connections_max || make_room());
+Task<Result<Lease*>> Cluster::open_stream(Slice client_ip, Endpoint& endpoint, Monotonic deadline) {
+  for (bool my_turn = endpoint.waiting.empty();;) {
+    SharedConnection* shared = my_turn ? with_room(endpoint) : nullptr;
+    if (shared != nullptr) co_return lease(*shared, true);
+    const bool may_open = my_turn && !endpoint.opening && (open_ < options_.connections_max || make_room());
     if (!may_open) {
+      Turns::Waiter here(endpoint.waiting, client_ip);
+      look_around();
       const Monotonic again = endpoint.opening ? Monotonic::max() : make_way(endpoint);
-      const bool told = co_await wait_for_room(endpoint.waiting, std::min(deadline, again));
-      if (told || loop_.now() < deadline) continue;
+      my_turn = co_await here.wait(loop_, std::min(deadline, again));
+      if (my_turn || loop_.now() < deadline) continue;
       if (!endpoint.opening) co_return full();
       co_return fail(Code::upstream_unreachable, "connect_timeout", endpoint.target.authority);
     }
@@ -134,9 +137,9 @@ void Cluster::tell_waiting(Endpoint& endpoint) {
     if (&c->endpoint == &endpoint) room += c->session().room();
   }
   for (; room > 0; --room) {
-    WaitsForRoom* next = endpoint.waiting.pop_front();
+    Turns::Waiter* next = endpoint.waiting.next();
     if (next == nullptr) return;
-    next->room.notify();
+    next->call();
   }
 }
 

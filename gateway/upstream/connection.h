@@ -7,7 +7,6 @@
 #include <memory>
 #include <vector>
 
-#include "gateway/async/signal.h"
 #include "gateway/base/list.h"
 #include "gateway/base/small_pool.h"
 #include "gateway/core/exchange.h"
@@ -15,15 +14,11 @@
 #include "gateway/http/h2_client.h"
 #include "gateway/net/connect.h"
 #include "gateway/upstream/target.h"
+#include "gateway/upstream/turns.h"
 
 namespace sallyport::upstream {
 
 class Cluster;
-
-struct WaitsForRoom : ListNode {
-  WaitsForRoom(Loop& loop, Monotonic deadline) noexcept : room(loop, deadline) {}
-  WaitUntil room;
-};
 
 // One target, its addresses and how it fares.
 struct Endpoint {
@@ -41,7 +36,7 @@ struct Endpoint {
   uint32_t failures = 0;                    // in a row
   Monotonic skip_until = Monotonic::min();  // after failures: others are asked first
   bool opening = false;                     // an HTTP/2 connection: one at a time, the others wait for it
-  List<WaitsForRoom> waiting;               // for a stream
+  Turns waiting;                            // for a stream
 };
 
 struct Connected {

@@ -153,7 +153,7 @@ Task<> Forward::handle(Exchange& x, Next) {
   bool fresh = false, broke = false;
   for (size_t attempt = 1;; ++attempt) {
     const Monotonic began = MonotonicClock::now();
-    Result<Lease*> connection = co_await cluster_->acquire(fresh);
+    Result<Lease*> connection = co_await cluster_->acquire(x.client_ip, fresh);
     if (!connection) {
       // Nothing of the request has been touched: any method may be tried elsewhere, where there is one.
       if (connection.error().code == Code::upstream_unreachable && ++not_reached < targets) continue;

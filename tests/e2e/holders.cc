@@ -128,6 +128,31 @@ TEST_CASE("of the clients that send too slowly, an address that holds the most c
   check("2001:db8::1", "2001:db8::2");  // one /64
 }
 
+TEST_CASE("who waits for a connection is served client by client, however many of one client wait") {
+  SlowOrigin slow;
+  Gateway gateway("http: { trusted_proxies: [127.0.0.1] }\n" +
+                  forwarding(slow.origin, "connections_max: 1, connect_timeout: 1h"));
+  std::vector<std::unique_ptr<Client>> all;
+  const auto ask = [&](const std::string& path, const std::string& address) {
+    all.push_back(gateway.connect());
+    all.back()->send(get(path, "X-Forwarded-For: " + address + "\r\n"));
+    CHECK(gateway.ask(get("/nothing", "Expect: tea\r\n")).status == 417);  // behind it: it has been read
+  };
+  ask("/slow", "192.0.2.1");
+  CHECK(eventually([&] { return slow.inside == 1; }));
+  for (int i = 0; i < 10; ++i) ask("/many", i % 2 == 0 ? "2001:db8::1" : "2001:db8::2");  // one /64
+  ask("/other", "192.0.2.2");
+  ask("/third", "192.0.2.3");
+  slow.let_go = true;
+  for (auto& client : all) CHECK(client->read().status == 200);
+  const auto requests = slow.origin.requests();
+  REQUIRE(requests.size() == 13);
+  CHECK(requests[1].head.starts_with("GET /many"));
+  CHECK(requests[2].head.starts_with("GET /other"));
+  CHECK(requests[3].head.starts_with("GET /third"));
+  CHECK(requests[4].head.starts_with("GET /many"));
+}
+
 TEST_CASE("a trickle is no progress: what counts is how long the backend has been kept waiting in all") {
   Origin origin;
   Gateway gateway(forwarding(origin, "connections_max: 1, connect_timeout: 10s"));

@@ -59,7 +59,7 @@ class Silent {
 
 // A backend whose name DNS knows until it is lost, and a connection to it that is kept.
 struct Story {
-  Story() { release(test::finish(loop, cluster->acquire(false))); }
+  Story() { release(test::finish(loop, cluster->acquire({}, false))); }
   ~Story() {
     cluster.reset();
     turn();
@@ -77,7 +77,7 @@ struct Story {
   }
   // True if a request has its connection at once.
   bool at_once() {
-    auto lease = cluster->acquire(false);
+    auto lease = cluster->acquire({}, false);
     if (!lease.done()) return false;
     release(lease.take());
     return true;
@@ -120,7 +120,7 @@ TEST_CASE("after a pause requests wait for a silent DNS, together a quarter of a
   story.lost = true;
   for (const auto pause : {std::chrono::seconds(7200), std::chrono::seconds(120)}) {
     story.pass(pause);
-    auto first = story.cluster->acquire(false), second = story.cluster->acquire(false);
+    auto first = story.cluster->acquire({}, false), second = story.cluster->acquire({}, false);
     CHECK(!first.done());
     CHECK(!second.done());
     story.pass(250ms);
@@ -158,7 +158,7 @@ TEST_CASE("an address of a name that is silent leaves time for its others") {
     story.cluster =
         std::make_shared<upstream::Cluster>(story.loop, story.resolver, story.metrics, story.options());
     story.pass(2s);
-    auto lease = story.cluster->acquire(false);
+    auto lease = story.cluster->acquire({}, false);
     CHECK(test::eventually([&] {
       story.turn();
       if (!lease.done()) test::advance(1ms);
