@@ -90,10 +90,17 @@ class Charge {
   Charge(BlockPool& pool, size_t bytes) noexcept : pool_(pool), bytes_(bytes) { pool_.charge(bytes_); }
   Charge(const Charge&) = delete;
   ~Charge() { pool_.discharge(bytes_); }
+  size_t bytes() const noexcept { return bytes_; }
+  // It has become more, or less.
+  void set(size_t bytes) noexcept {
+    if (bytes == bytes_) return;
+    pool_.discharge(bytes_);
+    pool_.charge(bytes_ = bytes);
+  }
 
  private:
   BlockPool& pool_;
-  const size_t bytes_;
+  size_t bytes_;
 };
 
 class Buffer {

@@ -18,11 +18,6 @@ constexpr auto folded_chars = [] {
 }();
 char fold(char c) noexcept { return folded_chars[static_cast<uint8_t>(c)]; }
 
-constexpr auto plain_chars = text::letters_digits_and("-");
-bool is_plain(Slice name) noexcept {
-  return std::ranges::all_of(name, [](char c) { return plain_chars[static_cast<uint8_t>(c)]; });
-}
-
 std::string folded(Slice name) {
   std::string out(name);
   std::ranges::transform(out, out.begin(), fold);
@@ -90,7 +85,7 @@ void HeaderGuard::mark_prefix(Slice prefix, Mark as) {
 
 uint8_t HeaderGuard::marks_of(const Header& h) const noexcept {
   if (h.id != HeaderId::other) return of_id_[static_cast<size_t>(h.id)];
-  const bool plain = is_plain(h.name);
+  const bool plain = is_plain_name(h.name);
   if (!plain && folded_id(h.name) != HeaderId::other) return misspelt;
   uint8_t marks = 0;
   for (const Name& n : by_size_[size_slot(h.name)]) {

@@ -199,6 +199,11 @@ size_t token_length(Slice s) noexcept {
 
 bool is_token(Slice s) noexcept { return !s.empty() && token_length(s) == s.size(); }
 
+bool is_plain_name(Slice s) noexcept {
+  constexpr static auto plain = text::letters_digits_and("-");
+  return std::ranges::all_of(s, [](char c) { return plain[static_cast<uint8_t>(c)]; });
+}
+
 bool is_field_value(Slice s) noexcept { return text::has_no_control(s) || text::find_control(s) == s.size(); }
 
 bool is_well_formed(const Header& h) noexcept {

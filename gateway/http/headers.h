@@ -186,6 +186,8 @@ bool list_has_token(Slice list, Slice token) noexcept;
 
 // RFC 9110 section 5.6.2 and 5.5: a field name; a field value without controls (HTAB is allowed).
 bool is_token(Slice s) noexcept;
+// Letters, digits and hyphens: what many backends make of the other characters that a name may have, too.
+bool is_plain_name(Slice s) noexcept;
 size_t token_length(Slice s) noexcept;  // of the token that it begins with; 0 if with none
 bool is_field_value(Slice s) noexcept;
 // The error of whoever is to write a header that is not well-formed: internal, as nobody was let make one.

@@ -65,9 +65,7 @@ Task<> Tunnel::pump() {
     }
   }
   backend_.close_output();
-  client_ended_ = true;
-  last_ = backend_.loop().now();
-  limits_.idle = std::min(limits_.idle, time_behind_client);
+  ends_at_ = backend_.loop().now() + time_behind_client;
 }
 
 Slice Tunnel::give() noexcept {
@@ -100,11 +98,12 @@ Task<Result<Slice>> Tunnel::pull() {
   while (!ended_ && !gone_) {
     if (!is_allowed()) co_return farewell();
     const Monotonic now = backend_.loop().now();
+    if (now >= ends_at_) break;
     if (!backend_.input().empty()) {
-      if (!client_ended_) last_ = now;
+      last_ = now;
       co_return give();
     }
-    Monotonic until = last_ + limits_.idle;
+    Monotonic until = std::min(last_ + limits_.idle, ends_at_);
     if (now >= until) break;
     if (limits_.still_allowed) until = std::min(until, recheck_.next());
     const bool pumping = !pump_.done();

@@ -59,11 +59,11 @@ class Tunnel final : public Body {
   Body& from_client_;
   TunnelLimits limits_;
   WebSocketFrames frames_;
-  Monotonic last_;             // when something last moved
-  size_t given_ = 0;           // bytes of the backend's input that the last pull gave
-  bool ended_ = false;         // nothing more is given
-  bool gone_ = false;          // the client's side has broken, or the backend takes nothing
-  bool client_ended_ = false;  // in order
+  Monotonic ends_at_ = Monotonic::max();  // once the client has ended
+  Monotonic last_;                        // when something last moved
+  size_t given_ = 0;                      // bytes of the backend's input that the last pull gave
+  bool ended_ = false;                    // nothing more is given
+  bool gone_ = false;                     // the client's side has broken, or the backend takes nothing
   Recheck recheck_;
   Task<> pump_ = Task<>::ready();  // last: destroyed first
 };

@@ -18,9 +18,8 @@ constexpr uint8_t alpn_h2[] = {2, 'h', '2'};
 
 constexpr size_t record_max = 16 * 1024;  // of plaintext (RFC 8446 section 5.1)
 constexpr size_t out_max = 96 * 1024;
-constexpr size_t objects_bytes = 4 * 1024;  // of BoringSSL, for a connection that has nothing under way
-constexpr size_t hello_bytes = 8 * 1024;    // more than a client without a long chain sends in a handshake
-constexpr size_t read_min = 2048;           // less room than this is made larger, as far as the limit allows
+constexpr size_t hello_bytes = 8 * 1024;  // more than a client without a long chain sends in a handshake
+constexpr size_t read_min = 2048;         // less room than this is made larger, as far as the limit allows
 
 // What all connections of a thread share: raw bytes that are empty again when a callback returns.
 struct Scratch {
@@ -67,8 +66,11 @@ bool is_address(const std::string& host) {
 }  // namespace
 
 TlsStream::TlsStream(Loop& loop, std::unique_ptr<Socket> socket, ssl_st* ssl)
-    : Stream(loop), socket_(std::move(socket)), ssl_(ssl), kept_(loop.blocks()), inside_(objects_bytes) {
-  loop_.blocks().charge(inside_);
+    : Stream(loop),
+      socket_(std::move(socket)),
+      ssl_(ssl),
+      kept_(loop.blocks()),
+      inside_(loop.blocks(), objects_bytes) {
   BIO* bio = BIO_new(bio_method());
   BIO_set_data(bio, this);
   SSL_set_bio(ssl_, bio, bio);
@@ -78,7 +80,6 @@ TlsStream::TlsStream(Loop& loop, std::unique_ptr<Socket> socket, ssl_st* ssl)
 
 TlsStream::~TlsStream() {
   SSL_free(ssl_);
-  loop_.blocks().discharge(inside_);
   ERR_clear_error();
 }
 
@@ -244,16 +245,6 @@ void TlsStream::on_read(size_t bytes) {
   const Pumped pumped = pump(input_limit());
   keep_rest();
   tell(pumped);
-}
-
-// BoringSSL makes room for a whole record when its head is there, asks for what is missing of it, and keeps
-// the messages of a handshake until they are whole.
-void TlsStream::weigh() noexcept {
-  const size_t inside = objects_bytes + unread_ + missing_;
-  if (inside == inside_) return;
-  loop_.blocks().discharge(inside_);
-  loop_.blocks().charge(inside);
-  inside_ = inside;
 }
 
 void TlsStream::tell(Pumped pumped) {

@@ -46,7 +46,9 @@ class TlsStream final : public Stream, private SocketOwner, private TurnEnd {
   Result<void> write(std::span<const Slice> pieces) override { return send(pieces, false); }
   Result<void> write_last(std::span<const Slice> pieces) override { return send(pieces, true); }
   size_t queued() const noexcept override { return socket_->queued(); }
-  size_t bytes_held() const noexcept override { return Stream::bytes_held() + kept_.capacity() + inside_; }
+  size_t bytes_held() const noexcept override {
+    return Stream::bytes_held() + kept_.capacity() + inside_.bytes();
+  }
   void close_output() override { static_cast<void>(write_last({})); }
   void reset_at_end(bool on) noexcept override { socket_->reset_at_end(on); }
   void acknowledge_now() noexcept override { socket_->acknowledge_now(); }
@@ -58,6 +60,8 @@ class TlsStream final : public Stream, private SocketOwner, private TurnEnd {
 
  private:
   TlsStream(Loop& loop, std::unique_ptr<Socket> socket, ssl_st* ssl);
+
+  static constexpr size_t objects_bytes = 4 * 1024;  // of BoringSSL, with nothing under way
 
   void want_input() override;
   std::span<char> on_alloc() override;
@@ -75,7 +79,9 @@ class TlsStream final : public Stream, private SocketOwner, private TurnEnd {
   };
   Pumped pump(size_t limit);  // of input_
   void keep_rest();
-  void weigh() noexcept;
+  // BoringSSL makes room for a whole record when its head is there, asks for what is missing of it, and keeps
+  // the messages of a handshake until they are whole.
+  void weigh() noexcept { inside_.set(objects_bytes + unread_ + missing_); }
   Result<void> send(std::span<const Slice> pieces, bool last);
   Result<void> encrypt(Slice plain);
   Result<void> encrypt_all(std::span<const Slice> pieces);
@@ -91,7 +97,7 @@ class TlsStream final : public Stream, private SocketOwner, private TurnEnd {
   Buffer kept_;
   size_t unread_ = 0;   // ciphertext that BoringSSL has taken since it last gave plaintext
   size_t missing_ = 0;  // of what it has asked for last
-  size_t inside_;       // what BoringSSL holds, as the worker's memory counts it
+  Charge inside_;       // what BoringSSL holds
   bool shaking_ = true;
   bool fin_ = false;  // the socket has ended; what arrived_ holds is still to be decrypted
   bool reading_stopped_ = false;

@@ -28,6 +28,8 @@ Connection::Connection(Worker& worker, std::shared_ptr<WorkerListener> listener,
       stream_(std::move(stream)),
       tls_(tls),
       info_{listener_->name, std::move(client_ip), false, {}},
+      place_(worker.clients(), info_.client_ip),
+      objects_(worker.loop().blocks(), objects_bytes),
       http_(*stream_, worker.server_limits()),
       exchange_(worker.loop(), info_, http_),
       rests_since_(worker.loop().now()) {

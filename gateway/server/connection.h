@@ -16,6 +16,7 @@
 #include "gateway/http/h1_server.h"
 #include "gateway/net/tls_stream.h"
 #include "gateway/observe/metrics.h"
+#include "gateway/server/client_counts.h"
 #include "gateway/server/relief.h"
 
 namespace sallyport::server {
@@ -26,7 +27,7 @@ struct WorkerListener;
 
 class Connection final : public net::StreamOwner, public ListNode {
  public:
-  // What it holds beside its requests: our objects and the socket's.
+  // What it holds beside its requests, of the worker's memory: our objects and the socket's.
   static constexpr size_t objects_bytes = 4 * 1024;
 
   // tls: the same stream if it still has to shake hands, else null.
@@ -51,11 +52,10 @@ class Connection final : public net::StreamOwner, public ListNode {
   // Ends it then, so that another client gets its place: in order, unless something has begun that is not
   // whole.
   void make_room();
-  bool count_by_address = false;  // it stands in its worker's count of them
   // False: it was let in by what does not hold any more (other authorities, a listener that is gone, a
   // certificate that has ended).
   bool is_admitted() const noexcept;
-  const std::string& client_ip() const noexcept { return info_.client_ip; }
+  const ClientCounts::Place& place() const noexcept { return place_; }
 
  private:
   enum class State : uint8_t { handshake, idle, busy, closing };
@@ -85,6 +85,8 @@ class Connection final : public net::StreamOwner, public ListNode {
   std::unique_ptr<net::Stream> stream_;
   net::TlsStream* tls_;
   ConnectionInfo info_;
+  const ClientCounts::Place place_;
+  const Charge objects_;
   http::h1::ServerConnection http_;
   Exchange exchange_;
   std::unique_ptr<Http2Connection> http2_;  // null: HTTP/1.1

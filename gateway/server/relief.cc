@@ -22,9 +22,12 @@ struct Holder {
   Connection* connection;
 };
 
+// Those of clients that have many go first, of these the longest still.
 struct Resting {
+  bool of_many;
   Duration still;
   Connection* connection;
+  auto rank() const noexcept { return std::pair(of_many, still); }
 };
 
 // More than this is much: a share of the budget that no ordinary connection needs; or twice what the others
@@ -112,17 +115,17 @@ void Relief::relieve_memory(Monotonic now) {
                1);
 }
 
-// The longest still first. A few at a time: their places are free only once they have ended in order.
+// A few at a time: their places are free only once they have ended in order.
 void Relief::make_places(size_t wanted, Monotonic now) {
   std::vector<Resting> resting;
   for (Connection* c = open_.front(); c != nullptr; c = open_.after(*c)) {
     const Duration still = c->asks_nothing_for(now);
-    if (still >= http::Standing::slow_reader_after) resting.push_back({still, c});
+    if (still >= http::Standing::slow_reader_after) resting.push_back({c->place().is_of_many(), still, c});
   }
   if (resting.empty()) return;
   if (resting.size() > wanted) {
     std::ranges::nth_element(resting, resting.begin() + static_cast<ptrdiff_t>(wanted), std::greater(),
-                             &Resting::still);
+                             &Resting::rank);
     resting.resize(wanted);
   }
   for (const Resting& r : resting) r.connection->make_room();

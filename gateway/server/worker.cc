@@ -21,6 +21,13 @@ namespace {
 
 constexpr size_t streams_under_pressure = 2;  // of one HTTP/2 connection
 constexpr size_t share_kept_free = 64;        // of the places for connections
+// How many of those places are not free that are to be, so that a newcomer finds one beside many who ask for
+// nothing.
+size_t places_short(size_t places, size_t taken) noexcept {
+  const size_t kept = std::max<size_t>(places / share_kept_free, 1);
+  const size_t free = places - std::min(places, taken);
+  return kept - std::min(kept, free);
+}
 constexpr Duration told_again_after = std::chrono::minutes(1);
 constexpr Duration trim_after = seconds(1);  // a flood that comes again within it finds its memory
 
@@ -180,7 +187,7 @@ void Worker::end_what_is_not_admitted() {
 void Worker::closed_without_descriptor(WorkerListener& listener) {
   listener.counts->refused.add("descriptors");
   const size_t places = std::min<size_t>(connections_max_, net::descriptors_for_clients());
-  keep_some_free(places, places);
+  ask_for_places(places_short(places, places));
   const Monotonic now = loop_->now();
   if (descriptors_told_ && now < *descriptors_told_ + told_again_after) return;
   descriptors_told_ = now;
@@ -235,22 +242,19 @@ Task<> Worker::accept_proxied(std::shared_ptr<WorkerListener> listener, net::Acc
 void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
                   std::string client_ip) {
   if (listener->ended() && !draining_) return;  // while the PROXY header came
+  if (!may_have_one_more(client_ip, *listener)) return;
   std::unique_ptr<net::Stream> stream;
   net::TlsStream* tls = nullptr;
   if (listener->material != nullptr) {
     std::shared_ptr<net::TlsServerContext> context = listener->tls_context();
     if (context == nullptr) return;
-    if (!one_more_of(client_ip)) return listener->counts->refused.add("connections_per_address");
     auto made = net::TlsStream::server(*loop_, std::move(socket), std::move(context));
     tls = made.get();
     stream = std::move(made);
   } else {
-    if (!one_more_of(client_ip)) return listener->counts->refused.add("connections_per_address");
     stream = net::TcpStream::accepted(*loop_, std::move(socket));
   }
   auto* connection = new Connection(*this, listener, std::move(stream), tls, std::move(client_ip));
-  connection->count_by_address = per_address_max_ > 0;
-  loop_->blocks().charge(Connection::objects_bytes);
   ++connections_;
   open_.push_back(*connection);
   connection->start();
@@ -259,20 +263,17 @@ void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::Accepted
   look_at_places();
 }
 
-// False: it has as many as it may.
-bool Worker::one_more_of(const std::string& address) {
-  if (per_address_max_ == 0) return true;
-  IpBytes bytes;
-  uint32_t& open = by_address_[std::string(caller_of(address, bytes))];
-  if (open >= per_address_max_) return false;
-  ++open;
-  return true;
-}
-
-void Worker::one_less_of(const std::string& address) {
-  IpBytes bytes;
-  const auto found = by_address_.find(std::string(caller_of(address, bytes)));
-  if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
+// The last places are for those who do not have many already: what is freed for newcomers is not for those
+// who were ended, and are back at once.
+bool Worker::may_have_one_more(Slice client_ip, WorkerListener& listener) {
+  const size_t has = clients_.of(client_ip);
+  if (per_address_max_ != 0 && has >= per_address_max_) {
+    listener.counts->refused.add("connections_per_address");
+    return false;
+  }
+  if (places_short(connections_max_, connections_ + 1) == 0 || !clients_.are_many(has)) return true;
+  listener.counts->refused.add("connections");
+  return false;
 }
 
 void Worker::over(Connection& connection) {
@@ -282,8 +283,6 @@ void Worker::over(Connection& connection) {
 
 void Worker::Reaper::at_turn_end() {
   while (Connection* connection = worker.done_.pop_front()) {
-    if (connection->count_by_address) worker.one_less_of(connection->client_ip());
-    worker.loop_->blocks().discharge(Connection::objects_bytes);
     delete connection;
     --worker.connections_;
   }
@@ -311,13 +310,12 @@ void Worker::look_at_memory() {
   trim_timer_->arm_after(trim_after);
 }
 
-void Worker::look_at_places() { keep_some_free(connections_max_, connections_ + proxied_.size()); }
+void Worker::look_at_places() {
+  ask_for_places(places_short(connections_max_, connections_ + proxied_.size()));
+}
 
-// Before the last one is taken, so that a newcomer finds one beside many who ask for nothing.
-void Worker::keep_some_free(size_t places, size_t taken) {
-  const size_t kept = std::max<size_t>(places / share_kept_free, 1);
-  const size_t free = places - std::min(places, taken);
-  if (free < kept && !draining_) relief_.ask_for_places(*loop_, kept - free);
+void Worker::ask_for_places(size_t places) {
+  if (places > 0 && !draining_) relief_.ask_for_places(*loop_, places);
 }
 
 // free() gives back what lies at the heap's end only.

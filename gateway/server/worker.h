@@ -24,6 +24,7 @@
 #include "gateway/net/listener.h"
 #include "gateway/net/resolver.h"
 #include "gateway/observe/metrics.h"
+#include "gateway/server/client_counts.h"
 #include "gateway/server/connection.h"
 #include "gateway/server/listeners.h"
 #include "gateway/server/relief.h"
@@ -119,6 +120,7 @@ class Worker {
   Loop& loop() noexcept { return *loop_; }
   const std::shared_ptr<const World>& world() const noexcept { return world_; }
   const http::ServerLimits& server_limits() const noexcept { return limits_; }
+  ClientCounts& clients() noexcept { return clients_; }
   // How long what is under way may take where nothing comes behind it.
   Duration drain_timeout() const noexcept { return drain_timeout_; }
   // The connection is done with; it is destroyed at the end of the turn.
@@ -145,10 +147,9 @@ class Worker {
   Task<> accept_proxied(std::shared_ptr<WorkerListener> listener, net::AcceptedSocket socket);
   void open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
             std::string client_ip);
-  bool one_more_of(const std::string& address);
-  void one_less_of(const std::string& address);
+  bool may_have_one_more(Slice client_ip, WorkerListener& listener);
   void look_at_places();
-  void keep_some_free(size_t places, size_t taken);
+  void ask_for_places(size_t places);
   void begin_drain(Duration patience);
   void end();
   static void drain_over(void* self);
@@ -181,8 +182,7 @@ class Worker {
   Duration drain_timeout_{};
   size_t connections_max_ = 0;
   size_t per_address_max_ = 0;
-  std::unordered_map<std::string, uint32_t>
-      by_address_;  // open connections of a caller, while there is such a limit
+  ClientCounts clients_;
   size_t connections_ = 0;
   std::vector<std::shared_ptr<WorkerListener>> listeners_;
   Nursery proxied_;  // connections whose PROXY header is being read

@@ -37,17 +37,6 @@ bool take_answer(RedisReply& reply, uint64_t call) {
 
 }  // namespace
 
-// As the server has it: called with a number behind its arguments, which stands in front of what it answers.
-struct RedisClient::Script {
-  explicit Script(const std::string& script)
-      : text("local call = table.remove(ARGV)\nlocal function answer()\n" + script +
-             "end\nreturn {call, answer()}") {
-    const auto digest = crypto::sha1(text);
-    hash = sallyport::text::hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
-  }
-  std::string text, hash;
-};
-
 struct RedisClient::Waiting {
   explicit Waiting(Loop& loop, Monotonic deadline) : done(loop, deadline) {}
   Waiting(const Waiting&) = delete;
@@ -106,6 +95,13 @@ struct RedisClient::Reader {
   redisReplyObjectFunctions usual, bounded;
   size_t unread = 0;  // bytes fed since the last whole reply
 };
+
+RedisScript::RedisScript(const std::string& body)
+    : text("local call = table.remove(ARGV)\nlocal function answer()\n" + body +
+           "end\nreturn {call, answer()}") {
+  const auto digest = crypto::sha1(text);
+  hash = sallyport::text::hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
 
 RedisClient::RedisClient(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics, RedisOptions options)
     : loop_(loop),
@@ -174,18 +170,17 @@ Task<Result<RedisReply>> RedisClient::exchange(const std::vector<std::string>& w
   co_return std::move(here.reply);
 }
 
-Task<Result<RedisReply>> RedisClient::eval(const std::string& script, std::vector<std::string> keys,
+Task<Result<RedisReply>> RedisClient::eval(const RedisScript& script, std::vector<std::string> keys,
                                            std::vector<std::string> arguments) {
   const uint64_t call = ++calls_;
-  const Script& told = scripts_.try_emplace(script, script).first->second;
-  std::vector<std::string> words = {"EVALSHA", told.hash, std::to_string(keys.size())};
+  std::vector<std::string> words = {"EVALSHA", script.hash, std::to_string(keys.size())};
   words.insert(words.end(), keys.begin(), keys.end());
   words.insert(words.end(), arguments.begin(), arguments.end());
   words.push_back(std::to_string(call));
   Result<RedisReply> reply = co_await command(words, call);
   if (reply || !reply.error().detail.starts_with("NOSCRIPT")) co_return reply;
   words[0] = "EVAL";  // the server does not know it, or has forgotten it; this tells it
-  words[1] = told.text;
+  words[1] = script.text;
   co_return co_await command(std::move(words), call);
 }
 

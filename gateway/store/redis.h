@@ -15,7 +15,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "gateway/async/loop.h"
@@ -42,6 +41,13 @@ struct RedisOptions {
   net::TlsOptions tls;
 };
 
+// A script as the server has it: called with a number behind its arguments, which stands in front of what it
+// answers. Made once for all calls.
+struct RedisScript {
+  explicit RedisScript(const std::string& body);
+  std::string text, hash;
+};
+
 class RedisClient final : private TurnEnd {
  public:
   RedisClient(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics, RedisOptions options);
@@ -53,14 +59,13 @@ class RedisClient final : private TurnEnd {
   // Runs a script by its hash; tells it to the server first, and again if that has forgotten it. Each call
   // has a number that its reply must bear: a connection that has lost a reply would give everybody the one of
   // another, and is left.
-  Task<Result<RedisReply>> eval(const std::string& script, std::vector<std::string> keys,
+  Task<Result<RedisReply>> eval(const RedisScript& script, std::vector<std::string> keys,
                                 std::vector<std::string> arguments);
   // The failure that a reply is whose form the command does not have: counted and told like others.
   std::unexpected<Error> misanswered();
   bool connected() const noexcept { return ready_; }
 
  private:
-  struct Script;
   struct Waiting;
   struct Reader;
   struct Sent {              // a command whose reply is to come
@@ -91,11 +96,10 @@ class RedisClient final : private TurnEnd {
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<Reader> reader_;
   Buffer out_;
-  std::deque<Sent> sent_;                            // in the order of the replies
-  uint64_t calls_ = 0;                               // of scripts, so far
-  std::unordered_map<std::string, Script> scripts_;  // by what they were called with
-  List<WaitUntil> undecided_;                        // who waits for the first connection
-  bool decided_ = false;                             // it stands, or has failed
+  std::deque<Sent> sent_;      // in the order of the replies
+  uint64_t calls_ = 0;         // of scripts, so far
+  List<WaitUntil> undecided_;  // who waits for the first connection
+  bool decided_ = false;       // it stands, or has failed
   bool ready_ = false;
   bool proved_ = false;                    // a command has been obeyed on this connection
   size_t first_address_ = 0;               // of the name's, that is tried

@@ -18,8 +18,6 @@ namespace {
 
 using observe::Level;
 
-constexpr auto plain_chars = text::letters_digits_and("-");
-
 // Headers that the protocol, browsers or the gateway itself read, also where a backend would take another
 // spelling for them. What an authenticator reads is taken from the request.
 bool has_another_meaning(std::string_view header) {
@@ -55,8 +53,7 @@ struct ApiKeyOptions {
   }
   void check(config::Reader& reader) const {
     if (!http::is_token(header)) reader.error_at("header", "this is not the name of a header");
-    if (http::is_token(header) &&
-        !std::ranges::all_of(header, [](char c) { return plain_chars[static_cast<uint8_t>(c)]; })) {
+    if (http::is_token(header) && !http::is_plain_name(header)) {
       reader.error_at(
           "header",
           fmt::format("\"{}\" is another name to many backends, which read \"_\" and the like as \"-\": a "

@@ -17,7 +17,7 @@ namespace {
 // number of the reply says whether the request may pass, the others how far ahead each bucket is now. A key
 // lives, to the millisecond, until its bucket is full again. One that is further ahead than its rule can make
 // it (the clock has stepped back, the rule was a slower one) is used up, and drains from now on.
-const std::string take_script = R"lua(
+const store::RedisScript take_script(R"lua(
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local ahead, allowed = {}, 1
@@ -38,11 +38,11 @@ if allowed == 1 then
 end
 table.insert(ahead, 1, allowed)
 return ahead
-)lua";
+)lua");
 
 // One bucket. ARGV: step, most, how many requests are wanted, how many of a former lease come back. Gives
 // how many were taken (as many as there are) and how far ahead the bucket is then.
-const std::string lease_script = R"lua(
+const store::RedisScript lease_script(R"lua(
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local step, most, want, back = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -56,7 +56,7 @@ else
   redis.call('DEL', KEYS[1])
 end
 return {taken, ahead}
-)lua";
+)lua");
 
 constexpr int64_t us = 1000;  // in nanoseconds
 

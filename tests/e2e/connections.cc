@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <fstream>
 #include <future>
-#include <thread>
 
 #include "tests/support/gateway.h"
 #include "tests/support/origin.h"
@@ -208,7 +207,7 @@ TEST_CASE("all that a client has sent before its end is answered, however much o
   CHECK(client->read().status == 200);
   CHECK(eventually([&] { return origin.requests().size() == 2; }));
   client->half_close();
-  std::this_thread::sleep_for(100ms);  // it has come
+  CHECK(gateway.ask(get("/now")).status == 200);  // behind it: it has been seen
   second.set_value();
   for (size_t left = answers - 1; left > 0; --left) REQUIRE(client->read().status == 200);
   CHECK(client->at_end());

@@ -241,6 +241,38 @@ TEST_CASE("handshakes and heads that do not go on give way to newcomers, and con
   CHECK(asks->ask("cd").status == 200);
 }
 
+TEST_CASE("the last places are for clients that have no more than others, and who has many gives way first") {
+  Origin origin;
+  const int proxied = free_port();
+  Gateway gateway(places(8, origin), {},
+                  {.more_listeners = "  - { name: proxied, address: \"127.0.0.1:" + std::to_string(proxied) +
+                                     "\", plaintext: true, proxy_protocol: { from: [127.0.0.1/32] } }\n"});
+  const auto come_from = [&](const std::string& address) {
+    auto client = std::make_unique<Client>(proxied, ClientOptions{.tls = false});
+    client->send_raw("PROXY TCP4 " + address + " 127.0.0.1 1234 80\r\n" + get("/own"));
+    return client;
+  };
+  std::vector<std::unique_ptr<Client>> many;
+  auto alone = come_from("192.0.2.2");  // and idle the longest
+  CHECK(alone->read().status == 200);
+  for (int i = 0; i < 6; ++i) {
+    many.push_back(come_from("192.0.2.1"));
+    CHECK(many.back()->read().status == 200);
+  }
+  CHECK(come_from("192.0.2.1")->at_end());
+  CHECK(gateway.has_metric(
+      R"(sallyport_connections_refused_total{listener="proxied",reason="connections"} 1)"));
+  auto other = come_from("192.0.2.3");
+  CHECK(other->read().status == 200);
+  gateway.advance(2100ms);
+  CHECK(eventually([&] {
+    gateway.advance(300ms);
+    return gateway.has_metric(R"(sallyport_connections_gave_way_total{listener="proxied"} 1)");
+  }));
+  CHECK(many.front()->at_end());
+  CHECK(alone->ask(get("/own")).status == 200);
+}
+
 TEST_CASE("where there are no descriptors, who asks for nothing gives way") {
   Origin origin;
   Gateway gateway(places(64, origin));
