@@ -26,6 +26,7 @@ class ClientConnection final : public Requester {
   Task<Result<void>> read_response(const Request& request, Arena& arena, Response& response) override;
   Body& tunnel(Body& from_client, TunnelLimits limits) override;
   bool answered_nothing() const noexcept override { return !answered_; }
+  bool request_sent() const noexcept override { return pump_.done(); }
   bool content_untouched() const noexcept override { return content_untouched_; }
   bool not_processed() const noexcept override { return false; }  // HTTP/1.1 has no way to say so
   Standing standing() const noexcept override;

@@ -30,6 +30,7 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   Body& tunnel(Body& from_client, TunnelLimits limits) override;
   // A reset is an answer.
   bool answered_nothing() const noexcept override { return !answered_ && (cut_off_ || !closed_); }
+  bool request_sent() const noexcept override { return pump_.done(); }
   bool content_untouched() const noexcept override { return content_untouched_; }
   bool not_processed() const noexcept override;
   Standing standing() const noexcept override;

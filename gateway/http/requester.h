@@ -44,6 +44,8 @@ class Requester {
 
   // True if not a byte of an answer has arrived to the present request.
   virtual bool answered_nothing() const noexcept = 0;
+  // True if nothing of the present request waits to be sent.
+  virtual bool request_sent() const noexcept = 0;
   // True if the request has content, and none of it has been pulled: the backend cannot have acted on it.
   virtual bool content_untouched() const noexcept = 0;
   // True if the backend has said that it has not acted on the request, and will not (RFC 9113 section 8.7).

@@ -26,7 +26,7 @@ namespace {
 
 using http::HeaderId;
 
-constexpr Duration hurry = seconds(1);  // a client's deadline that tells nothing of the endpoint
+constexpr Duration hurry = seconds(1);  // a deadline of others that tells nothing of the endpoint
 
 enum class Credentials : uint8_t { remove, keep };
 constexpr std::array<std::string_view, 2> enum_names(Credentials) { return {"remove", "keep"}; }
@@ -99,6 +99,11 @@ class Forward final : public Plugin {
   // What may be done after a connection that turned out to be closed: nothing; if its content can be had
   // again; the same, but once, as it was a new one; all.
   enum class Again : uint8_t { no, rewound, rewound_once, untouched };
+  struct Attempt {  // at a request; what the next one takes over is answer_by
+    Monotonic began;
+    Again again = Again::no;
+    Monotonic answer_by = Monotonic::max();  // once a request has gone out whole: for it, however often tried
+  };
   std::optional<Slice> rewritten(Exchange& x) const;
   bool may_switch(Exchange& x) const;
   void open_tunnel(Exchange& x, Lease& c) const;
@@ -106,7 +111,7 @@ class Forward final : public Plugin {
   Result<void> check_switch(Exchange& x) const;
   void rebuild_headers(Exchange& x) const;
   Task<Result<void>> read_answer(Exchange& x, Lease& c);
-  Task<Result<void>> send_and_receive(Exchange& x, Lease& c, Monotonic began, Again& again);
+  Task<Result<void>> send_and_receive(Exchange& x, Lease& c, Attempt& attempt);
 
   std::shared_ptr<Cluster> cluster_;
   std::shared_ptr<const http::HeaderGuard> guard_;
@@ -151,8 +156,9 @@ Task<> Forward::handle(Exchange& x, Next) {
   const size_t targets = cluster_->options().targets.size(), attempts = targets + 1;
   size_t not_reached = 0;
   bool fresh = false, broke = false;
-  for (size_t attempt = 1;; ++attempt) {
-    const Monotonic began = MonotonicClock::now();
+  Attempt attempt;
+  for (size_t tried = 1;; ++tried) {
+    attempt.began = MonotonicClock::now();
     Result<Lease*> connection = co_await cluster_->acquire(x.client_ip, fresh);
     if (!connection) {
       // Nothing of the request has been touched: any method may be tried elsewhere, where there is one.
@@ -162,13 +168,14 @@ Task<> Forward::handle(Exchange& x, Next) {
     }
     x.hold(**connection);
     (*connection)->holder = &x;
-    Again again = Again::no;
-    Result<void> done = co_await send_and_receive(x, **connection, began, again);
+    attempt.again = Again::no;
+    Result<void> done = co_await send_and_receive(x, **connection, attempt);
     if (done) co_return;
     x.release_held();
+    Again again = attempt.again;
     if (again == Again::rewound_once && !std::exchange(broke, true)) again = Again::rewound;
     const bool can = again == Again::untouched || (again == Again::rewound && x.rewind_body());
-    if (!can || attempt >= attempts) {
+    if (!can || tried >= attempts) {
       co_await x.fail(std::move(done.error()));
       co_return;
     }
@@ -176,14 +183,19 @@ Task<> Forward::handle(Exchange& x, Next) {
   }
 }
 
-Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic began, Again& again) {
+Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Attempt& attempt) {
   Endpoint& endpoint = c.endpoint;
-  const http::Requester::Timeouts timeouts = timeouts_for(x, endpoint);
+  http::Requester::Timeouts timeouts = timeouts_for(x, endpoint);
+  const Duration whole = timeouts.response;
+  const Monotonic latest = std::min(timeouts.deadline, attempt.answer_by);
+  timeouts.response = std::min(whole, attempt.answer_by - x.loop.now());
   Result<void> done = co_await c.requester.send(x.request, endpoint.target.authority, timeouts, x.arena);
   if (done && is_gone(x)) done = gone();
+  if (done && c.requester.request_sent())
+    attempt.answer_by = std::min(attempt.answer_by, x.loop.now() + whole);
   if (done) done = co_await read_answer(x, c);
   if (done && x.response.status == 101) done = check_switch(x);
-  const Duration took = MonotonicClock::now() - began;
+  const Duration took = MonotonicClock::now() - attempt.began;
   x.notes.upstream_us =
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
   if (!done) {
@@ -195,12 +207,12 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Monotonic be
     const bool closed = r.answered_nothing() && code != Code::upstream_timeout;
     const bool stale = c.reused && closed;
     if ((stale || r.not_processed()) && r.content_untouched()) {
-      again = Again::untouched;
+      attempt.again = Again::untouched;
     } else if (r.not_processed() || (closed && is_idempotent(x.request.method))) {
-      again = r.not_processed() || stale ? Again::rewound : Again::rewound_once;
+      attempt.again = r.not_processed() || stale ? Again::rewound : Again::rewound_once;
     }
-    // Nor is it, if the client left it no time.
-    const bool hurried = timeouts.deadline <= x.loop.now() && took < hurry;
+    // Nor is it, if the client, or an endpoint before, left it no time.
+    const bool hurried = latest <= x.loop.now() && took < hurry;
     if (!stale && !r.not_processed() && !hurried) cluster_->failed(endpoint, done.error());
     // It was reached, and may have acted on the request: nobody is to be told to come again for that.
     if (code == Code::upstream_unreachable && !r.not_processed())

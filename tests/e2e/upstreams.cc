@@ -174,6 +174,41 @@ TEST_CASE(
   }
 }
 
+TEST_CASE(
+    "a request has one time for its answer, from when all of it has gone out, however often it is tried") {
+  std::atomic<int> asked{0};
+  std::atomic<bool> let_go{false};
+  TcpServer ends_or_is_silent([&](int fd, int number) {
+    Received input(fd);
+    const auto head = input.until("\r\n\r\n");
+    const bool slow = head && head->starts_with("PUT");
+    if (slow) input.exactly(number % 2 == 1 ? 2 : 4);
+    ++asked;
+    if (slow && number % 2 == 0) send_all(fd, "HTTP/1.1 204 No Content\r\n\r\n");
+    if (number % 2 == 1)
+      eventually([&] { return let_go.load(); });
+    else
+      input.some();
+  });
+  Gateway gateway("http: { body_timeout: 3h, body_rate: 0B }\n" +
+                  forwarding("targets: [\"http://127.0.0.1:" + std::to_string(ends_or_is_silent.port()) +
+                             "\"], response_timeout: 1h"));
+  auto client = gateway.connect();
+  client->send(get("/x"));
+  CHECK(eventually([&] { return asked == 1; }));
+  gateway.advance(50min);
+  let_go = true;
+  CHECK(eventually([&] { return asked == 2; }));
+  gateway.advance(11min);
+  CHECK(client->read().status == 504);
+  auto slow = gateway.connect();  // its time has not begun when the first connection ends
+  slow->send("PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab");
+  CHECK(eventually([&] { return ends_or_is_silent.connections() == 4; }));
+  gateway.advance(2h);
+  slow->send("cd");
+  CHECK(slow->read().status == 204);
+}
+
 TEST_CASE("an answer that has begun is not asked for again") {
   std::atomic<int> asked{0};
   TcpServer stops([&](int fd, int) {
