@@ -26,6 +26,7 @@
 #include "gateway/core/plugin.h"
 #include "gateway/json/json.h"
 #include "plugins/validate/equality.h"
+#include "plugins/validate/multiple.h"
 
 namespace sallyport {
 
@@ -47,7 +48,8 @@ struct SchemaNode {
   bool branches = false;  // it asks several subschemas about one value
   uint32_t types = 0;     // a bit for each json::Kind; 0: any. integer: also a number without a fraction
   std::optional<LiteralSet> values;  // enum, const
-  std::optional<long double> minimum, maximum, above, below, multiple_of;
+  std::optional<long double> minimum, maximum, above, below;
+  std::optional<Multiple> multiple_of;
   std::optional<uint64_t> min_length, max_length, min_items, max_items, min_properties, max_properties;
   std::shared_ptr<const Pattern> pattern;
   bool unique_items = false;

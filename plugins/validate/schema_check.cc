@@ -41,20 +41,6 @@ uint64_t code_points(std::string_view s) noexcept {
       std::ranges::count_if(s, [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
 }
 
-// True of whole numbers, 0.5, 0.25 and the like: what stands in the document is what the double says.
-bool is_exact(long double number) noexcept { return number * 1024 == std::trunc(number * 1024); }
-
-// Of what is exact, exactly; else within what two doubles can tell, half a bit each: 0.3 is a multiple of
-// 0.1, and a value of which that cannot be told is none.
-bool is_multiple(long double value, long double of) noexcept {
-  if (std::fmod(value, of) == 0) return true;
-  if (is_exact(of)) return false;
-  const long double quotient = value / of;
-  const long double nearest = std::round(quotient);
-  const long double tolerance = 0x1.1p-52L * std::fabs(quotient);
-  return nearest != 0 && tolerance < 0.01L && std::fabs(quotient - nearest) <= tolerance;
-}
-
 // The verdicts about values that alternatives within alternatives have asked about, so that a schema that
 // refers to itself from several of them does not look at a subtree once for each way to it. A few, each in
 // the place that its hash gives it: what is asked again has mostly just been answered.
@@ -185,7 +171,7 @@ class SchemaCheck {
     if (n.maximum) must(x <= *n.maximum, "maximum", "at most", *n.maximum);
     if (n.above) must(x > *n.above, "exclusiveMinimum", "more than", *n.above);
     if (n.below) must(x < *n.below, "exclusiveMaximum", "less than", *n.below);
-    if (n.multiple_of) must(is_multiple(x, *n.multiple_of), "multipleOf", "a multiple of", *n.multiple_of);
+    if (n.multiple_of) must(n.multiple_of->has(x), "multipleOf", "a multiple of", n.multiple_of->of);
     return good;
   }
 

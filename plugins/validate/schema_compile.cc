@@ -238,8 +238,10 @@ class SchemaCompiler {
     }
   }
   void multiple(const Node& v, SchemaNode& out) {
-    number(v, out.multiple_of);
-    if (out.multiple_of && *out.multiple_of <= 0) wrong(v, "expected a number above 0");
+    std::optional<long double> of;
+    number(v, of);
+    if (of && *of <= 0) wrong(v, "expected a number above 0");
+    if (of) out.multiple_of = Multiple::parse(v.text, *of);
   }
   void pattern_of(const Node& v, SchemaNode& out) {
     if (!v.is_scalar()) return wrong(v, "expected a pattern");
