@@ -3,9 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gateway/base/text.h"
@@ -37,8 +43,14 @@ bool names(const std::vector<std::string_view>& types, std::string_view type) no
   return std::ranges::find(types, type) != types.end();
 }
 
-// The schema of one parameter. How a value is read is said by the types at its top only; what a part of it
-// says of other values (in allOf, behind a $ref) never says anything.
+bool is_whole(const Node& number) noexcept {
+  const double value = std::strtod(number.text.c_str(), nullptr);
+  return std::trunc(value) == value;
+}
+
+// The schema of one parameter. How a value is read is said by the types at its top only. What a part of it
+// says of other values is wrong where all parts hold (in allOf, behind a $ref); a branch (of anyOf, oneOf,
+// not) that is true of other values only is dead, and that is no fault unless all are.
 class SchemaOfOne {
  public:
   SchemaOfOne(config::Reader& reader, const Node& top)
@@ -49,47 +61,87 @@ class SchemaOfOne {
         number_(!text_ && (names(types_, "number") || names(types_, "integer"))) {}
 
   void check() {
-    check_types();
-    std::set<const Node*> seen;  // a $ref may come back
-    std::vector<const Node*> open = {&top_};
+    if (!check_types()) return;
+    std::set<Part> seen;  // a $ref may come back
+    std::vector<Part> open = {{&top_, false}};
     while (!open.empty()) {
-      const Node* one = open.back();
+      const Part one = open.back();
       open.pop_back();
-      if (!seen.insert(one).second) continue;
-      check_part(*one);
-      add_parts(*one, open);
+      if (!seen.insert(one).second || (one.second && is_never(*one.first, 0))) continue;
+      check_part(one);
+      add_parts(one, open);
     }
   }
 
  private:
-  // Those that are about the same value.
-  void add_parts(const Node& schema, std::vector<const Node*>& open) const {
-    for (std::string_view keyword : {"allOf", "anyOf", "oneOf"}) {
-      const Node* list = schema.find(keyword);
-      if (list == nullptr) continue;
-      for (const Node& item : list->items) open.push_back(&item);
-    }
-    if (const Node* negated = schema.find("not")) open.push_back(negated);
+  using Part = std::pair<const Node*, bool>;  // true: in a branch
+
+  static std::span<const Node> list_of(const Node& schema, std::string_view keyword) {
+    const Node* list = schema.find(keyword);
+    return list == nullptr ? std::span<const Node>{} : std::span<const Node>(list->items);
+  }
+  const Node* target_of(const Node& schema) const {
     const Node* reference = schema.find("$ref");
-    const Node* target = reference == nullptr ? nullptr : schema_at(top_, reference->text);
-    if (target != nullptr) open.push_back(target);
+    return reference == nullptr ? nullptr : schema_at(top_, reference->text);
+  }
+  // Those that are about the same value.
+  void add_parts(const Part& part, std::vector<Part>& open) const {
+    const auto& [schema, in_branch] = part;
+    for (const Node& item : list_of(*schema, "allOf")) open.emplace_back(&item, in_branch);
+    for (const std::string_view keyword : branchings) {
+      for (const Node& item : list_of(*schema, keyword)) open.emplace_back(&item, true);
+    }
+    if (const Node* negated = schema->find("not")) open.emplace_back(negated, true);
+    if (const Node* target = target_of(*schema)) open.emplace_back(target, in_branch);
   }
 
-  void check_part(const Node& schema) {
-    if (&schema != &top_) check_type_of_part(schema);
-    if (const Node* value = schema.find("const")) check_value(*value);
-    if (const Node* values = schema.find("enum")) {
-      for (const Node& value : values->items) check_value(value);
+  // True if no value of the request meets it, as far as its types and values tell.
+  bool is_never(const Node& schema, int depth) {
+    const auto [known, fresh] = never_.emplace(&schema, false);  // a $ref may come back
+    if (!fresh || depth > depth_max) return known->second;
+    const std::vector<std::string_view> types = types_of(schema);
+    const auto has = [&](auto type) { return has_type(type); };
+    const auto can = [&](const Node& value) { return can_be(value); };
+    const auto never = [&](const Node& part) { return is_never(part, depth + 1); };
+    const Node *value = schema.find("const"), *values = schema.find("enum"), *target = target_of(schema);
+    known->second =
+        (schema.kind == Node::Kind::boolean && text::iequals(schema.text, "false")) ||
+        (!types.empty() && std::ranges::none_of(types, has)) || (value != nullptr && !can_be(*value)) ||
+        (values != nullptr && std::ranges::none_of(values->items, can)) ||
+        (target != nullptr && never(*target)) || std::ranges::any_of(list_of(schema, "allOf"), never) ||
+        std::ranges::any_of(branchings, [&](auto key) { return is_dead_end(schema, key, depth); });
+    return known->second;
+  }
+  bool is_dead_end(const Node& schema, std::string_view keyword, int depth) {
+    const std::span<const Node> branches = list_of(schema, keyword);
+    return !branches.empty() &&
+           std::ranges::all_of(branches, [&](const Node& one) { return is_never(one, depth + 1); });
+  }
+
+  void check_part(const Part& part) {
+    const auto& [schema, in_branch] = part;
+    check_keywords(*schema);
+    if (in_branch) return;
+    if (schema != &top_) check_type_of_part(*schema);
+    if (const Node* value = schema->find("const")) check_value(*value);
+    for (const Node& value : list_of(*schema, "enum")) check_value(value);
+    for (const std::string_view keyword : branchings) {
+      if (is_dead_end(*schema, keyword, 0))
+        reader_.error_at(
+            schema->find(keyword)->mark,
+            fmt::format("{}: no value passes here, as none of these is ever true: a parameter is "
+                        "read as what the type at the top of its schema says, and as text "
+                        "without one; say it there",
+                        text::printable(reader_.path())));
     }
-    check_keywords(schema);
   }
 
   // True if a value of the request can be read as what an enum or a const has there.
   bool can_be(const Node& value) const noexcept {
     if (text_) return value.kind == Node::Kind::string;
-    if (is_number(value)) return number_;
+    if (is_number(value)) return number_ && (names(types_, "number") || is_whole(value));
     if (value.kind == Node::Kind::boolean) return names(types_, "boolean");
-    return value.kind != Node::Kind::string;
+    return value.kind == Node::Kind::null;
   }
   void check_value(const Node& value) {
     if (can_be(value)) return;
@@ -102,8 +154,15 @@ class SchemaOfOne {
   }
 
   // The keywords of numbers say nothing of text, and those of text nothing of numbers (JSON Schema
-  // Validation, sections 6.2 and 6.3).
+  // Validation, sections 6.2 and 6.3), and those of lists and objects nothing of either.
   void check_keywords(const Node& schema) {
+    for (const std::string_view keyword :
+         {"items", "prefixItems", "minItems", "maxItems", "uniqueItems", "properties", "patternProperties",
+          "additionalProperties", "propertyNames", "minProperties", "maxProperties"})
+      says_nothing(schema, keyword, no_container);
+    // `required: true` is the parameter's own.
+    if (const Node* names = schema.find("required"); names != nullptr && names->is_list())
+      says_nothing(schema, "required", no_container);
     if (!number_)
       for (const std::string_view keyword :
            {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
@@ -138,22 +197,31 @@ class SchemaOfOne {
   }
 
   // A value of a query, a path or a header is one scalar to every backend, whatever brackets it has.
-  void check_types() {
+  bool check_types() {
+    bool good = true;
     for (const std::string_view type : {"array", "object"}) {
       if (!names(types_, type)) continue;
+      good = false;
       reader_.error_at(
           top_.find("type")->mark,
           fmt::format("{}: no parameter is ever an {}: it is text, or what type: integer, number or "
                       "boolean says; describe how the text looks (pattern), or leave the type away",
                       text::printable(reader_.path()), type));
     }
+    return good;
   }
+
+  static constexpr std::array<std::string_view, 2> branchings = {"anyOf", "oneOf"};
+  static constexpr std::string_view no_container =
+      "as a parameter is one value, neither a list nor an object; leave it away";
+  static constexpr int depth_max = 256;
 
   config::Reader& reader_;
   const Node& top_;
   std::vector<std::string_view> types_;
   bool text_;    // read as it is
   bool number_;  // read as a number, or as what else the types name
+  std::map<const Node*, bool> never_;
 };
 
 }  // namespace

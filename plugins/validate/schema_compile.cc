@@ -134,6 +134,7 @@ class SchemaCompiler {
       wrong(node, "a schema is a map, true or false");
     }
     for (const Node::Member& m : node.members) keyword(m, out);
+    check_bounds(node, out);
     out.simple = out.reference == SchemaNode::none && !out.values && out.all_of.empty() &&
                  out.any_of.empty() && out.one_of.empty() && out.negated == SchemaNode::none;
     out.text = out.simple && !out.nothing && out.pattern == nullptr &&
@@ -144,6 +145,23 @@ class SchemaCompiler {
   }
 
   void keyword(const Node::Member& m, SchemaNode& out);
+
+  // Two that let nothing pass are a slip.
+  void check_bounds(const Node& node, const SchemaNode& n) {
+    const auto check = [&](const auto& low, const auto& high, std::string_view from, std::string_view to,
+                           bool meet) {
+      if (low && high && (meet ? *low > *high : *low >= *high))
+        wrong(*node.find(to),
+              fmt::format("no value passes {} and {} at once: one of them is wrong", from, to));
+    };
+    check(n.minimum, n.maximum, "minimum", "maximum", true);
+    check(n.minimum, n.below, "minimum", "exclusiveMaximum", false);
+    check(n.above, n.maximum, "exclusiveMinimum", "maximum", false);
+    check(n.above, n.below, "exclusiveMinimum", "exclusiveMaximum", false);
+    check(n.min_length, n.max_length, "minLength", "maxLength", true);
+    check(n.min_items, n.max_items, "minItems", "maxItems", true);
+    check(n.min_properties, n.max_properties, "minProperties", "maxProperties", true);
+  }
 
   // --- values of keywords
   void number(const Node& v, std::optional<long double>& out) {

@@ -347,3 +347,17 @@ TEST_CASE("propertyNames says what is looked at, and nothing else") {
     CHECK(check(schema, "{}").contains("propertyNames can say"));
   }
 }
+
+TEST_CASE("bounds that no value is between are refused") {
+  CHECK(check(R"({"minimum":5,"maximum":3})", "4")
+            .contains(
+                "s.json:1:24: schema: no value passes minimum and maximum at once: one of them is wrong"));
+  for (const char* bounds : {R"("minimum":3,"exclusiveMaximum":3)", R"("exclusiveMinimum":3,"maximum":3)",
+                             R"("exclusiveMinimum":3,"exclusiveMaximum":3)", R"("minLength":2,"maxLength":1)",
+                             R"("minItems":2,"maxItems":1)", R"("minProperties":2,"maxProperties":1)"}) {
+    CAPTURE(bounds);
+    CHECK(check("{\"items\":{" + std::string(bounds) + "}}", "[]").contains("no value passes"));
+  }
+  CHECK(check(R"({"minimum":3,"maximum":3,"exclusiveMinimum":2.5,"exclusiveMaximum":3.5})", "3") == "ok");
+  CHECK(check(R"({"minLength":2,"maxLength":2,"minItems":0,"maxItems":0})", "\"ab\"") == "ok");
+}

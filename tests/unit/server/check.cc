@@ -107,7 +107,8 @@ TEST_CASE("parameters that no request has, or no value matches, are told at load
   CHECK(contains(of("/", "query: { a: { enum: [] } }"), "expected a list of values"));
   CHECK(contains(of("/", "query: { a: { const: x, enum: [y] } }"), "write one of them"));
   for (std::string_view never : {"enum: [1, 2]", "const: 1", "const: true", "type: string, enum: [a, 1]",
-                                 "type: integer, const: \"1\"", "type: boolean, enum: [1]"}) {
+                                 "type: integer, const: \"1\"", "type: boolean, enum: [1]",
+                                 "type: integer, enum: [1, 1.5]", "type: integer, allOf: [{ const: 0.5 }]"}) {
     CAPTURE(never);
     CHECK(
         contains(of("/", "query: { a: { " + std::string(never) + " } }"), "no value is ever equal to this"));
@@ -127,22 +128,37 @@ TEST_CASE("what a part of a parameter's schema says of values that the parameter
         "{ query: { n: { " +
         schema + " } } } }\n");
   };
-  for (std::string_view nothing :
-       {"allOf: [{ minimum: 1, maximum: 10 }]", "oneOf: [{ maximum: 10 }, { pattern: a }]",
-        "anyOf: [{ not: { multipleOf: 2 } }]", "$ref: \"#/$defs/m\", $defs: { m: { maximum: 10 } }",
-        "type: boolean, minimum: 1", "type: integer, pattern: \"^[0-9]{4}$\"", "type: integer, maxLength: 4",
-        "type: number, allOf: [{ minLength: 1 }]"}) {
+  for (std::string_view nothing : {"allOf: [{ minimum: 1, maximum: 10 }]",
+                                   "oneOf: [{ maximum: 10 }, { pattern: a }]",
+                                   "anyOf: [{ not: { multipleOf: 2 } }]",
+                                   "$ref: \"#/$defs/m\", $defs: { m: { maximum: 10 } }",
+                                   "type: boolean, minimum: 1",
+                                   "type: integer, pattern: \"^[0-9]{4}$\"",
+                                   "type: integer, maxLength: 4",
+                                   "type: number, allOf: [{ minLength: 1 }]",
+                                   "maxItems: 2, items: { type: integer }",
+                                   "type: integer, minItems: 1",
+                                   "uniqueItems: true",
+                                   "prefixItems: [{}]",
+                                   "allOf: [{ items: {} }]",
+                                   "properties: { a: {} }",
+                                   "additionalProperties: false",
+                                   "patternProperties: { a: {} }",
+                                   "propertyNames: { maxLength: 1 }",
+                                   "minProperties: 1",
+                                   "anyOf: [{ maxProperties: 1 }, { const: a }]",
+                                   "required: [a]",
+                                   "not: { required: [a] }",
+                                   "anyOf: [{ type: integer }, { type: string, maximum: 3 }]"}) {
     CAPTURE(nothing);
     CHECK(contains(of(std::string(nothing)), "says nothing here"));
   }
   for (std::string_view never :
-       {"$ref: \"#/$defs/i\", $defs: { i: { type: integer } }",
-        "anyOf: [{ type: string }, { type: integer }]", "type: integer, not: { type: string }",
-        "type: [boolean, number], anyOf: [{ type: [string, array] }]"}) {
+       {"$ref: \"#/$defs/i\", $defs: { i: { type: integer } }", "type: integer, allOf: [{ type: string }]",
+        "allOf: [{ allOf: [{ type: [integer, array] }] }]"}) {
     CAPTURE(never);
     CHECK(contains(of(std::string(never)), "no value is ever of this type"));
   }
-  CHECK(contains(of("not: { enum: [7] }"), "no value is ever equal to this"));
   CHECK(contains(of("allOf: [{ $ref: \"#\" }]"), "comes back to itself"));
   for (const char* good : {"type: integer, allOf: [{ minimum: 1 }, { type: number }]",
                            "anyOf: [{ type: string, maxLength: 3 }, { type: \"null\" }]",
@@ -150,9 +166,40 @@ TEST_CASE("what a part of a parameter's schema says of values that the parameter
                            "type: number, $ref: \"#/$defs/i\", $defs: { i: { type: integer, maximum: 10 }, "
                            "unused: { minLength: 1 } }",
                            "type: [integer, boolean], maximum: 3, not: { type: boolean, const: true }",
-                           "not: { enum: [admin] }"}) {
+                           "required: true, not: { enum: [admin] }"}) {
     CAPTURE(good);
     CHECK(of(good) == "");
+  }
+}
+
+TEST_CASE("a branch of a parameter's schema that is never true is dead, and all of them are a fault") {
+  const auto of = [](const std::string& schema) {
+    return problems_of(
+        "routes:\n  - { name: r, match: { path: / }, authenticate: public, respond: { status: 204 }, "
+        "validate: { query: { n: { " +
+        schema + " } } } }\n");
+  };
+  for (const char* good :
+       {"type: string, not: { type: integer }", "anyOf: [{ const: a }, { type: integer, maximum: 3 }]",
+        "anyOf: [{ type: string }, { type: array, items: { type: string }, maxItems: 3 }]",
+        "type: integer, not: { type: string, pattern: a }", "not: { enum: [7] }",
+        "oneOf: [{ enum: [a] }, { enum: [1, 2], maximum: 3 }, false]",
+        "anyOf: [{ pattern: a }, { allOf: [{ type: integer }, { maximum: 3 }] }]",
+        "anyOf: [{ pattern: a }, { $ref: \"#/$defs/i\" }], $defs: { i: { type: integer, maximum: 3 } }",
+        "anyOf: [{ pattern: a }, { oneOf: [{ const: 1 }, { const: 2 }], maximum: 3 }]",
+        "type: integer, anyOf: [{ minimum: 3 }, { const: 1.5, maxLength: 3 }]"}) {
+    CAPTURE(good);
+    CHECK(of(good) == "");
+  }
+  CHECK(of("type: string, oneOf: [{ type: integer }, { type: \"null\" }]") ==
+        "t.yaml:4:131: routes[0].validate.query.n: no value passes here, as none of these is ever true: a "
+        "parameter is "
+        "read as what the type at the top of its schema says, and as text without one; say it there\n");
+  for (const char* none : {"type: [boolean, number], anyOf: [{ type: [string, array] }]",
+                           "anyOf: [{ const: 1 }, { $ref: \"#/$defs/i\" }], $defs: { i: { enum: [1, 2] } }",
+                           "allOf: [{ anyOf: [{ type: integer }, false] }]"}) {
+    CAPTURE(none);
+    CHECK(contains(of(none), "no value passes here"));
   }
 }
 
