@@ -91,13 +91,15 @@ void check_answers(const Model& model, Problems& problems) {
                                "authenticate: public",
                                shown(route)));
     }
-    if (is_public(route) && has_policy(route, "authorize")) {
+    const bool asks_nobody = mode_of(route, "authenticate") == "off";
+    if ((is_public(route) || asks_nobody) && has_policy(route, "authorize")) {
       problems.add(
           route.mark,
-          fmt::format(
-              "route {} is public, so that nobody has the roles or scopes that its authorize asks for: "
-              "name an authenticator, or say authorize: {{ mode: off }}",
-              shown(route)));
+          fmt::format("route {} {}, so that nobody has the roles or scopes that its authorize asks for: "
+                      "{}, or say authorize: {{ mode: off }}",
+                      shown(route),
+                      asks_nobody ? "asks nobody who calls (authenticate.mode: off)" : "is public",
+                      asks_nobody ? "say another mode" : "name an authenticator"));
     }
     const bool forwards = route.plugin("forward") != nullptr;
     const bool responds = route.plugin("respond") != nullptr;

@@ -191,13 +191,13 @@ bool takes_keys_only(const Node& authenticate, const Model& model) {
   return any != nullptr && !any->items.empty() && std::ranges::all_of(any->items, is_key);
 }
 
+bool has_in_force(const Route& route, std::string_view key) {
+  const std::string_view mode = mode_of(route, key);
+  return !mode.empty() && mode != "off";
+}
+
 void warn_of_login(const Route& route, const Model& model, Problems& problems) {
-  const auto has = [&](std::string_view key) {
-    const std::string_view mode = mode_of(route, key);
-    return !mode.empty() && mode != "off";
-  };
-  if (!has("authenticate") || !has("authorize")) return;
-  if (!takes_keys_only(*route.plugin("authenticate")->block, model)) return;
+  if (!has_in_force(route, "authorize")) return;
   for (const std::string_view key : {"acr", "max_age"}) {
     const Node* asked = route.plugin("authorize")->block->find(key);
     if (asked == nullptr || asked->kind == Node::Kind::null || (asked->is_list() && asked->items.empty()))
@@ -211,13 +211,44 @@ void warn_of_login(const Route& route, const Model& model, Problems& problems) {
   }
 }
 
+// The claim that a limit counts by, as it is written there; empty: by none.
+std::string_view claim_of(const Raw& limit) {
+  const Node* by = limit->find("by");
+  if (by == nullptr) return {};
+  const auto is_claim = [](const Node& node) { return node.text.starts_with("claim:"); };
+  if (by->is_scalar()) return is_claim(*by) ? std::string_view(by->text) : std::string_view{};
+  const auto found = std::ranges::find_if(by->items, is_claim);
+  return found == by->items.end() ? std::string_view{} : std::string_view(found->text);
+}
+
+void warn_of_claims(const Route& route, const Model& model, Problems& problems) {
+  if (!has_in_force(route, "limit")) return;
+  const Node& block = *route.plugin("limit")->block;
+  const Node* used = block.is_map() ? block.find("use") : &block;
+  if (used == nullptr) return;
+  for (const Node& name : used->items) {
+    const Raw* limit = model.limit(name.text);
+    const std::string_view claim = limit == nullptr ? std::string_view{} : claim_of(*limit);
+    if (claim.empty()) continue;
+    problems.warn(
+        name.mark,
+        fmt::format("no caller of route \"{}\" has the {} that limit {} counts by, so that by it all callers "
+                    "share one counter: the route takes API keys only; count by client, or name an "
+                    "authenticator of type jwt",
+                    text::printable(route.name), text::printable(claim), text::printable(name.text)));
+  }
+}
+
 }  // namespace
 
 void warn_of_routes(const Model& model, Problems& problems) {
   warn_of_defaults(model, problems);
   for (const Route& route : model.routes) {
     warn_of_mode(route, problems);
+    if (!has_in_force(route, "authenticate") || !takes_keys_only(*route.plugin("authenticate")->block, model))
+      continue;
     warn_of_login(route, model, problems);
+    warn_of_claims(route, model, problems);
   }
   Protected closed;
   for (const Route& route : model.routes) {

@@ -107,6 +107,15 @@ TEST_CASE("a route says who may call it and what answers") {
         "name an authenticator, or say authorize: { mode: off }");
   CHECK(of_route("authenticate: public, authorize: { roles: [a], mode: off }, respond: { status: 204 }") ==
         "");
+  const std::string off = "authenticate: { mode: off, any_of: [k] }, respond: { status: 204 }, authorize: ";
+  for (const char* mode : {"enforce", "shadow"}) {
+    CHECK(contains(
+        of_route(off + "{ roles: [a], mode: " + mode + " }"),
+        "t.yaml:6:5: route \"r\" asks nobody who calls (authenticate.mode: off), so that nobody has "
+        "the roles or scopes that its authorize asks for: say another mode, or say authorize: { mode: "
+        "off }"));
+  }
+  CHECK(!contains(of_route(off + "{ roles: [a], mode: off }"), "asks nobody"));
 }
 
 TEST_CASE("names of routes are unique, and names") {
@@ -235,4 +244,28 @@ TEST_CASE("a login that no caller can have had is warned of: API keys tell of no
   CHECK(warned("any_of: [k]", "roles: [a], acr: [], max_age: null") == "");
   CHECK(warned("any_of: [k]", "mode: off, acr: [mfa]") == "");
   CHECK(warned("any_of: [none]", "acr: [mfa]") == "");  // that is told elsewhere
+}
+
+TEST_CASE("a limit by a claim that no caller has is warned of: API keys have none") {
+  const auto warned = [](const std::string& authenticate, const std::string& by,
+                         const std::string& limit = "[m, l]") {
+    return problems_of(with_head(
+        "authenticators: { k: { type: api_key }, i: { type: jwt } }\nlimits: { l: { rate: 9/1s, by: " + by +
+        " }, m: { rate: 9/1s } }\nroutes:\n"
+        "  - { name: r, match: { path: /a }, respond: { status: 204 },\n      authenticate: { " +
+        authenticate + " },\n      limit: " + limit + " }\n"));
+  };
+  CHECK(warned("any_of: [k]", "claim:tenant") ==
+        "t.yaml:10:18: warning: no caller of route \"r\" has the claim:tenant that limit l counts by, so "
+        "that by "
+        "it all callers share one counter: the route takes API keys only; count by client, or name an "
+        "authenticator of type jwt");
+  CHECK(contains(warned("all_of: [k, i]", "[route, \"claim:a.b\"]", "{ use: [l] }"),
+                 "has the claim:a.b that limit l"));
+  CHECK(warned("any_of: [k, i]", "claim:tenant") == "");
+  CHECK(warned("all_of: [i, k]", "claim:tenant") == "");
+  CHECK(warned("any_of: [k]", "client") == "");
+  CHECK(warned("any_of: [k]", "[client, ip]") == "");
+  CHECK(warned("any_of: [k]", "claim:tenant", "{ mode: off, use: [l] }") == "");
+  CHECK(warned("any_of: [k]", "claim:tenant", "[n]") == "");  // that is told elsewhere
 }
