@@ -196,7 +196,7 @@ bool has_in_force(const Route& route, std::string_view key) {
   return !mode.empty() && mode != "off";
 }
 
-void warn_of_login(const Route& route, const Model& model, Problems& problems) {
+void warn_of_login(const Route& route, Problems& problems) {
   if (!has_in_force(route, "authorize")) return;
   for (const std::string_view key : {"acr", "max_age"}) {
     const Node* asked = route.plugin("authorize")->block->find(key);
@@ -247,7 +247,7 @@ void warn_of_routes(const Model& model, Problems& problems) {
     warn_of_mode(route, problems);
     if (!has_in_force(route, "authenticate") || !takes_keys_only(*route.plugin("authenticate")->block, model))
       continue;
-    warn_of_login(route, model, problems);
+    warn_of_login(route, problems);
     warn_of_claims(route, model, problems);
   }
   Protected closed;

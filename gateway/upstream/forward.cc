@@ -97,12 +97,13 @@ class Forward final : public Plugin {
 
  private:
   // What may be done after a connection that turned out to be closed: nothing; if its content can be had
-  // again; the same, but once, as it was a new one; all.
-  enum class Again : uint8_t { no, rewound, rewound_once, untouched };
-  struct Attempt {  // at a request; what the next one takes over is answer_by
+  // again; all.
+  enum class Again : uint8_t { no, rewound, untouched };
+  struct Attempt {  // at a request; the next one takes over what stands below
     Monotonic began;
     Again again = Again::no;
-    Monotonic answer_by = Monotonic::max();  // once a request has gone out whole: for it, however often tried
+    Monotonic answer_by = Monotonic::max();  // once it has gone out whole: however often it is tried
+    bool new_one_closed = false;             // a new connection, without a byte of an answer
   };
   std::optional<Slice> rewritten(Exchange& x) const;
   bool may_switch(Exchange& x) const;
@@ -155,7 +156,7 @@ Task<> Forward::handle(Exchange& x, Next) {
   }
   const size_t targets = cluster_->options().targets.size(), attempts = targets + 1;
   size_t not_reached = 0;
-  bool fresh = false, broke = false;
+  bool fresh = false;
   Attempt attempt;
   for (size_t tried = 1;; ++tried) {
     attempt.began = MonotonicClock::now();
@@ -172,9 +173,8 @@ Task<> Forward::handle(Exchange& x, Next) {
     Result<void> done = co_await send_and_receive(x, **connection, attempt);
     if (done) co_return;
     x.release_held();
-    Again again = attempt.again;
-    if (again == Again::rewound_once && !std::exchange(broke, true)) again = Again::rewound;
-    const bool can = again == Again::untouched || (again == Again::rewound && x.rewind_body());
+    const bool can =
+        attempt.again == Again::untouched || (attempt.again == Again::rewound && x.rewind_body());
     if (!can || tried >= attempts) {
       co_await x.fail(std::move(done.error()));
       co_return;
@@ -206,10 +206,11 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Attempt& att
     // section 9.3.1).
     const bool closed = r.answered_nothing() && code != Code::upstream_timeout;
     const bool stale = c.reused && closed;
+    const bool by_chance = stale || (closed && !std::exchange(attempt.new_one_closed, true));
     if ((stale || r.not_processed()) && r.content_untouched()) {
       attempt.again = Again::untouched;
-    } else if (r.not_processed() || (closed && is_idempotent(x.request.method))) {
-      attempt.again = r.not_processed() || stale ? Again::rewound : Again::rewound_once;
+    } else if (r.not_processed() || (by_chance && is_idempotent(x.request.method))) {
+      attempt.again = Again::rewound;
     }
     // Nor is it, if the client, or an endpoint before, left it no time.
     const bool hurried = latest <= x.loop.now() && took < hurry;

@@ -260,6 +260,7 @@ TEST_CASE("what TLS holds for a peer is counted, and handshakes that fill the me
   auto large = begun_hello(90'000);
   CHECK(eventually([&] { return memory(gateway, "held") > before + 90'000; }));
   auto other = gateway.connect();
+  CHECK(other->ask(get("/beside")).status == 200);  // and so the level is that of an open connection
   const long open = memory(gateway, "held");
   other->send_raw(std::string("\x17\x03\x03\x40\x00\x01", 6));  // a record of 16 KiB has begun
   CHECK(eventually([&] { return memory(gateway, "held") > open + 16'000; }));

@@ -27,6 +27,30 @@ std::string respond(const std::string& body) {
          body + "\" } }\n";
 }
 
+// A backend that answers nothing as long as this lives.
+struct Unanswered {
+  std::promise<void> over;
+  Origin origin{[end = over.get_future().share()](const OriginRequest& r) {
+    end.wait();
+    return Origin::ok("")(r);
+  }};
+  ~Unanswered() { over.set_value(); }
+
+  std::string config(const std::string& drain_timeout) const {
+    return "shutdown: { drain_timeout: " + drain_timeout + " }\nupstreams: { web: { targets: [\"" +
+           origin.target() +
+           "\"] } }\nroutes:\n"
+           "  - { name: x, match: { path: /x }, authenticate: public, forward: { to: web } }\n";
+  }
+  // Has asked, and the backend knows.
+  std::unique_ptr<Client> ask(const Gateway& gateway) const {
+    auto client = gateway.connect();
+    CHECK(client->send(get("/x")));
+    CHECK(eventually([&] { return origin.requests().size() == 1; }));
+    return client;
+  }
+};
+
 }  // namespace
 
 TEST_CASE("SIGHUP reads the config again; a bad one leaves the old in force") {
@@ -111,46 +135,27 @@ TEST_CASE("SIGTERM: newcomers have their first answer, and kept connections end 
 }
 
 TEST_CASE("SIGTERM: what is cut is told so in the log") {
-  std::promise<void> never;
-  Origin slow([&, over = never.get_future().share()](const OriginRequest& r) {
-    over.wait();
-    return Origin::ok("")(r);
-  });
-  Gateway gateway("shutdown: { drain_timeout: 5s }\nupstreams: { web: { targets: [\"" + slow.target() +
-                  "\"] } }\nroutes:\n"
-                  "  - { name: x, match: { path: /x }, authenticate: public, forward: { to: web } }\n");
-  const auto busy = gateway.connect();
-  CHECK(busy->send(get("/x")));
-  CHECK(eventually([&] { return slow.requests().size() == 1; }));
+  Unanswered slow;
+  Gateway gateway(slow.config("5s"));
+  const auto busy = slow.ask(gateway);
   gateway.process().signal(SIGTERM);
   CHECK(gateway.told("draining"));
   CHECK(eventually([&] {
     gateway.advance(1s);
     return gateway.log_line("\"reason\":\"drain_timeout\"") != "";
   }));
-  never.set_value();
   CHECK(gateway.process().wait() == 0);
 }
 
 TEST_CASE("a second SIGTERM, or SIGINT, cuts what is under way at once") {
   for (const int second : {SIGTERM, SIGINT}) {
-    std::promise<void> never;
-    Origin slow([&, over = never.get_future().share()](const OriginRequest& r) {
-      over.wait();
-      return Origin::ok("")(r);
-    });
-    Gateway gateway("shutdown: { drain_timeout: 1h }\nupstreams: { web: { targets: [\"" + slow.target() +
-                        "\"] } }\nroutes:\n"
-                        "  - { name: x, match: { path: /x }, authenticate: public, forward: { to: web } }\n",
-                    {}, {.workers = "2"});  // one of them has nothing to drain
-    const auto busy = gateway.connect();
-    CHECK(busy->send(get("/x")));
-    CHECK(eventually([&] { return slow.requests().size() == 1; }));
+    Unanswered slow;
+    Gateway gateway(slow.config("1h"), {}, {.workers = "2"});  // one of them has nothing to drain
+    const auto busy = slow.ask(gateway);
     gateway.process().signal(SIGTERM);
     CHECK(gateway.told("draining"));
     gateway.process().signal(second);
     CHECK(eventually([&] { return !gateway.process().running(); }));
-    never.set_value();
     CHECK(gateway.process().wait() == 0);
     CHECK(gateway.told("drain_cut_short"));
     CHECK(gateway.log_line("\"reason\":\"drain_timeout\"") != "");
