@@ -89,7 +89,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   Task<bool> wait_for_turn(const Endpoint& endpoint, Slice client_ip, Monotonic deadline);
   std::unexpected<Error> full();
   Monotonic make_way(const Endpoint& endpoint);
-  void tell_holders(std::string_view event);
+  void tell_holders(std::string_view event, Monotonic& told_at);
   bool make_room() noexcept;
   void let_shared_go() noexcept;
   Task<Result<Lease*>> acquire_late(Slice client_ip, Endpoint& endpoint, bool fresh);
@@ -144,7 +144,8 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   List<Lease> leased_;
   List<Lease> giving_way_;  // hear of it when the turn ends
   size_t unsaid_ = 0;
-  Monotonic holders_told_at_{};
+  Monotonic full_told_at_{};  // tell_holders()
+  Monotonic gives_way_told_at_{};
   Turns waiting_;  // for a connection of HTTP/1.1
   List<SharedConnection> shared_;
   List<StreamLease> over_;  // end with the turn

@@ -60,7 +60,7 @@ Lease& first_to_give_way(List<Lease>& leased, const Endpoint& endpoint, Monotoni
 }  // namespace
 
 std::unexpected<Error> Cluster::full() {
-  tell_holders("upstream_connections_full");
+  tell_holders("upstream_connections_full", full_told_at_);
   return fail(
       Code::overloaded, "upstream_connections_full",
       fmt::format("all {} connections to upstream {} are in use", options_.connections_max, options_.name));
@@ -75,7 +75,7 @@ Monotonic Cluster::make_way(const Endpoint& endpoint) {
   }
   if (due > loop_.now()) return due;
   Lease& gives_way = first_to_give_way(leased_, endpoint, loop_.now());
-  tell_holders("upstream_connection_gives_way");
+  tell_holders("upstream_connection_gives_way", gives_way_told_at_);
   if (gives_way.requester.standing().waits_for == http::Standing::WaitsFor::content) {
     // It goes on with an error, and not here, inside another exchange.
     giving_way_.push_back(gives_way);
@@ -93,10 +93,10 @@ Monotonic Cluster::make_way(const Endpoint& endpoint) {
   return loop_.now() + http::Standing::slow_sender_after;
 }
 
-// At most once a second, because it looks at all of them.
-void Cluster::tell_holders(std::string_view event) {
-  if (loop_.now() < holders_told_at_ + tell_every) return;
-  holders_told_at_ = loop_.now();
+// At most once a second for each event, because it looks at all of them.
+void Cluster::tell_holders(std::string_view event, Monotonic& told_at) {
+  if (loop_.now() < told_at + tell_every) return;
+  told_at = loop_.now();
   std::array<size_t, 4> waiting{};
   size_t leased = 0, most = 0;
   Slice by;
