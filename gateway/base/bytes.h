@@ -55,6 +55,11 @@ class BlockPool {
     if (bytes < budget_ / 4 * 3) return Pressure::some;
     return bytes < budget_ ? Pressure::much : Pressure::full;
   }
+  // Whether so many more may be held for a while.
+  bool has_room(size_t bytes) const noexcept {
+    const size_t now = held();
+    return now < budget_ && bytes <= budget_ - now;
+  }
   // An eighth over it: not even a refusal can be afforded.
   bool is_overdrawn() const noexcept { return held() / 9 > budget_ / 8; }
   size_t held() const noexcept { return taken() + small_pool::taken(); }

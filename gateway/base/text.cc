@@ -76,16 +76,20 @@ std::optional<std::string> decode64(std::string_view text, const std::array<int8
   return out;
 }
 
+// Of letters that are missing, too many or others, and of two neighbours that changed places (optimal string
+// alignment).
 size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
+  const auto same = [&](size_t i, size_t j) { return lower(a[i - 1]) == lower(b[j - 1]); };
+  std::vector<size_t> before_last(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
+    std::swap(before_last, last);
+    std::swap(last, row);
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (same(i, j) ? 0 : 1)});
+      if (i > 1 && j > 1 && same(i, j - 1) && same(i - 1, j))
+        row[j] = std::min(row[j], before_last[j - 2] + 1);
     }
   }
   return row.back();
@@ -286,6 +290,14 @@ std::string printable(std::string_view s, size_t max_bytes) {
   }
   if (shown.size() < s.size()) out += "…";
   return out;
+}
+
+std::string shortened(std::string_view s, size_t max_bytes) {
+  if (s.size() <= max_bytes) return std::string(s);
+  const auto continues = [](char c) { return (static_cast<uint8_t>(c) & 0xc0) == 0x80; };
+  size_t end = max_bytes;
+  while (end > 0 && continues(s[end])) --end;
+  return std::string(s.substr(0, end)) + "…";
 }
 
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known) {

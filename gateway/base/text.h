@@ -75,6 +75,10 @@ std::string with_masked_query(std::string_view url);
 // like a key or a token is shown without its secret (base/secrets.h).
 std::string printable(std::string_view s, size_t max_bytes = 80);
 
+// Text of a stranger: its first bytes, max_bytes at most, with "…" behind them where there is more; UTF-8
+// stays.
+std::string shortened(std::string_view s, size_t max_bytes);
+
 // The entry of `known` that is most like `word`, if it is near enough for "did you mean".
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 

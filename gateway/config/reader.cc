@@ -104,9 +104,14 @@ bool Reader::is_misspelt(std::string_view key) const noexcept {
 void Reader::finish() {
   for (const Node::Member& member : node_->members) {
     if (std::ranges::find(known_, member.name) != known_.end()) continue;
-    error_at(member.mark, fmt::format("unknown key \"{}\"{}{}", text::printable(member.name),
-                                      path_.empty() ? "" : " in " + text::printable(path_),
-                                      did_you_mean(member.name, known_)));
+    // Without the blank behind its colon a value is a part of the key, and may be a secret.
+    const size_t colon = member.name.find(':');
+    const std::string_view name = std::string_view(member.name).substr(0, colon);
+    const std::string remedy = colon == member.name.npos ? did_you_mean(member.name, known_)
+                                                         : "; a key has a colon and a space behind it";
+    error_at(member.mark, fmt::format("unknown key \"{}{}\"{}{}", text::printable(name),
+                                      colon == member.name.npos ? "" : ":…",
+                                      path_.empty() ? "" : " in " + text::printable(path_), remedy));
     if (const auto near = text::nearest(member.name, known_)) misspelt_.push_back(*near);
   }
   for (const std::string& key : missing_) {

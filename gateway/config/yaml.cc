@@ -136,6 +136,8 @@ class Builder final : public YAML::EventHandler {
   void leaf(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind, const std::string& value) {
     count(mark, value.size());
     if (expects_name()) {
+      if (kind == Node::Kind::null)
+        throw Refused{mark, "a key that YAML reads as nothing (null, ~) is written between quotes"};
       if (value == "<<") throw Refused{mark, "merge keys (<<) are not understood here; write the keys out"};
       Open& top = open_.back();
       if (!top.names.insert(value).second) {

@@ -97,6 +97,9 @@ bool closes(Code code) noexcept {
          code == Code::request_timeout || code == Code::expectation_failed;
 }
 
+// Of what a violation tells: strangers have a part in it.
+constexpr size_t told_max = 512;
+
 std::string document(const Answer& answer, Slice detail, Slice request_id, const Refusal* refusal) {
   std::string out;
   out.reserve(512);
@@ -112,11 +115,11 @@ std::string document(const Answer& answer, Slice detail, Slice request_id, const
     for (const Violation& v : refusal->violations) {
       if (out.back() != '[') out += ',';
       out += R"({"pointer":)";
-      json::append_string(out, v.pointer);
+      json::append_string(out, text::shortened(v.pointer, told_max));
       out += R"(,"keyword":)";
       json::append_string(out, v.keyword);
       out += R"(,"detail":)";
-      json::append_string(out, v.detail);
+      json::append_string(out, text::shortened(v.detail, told_max));
       out += '}';
     }
     out += ']';

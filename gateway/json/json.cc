@@ -39,14 +39,18 @@ bool is_nested(Value v) noexcept {
   return type == tape_type::START_OBJECT || type == tape_type::START_ARRAY;
 }
 
-// One step of a pointer (RFC 6901 section 3). A name is a stranger's, and may be long.
-std::string pointer_to(std::string_view name) {
-  std::string out = "/";
-  for (const char c : text::printable(name, 40)) out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
-  return out;
-}
-
 }  // namespace
+
+void append_step(std::string& pointer, std::string_view name) {
+  constexpr size_t step_max = 64;
+  pointer += '/';
+  for (const char c : text::shortened(name, step_max)) {
+    if (c == '~' || c == '/')
+      pointer += c == '~' ? "~0" : "~1";
+    else
+      pointer += c;
+  }
+}
 
 Kind Value::kind() const noexcept {
   switch (tape(raw_).tape_ref_type()) {
@@ -142,8 +146,8 @@ std::optional<std::string_view> Parser::Impl::duplicate_of(const Object& object)
   }
   if (names.size() <= pairwise_max) return std::nullopt;
   index.reset(names.size());
-  for (size_t i = 0; i < names.size(); ++i) {
-    const auto same = [&](size_t other) { return names[i] == names[other]; };
+  for (uint32_t i = 0; i < names.size(); ++i) {
+    const auto same = [&](uint32_t other) { return names[i] == names[other]; };
     if (index.meets(siphash(key, names[i]), i, same)) return names[i];
   }
   return std::nullopt;
@@ -153,7 +157,10 @@ Fault Parser::Impl::fault(Value value, size_t depth_left) {
   if (depth_left == 0) return Fault::too_deep;
   const auto within = [&](Value nested, auto name) {
     const Fault found = fault(nested, depth_left - 1);
-    if (found == Fault::duplicate_member) duplicate.insert(0, pointer_to(name()));
+    if (found != Fault::duplicate_member) return found;
+    std::string step;
+    append_step(step, name());
+    duplicate.insert(0, step);
     return found;
   };
   Fault found = Fault::none;
@@ -168,7 +175,8 @@ Fault Parser::Impl::fault(Value value, size_t depth_left) {
   }
   const Object object = value.object();
   if (const auto twice = duplicate_of(object)) {
-    duplicate = pointer_to(*twice);
+    duplicate.clear();
+    append_step(duplicate, *twice);
     return Fault::duplicate_member;
   }
   for (const Object::Member m : object) {

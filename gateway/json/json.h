@@ -20,6 +20,9 @@ enum class Kind : uint8_t { null, boolean, integer, number, string, array, objec
 class Array;
 class Object;
 
+// Adds one step to a pointer (RFC 6901 section 3). The name is a stranger's: behind 64 bytes it is cut ("…").
+void append_step(std::string& pointer, std::string_view name);
+
 // A value within a document; small, copied freely.
 class Value {
  public:
@@ -110,6 +113,10 @@ class Parser {
   Parser(Parser&&) noexcept;
   Parser& operator=(Parser&&) noexcept;
 
+  // What it takes of memory at most, while it reads a document of so many bytes and somebody looks at it.
+  static constexpr size_t memory_for(size_t bytes) noexcept {
+    return bytes <= kept_max ? 0 : bytes * memory_a_byte;
+  }
   // Errors: invalid_data, with a slug (malformed_json, not_utf8, duplicate_member, too_deep,
   // bad_number, too_large) and a detail that says what is wrong, not what was sent.
   Result<Value> parse(std::string_view text);
@@ -119,6 +126,7 @@ class Parser {
 
   // Gives the memory back that a document larger than `kept_max` took; its Values are gone then.
   static constexpr size_t kept_max = 256 * 1024;
+  static constexpr size_t memory_a_byte = 24;
   void shrink() noexcept;
   // The largest document that takes no new memory.
   size_t capacity() const noexcept;

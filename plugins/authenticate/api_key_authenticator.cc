@@ -86,8 +86,9 @@ class KeyTables {
     if (at == known_.end() || state == at->second.state || !state.is_fresh()) return nullptr;
     return at->second.table.lock();
   }
-  // Null, with problems, if the file is not good. Errors: of read_file.
-  Result<std::shared_ptr<const ApiKeyTable>> read(const ApiKeyOptions& options, config::Problems& problems) {
+  // Null, with problems, if the file is not good. to_use: what is read is put in force. Errors: of read_file.
+  Result<std::shared_ptr<const ApiKeyTable>> read(const ApiKeyOptions& options, config::Problems& problems,
+                                                  bool to_use = true) {
     std::erase_if(known_, [](const auto& one) { return one.second.table.expired(); });
     Known& known = known_[key_of(options)];
     const FileState state = FileState::of(options.file.resolved);  // before it is read: never too new
@@ -100,7 +101,7 @@ class KeyTables {
     }
     table =
         ApiKeyTable::parse(*text, options.file.resolved, options.file.shown, options.pepper.value, problems);
-    if (table != nullptr) known = {state, table};
+    if (table != nullptr && to_use) known = {state, table};
     return table;
   }
 
@@ -148,7 +149,7 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
     if (setup.background != nullptr)
       store->watch = setup.background->watch(options.file.resolved, std::move(again), in_use != nullptr);
     config::Problems found;
-    Result<std::shared_ptr<const ApiKeyTable>> read = tables->read(options, found);
+    Result<std::shared_ptr<const ApiKeyTable>> read = tables->read(options, found, in_use == nullptr);
     if (!read) found.add({}, std::move(read.error().detail));
     std::shared_ptr<const ApiKeyTable> table = read ? std::move(*read) : nullptr;
     if (table != nullptr && in_use != nullptr) table = in_use;

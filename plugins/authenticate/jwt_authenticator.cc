@@ -1,7 +1,11 @@
 // type: jwt: a Bearer token (RFC 6750) that an issuer has signed.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "gateway/base/text.h"
 #include "plugins/authenticate/authenticator.h"
@@ -127,6 +131,14 @@ class JwtAuthenticator final : public Authenticator {
   observe::Counter& checks_;
 };
 
+// Keys that are known, and none for what is accepted.
+bool fits_none(const KeySet& keys, const std::vector<crypto::Algorithm>& algorithms) {
+  const auto has = [&](crypto::Algorithm algorithm) {
+    return keys.candidates(std::nullopt, algorithm).count > 0;
+  };
+  return keys.size() > 0 && std::ranges::none_of(algorithms, has);
+}
+
 std::shared_ptr<Authenticator> make_jwt(config::Reader& reader, Setup& setup) {
   JwtOptions options;
   reader.value(options);
@@ -139,6 +151,11 @@ std::shared_ptr<Authenticator> make_jwt(config::Reader& reader, Setup& setup) {
   for (const std::string& name : options.algorithms) {
     if (const auto algorithm = crypto::algorithm_from(name)) rules.algorithms.push_back(*algorithm);
   }
+  const auto known = setup.checking() ? source->keys()->load() : nullptr;
+  if (known != nullptr && fits_none(*known, rules.algorithms))
+    setup.problems.warn(
+        reader.node().find("algorithms")->mark,
+        "algorithms: no key of the key set is for one of these, so that every token is refused");
   rules.roles_claim = options.roles_claim;
   rules.client_claim = options.client_claim;
   rules.leeway = options.leeway;

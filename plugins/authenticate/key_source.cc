@@ -82,28 +82,37 @@ class KnownKeys {
   Taken take(const std::string& document, const std::string& from) {
     auto set = parse_usable(document);
     if (!set) {
-      observe::log(Level::error, "key_set_refused", {{"from", from}, {"detail", set.error().detail}});
+      refuse(from, set.error().detail);
       return Taken::no;
     }
-    const Taken taken = (*set)->size() > 0 ? Taken::yes : Taken::empty;
-    publish(document, std::move(*set), from);
-    return taken;
+    const size_t keys = (*set)->size();
+    const bool news = publish(document, std::move(*set), from);
+    if (keys > 0 && (news || refused_))
+      observe::log(Level::info, "key_set_reloaded", {{"from", from}, {"keys", fmt::format("{}", keys)}});
+    refused_ = false;
+    return keys > 0 ? Taken::yes : Taken::empty;
   }
-  // The same set once more is no news: what was verified with it stays remembered.
-  void publish(const std::string& document, std::shared_ptr<const KeySet> set, const std::string& from) {
+  void refuse(const std::string& from, const std::string& detail) {
+    refused_ = true;
+    observe::log(Level::error, "key_set_refused", {{"from", from}, {"detail", detail}});
+  }
+  // False: the same set once more, which is no news: what was verified with it stays remembered.
+  bool publish(const std::string& document, std::shared_ptr<const KeySet> set, const std::string& from) {
     const auto digest = crypto::sha256(document);
-    if (last_ == digest) return;
+    if (last_ == digest) return false;
     last_ = digest;
     if (set->size() == 0) {
       observe::log(Level::warn, "key_set_empty",
                    {{"from", from}, {"detail", "it has no key: every token is refused"}});
     }
     live_->publish(std::move(set));
+    return true;
   }
 
  private:
   std::shared_ptr<Live<KeySet>> live_ = std::make_shared<Live<KeySet>>();
   std::optional<crypto::Digest> last_;
+  bool refused_ = false;  // what came last was
 };
 
 class KeyFile final : public KeySource {
@@ -115,8 +124,7 @@ class KeyFile final : public KeySource {
       const auto document = read_file(file_.resolved, file_bytes_max);
       if (!document) {
         if (is_unread(document.error()) && !unread.is_news(document.error().detail)) return;
-        observe::log(Level::error, "key_set_refused",
-                     {{"from", file_.shown}, {"detail", "cannot read it: " + document.error().detail}});
+        known_->refuse(file_.shown, "cannot read it: " + document.error().detail);
       }
       const bool good = document && known_->take(*document, file_.shown) == Taken::yes;
       background->count_reload("key_set", good);
@@ -222,6 +230,8 @@ std::shared_ptr<KeySource> key_address(const JwksOptions& jwks, config::Reader& 
 
 void JwksOptions::check(config::Reader& reader) const {
   if (file.empty() == url.empty()) reader.error("jwks: name one of file and url");
+  if (file.shown.contains("://"))
+    reader.error_at("file", "jwks.file is a path: what has an address is a url");
   if (!url.empty()) {
     if (const auto wrong = wrong_with_url(url)) reader.error_at("url", *wrong);
   }

@@ -128,16 +128,15 @@ long double number_of(json::Value v) noexcept {
 }
 
 bool all_differ(json::Value array, const SipKey& key, Meter& meter) {
-  std::vector<json::Value> items;
-  items.reserve(array.size());
-  for (const json::Value item : array.array()) items.push_back(item);
-  if (items.size() < 2) return true;
+  if (array.size() < 2) return true;
   HashIndex index;
-  index.reset(items.size());
+  index.reset(array.size());
   const ValueHash hash(key, meter);
-  for (size_t i = 0; i < items.size() && !meter.exhausted(); ++i) {
-    const auto equals = [&](size_t other) { return same(items[i], items[other], meter); };
-    if (index.meets(hash.of(items[i]), i, equals)) return false;
+  for (const json::Value item : array.array()) {
+    if (meter.exhausted()) return true;
+    const json::Value::Raw at = item.raw();  // its number is its place in the document
+    const auto equals = [&](uint32_t other) { return same(item, json::Value({at.document, other}), meter); };
+    if (index.meets(hash.of(item), static_cast<uint32_t>(at.index), equals)) return false;
   }
   return true;
 }

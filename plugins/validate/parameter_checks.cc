@@ -49,8 +49,9 @@ bool is_whole(const Node& number) noexcept {
 }
 
 // The schema of one parameter. How a value is read is said by the types at its top only. What a part of it
-// says of other values is wrong where all parts hold (in allOf, behind a $ref); a branch (of anyOf, oneOf,
-// not) that is true of other values only is dead, and that is no fault unless all are.
+// says of other values is wrong where all parts hold (in allOf, behind a $ref). A branch (of anyOf, oneOf)
+// that is true of other values only is dead, which is no fault unless all are; but what is to exclude
+// something (not, and each of oneOf the others) lets everything past where it is dead.
 class SchemaOfOne {
  public:
   SchemaOfOne(config::Reader& reader, const Node& top)
@@ -121,6 +122,7 @@ class SchemaOfOne {
   void check_part(const Part& part) {
     const auto& [schema, in_branch] = part;
     check_keywords(*schema);
+    check_exclusions(*schema);
     if (in_branch) return;
     if (schema != &top_) check_type_of_part(*schema);
     if (const Node* value = schema->find("const")) check_value(*value);
@@ -134,6 +136,36 @@ class SchemaOfOne {
                         "without one; say it there",
                         text::printable(reader_.path())));
     }
+  }
+
+  // Where the type at the top is written, its values are known to be no others: who says so once more is
+  // right.
+  bool is_other_type(const Node& schema) const {
+    const auto has = [&](auto type) { return has_type(type); };
+    const std::vector<std::string_view> types = types_of(schema);
+    return !types_.empty() && !types.empty() && std::ranges::none_of(types, has);
+  }
+  void check_exclusions(const Node& schema) {
+    const auto excludes_nothing = [&](const Node& part) {
+      return part.is_map() && is_never(part, 0) && !is_other_type(part) && !is_null_only(part);
+    };
+    const auto tell = [&](const Node& part, std::string_view keyword) {
+      reader_.error_at(part.mark,
+                       fmt::format("{}: {} excludes nothing here, as no value is ever read as what stands "
+                                   "in it: a parameter is read as what the type at the top of its schema "
+                                   "says, and as text without one",
+                                   text::printable(reader_.path()), keyword));
+    };
+    if (const Node* negated = schema.find("not"); negated != nullptr && excludes_nothing(*negated))
+      tell(*negated, "not");
+    for (const Node& one : list_of(schema, "oneOf")) {
+      if (excludes_nothing(one) && !is_dead_end(schema, "oneOf", 0)) tell(one, "oneOf");
+    }
+  }
+  // How generators write that a parameter may be left out.
+  static bool is_null_only(const Node& schema) {
+    const std::vector<std::string_view> types = types_of(schema);
+    return types.size() == 1 && types.front() == "null";
   }
 
   // True if a value of the request can be read as what an enum or a const has there.

@@ -28,12 +28,10 @@ struct Place {
 void append_pointer(std::string& out, const Place* place) {
   if (place == nullptr || place->parent == nullptr) return;
   append_pointer(out, place->parent);
-  out += '/';
-  if (place->is_index) {
-    out += std::to_string(place->index);
-    return;
-  }
-  for (char c : place->name) out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+  if (place->is_index)
+    out += '/' + std::to_string(place->index);
+  else
+    json::append_step(out, place->name);
 }
 
 uint64_t code_points(std::string_view s) noexcept {

@@ -262,7 +262,7 @@ class SchemaCompiler {
     if (of) out.multiple_of = Multiple::parse(v.text, *of);
   }
   void pattern_of(const Node& v, SchemaNode& out) {
-    if (!v.is_scalar()) return wrong(v, "expected a pattern");
+    if (v.kind != Node::Kind::string) return wrong(v, "expected a pattern: text, between quotes");
     out.pattern = pattern(v, v.text);
   }
   void definitions(const Node& v,

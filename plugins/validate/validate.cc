@@ -158,6 +158,10 @@ class Validate final : public Policy {
       refusal->error = std::move(content.error());
       return refusal;
     }
+    if (!x.loop.blocks().has_room(json::Parser::memory_for(content->size()))) {
+      const Error full = memory_full().error();
+      return refuse(full.code, full.reason, full.detail);
+    }
     Decision decision = check_document(x, *content);
     workspace_->parser.shrink();
     return decision;
@@ -220,6 +224,10 @@ struct SharedSchema {
 std::shared_ptr<const Schema> schema_of(const config::Node& node, config::Reader& reader, Setup& setup) {
   if (!node.is_scalar() || node.kind == config::Node::Kind::boolean)
     return Schema::compile(node, setup.problems);
+  if (node.text.empty()) {
+    reader.error_at("schema", "schema: expected the name of a file, or a schema");
+    return nullptr;
+  }
   const std::string path = node.text.starts_with('/') ? node.text : setup.directory + "/" + node.text;
   const auto kept =
       setup.generation.get<SharedSchema>("validate.schema " + path, [&]() -> std::shared_ptr<SharedSchema> {
@@ -284,6 +292,20 @@ void check_reach_of_max(const BodyRule& rule, const config::Node& block, Setup& 
                                   to_string(rule.max), text::printable(route->name), to_string(*most)));
 }
 
+// Where http.memory is said, and is less than one document may take, no such document is ever read.
+void check_memory(const BodyRule& rule, const config::Node& block, Setup& setup) {
+  const uint64_t memory = setup.model.http.memory.count / std::max<uint64_t>(setup.model.workers.count, 1);
+  const config::Node* written = block.is_map() ? block.find("max") : nullptr;
+  const uint64_t needed = json::Parser::memory_for(rule.max.count);
+  if (setup.model.http.memory.count == 0 || needed <= memory) return;
+  setup.problems.warn(
+      written == nullptr ? block.mark : written->mark,
+      fmt::format("validate.body.max {}: to read so much JSON takes up to {} at a time, and of "
+                  "http.memory a worker has {}: what is larger than that lets through is 503; raise "
+                  "http.memory, or lower this",
+                  to_string(rule.max), to_string(Bytes{needed}), to_string(Bytes{memory})));
+}
+
 std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   ValidateOptions options;
   reader.value(options);
@@ -293,7 +315,10 @@ std::unique_ptr<Plugin> make(config::Reader& reader, Setup& setup) {
   if (options.body && options.body->schema != nullptr) {
     config::Reader body = reader.at("body");
     rules.body_rule = *options.body;
-    if (body.whole()) check_reach_of_max(*options.body, body.node(), setup);
+    if (body.whole()) {
+      check_reach_of_max(*options.body, body.node(), setup);
+      check_memory(*options.body, body.node(), setup);
+    }
     rules.body = schema_of(*options.body->schema, body, setup);
     if (rules.body == nullptr) body.refuse();
   }

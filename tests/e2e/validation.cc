@@ -273,6 +273,45 @@ TEST_CASE("content that is no JSON document, or has a member twice, is told wher
   CHECK(told("{\"name\":\"\xff\"}").find("not_utf8") != std::string::npos);
 }
 
+TEST_CASE("what is wrong is told in few bytes, whatever a client calls its members") {
+  Gateway gateway(
+      "routes:\n  - { name: m, match: { path: /m }, authenticate: public, respond: { status: 204 }, "
+      "validate: { body: "
+      "{ schema: { type: object, additionalProperties: { type: object, additionalProperties: { type: integer "
+      "} } } } "
+      "} }\n");
+  const auto told = [&](const std::string& name) {
+    std::string body = "{\"" + name + "\":{";
+    for (int i = 0; i < 10; ++i) body += (i == 0 ? "\"k" : ",\"k") + std::to_string(i) + "\":\"x\"";
+    const Response r = gateway.ask(post("/m", body + "}}", "Content-Type: application/json\r\n"));
+    CHECK(r.status == 400);
+    return r.body;
+  };
+  CHECK(told("a~b/c").find(R"("pointer":"/a~0b~1c/k9","keyword":"type")") != std::string::npos);
+  const std::string cut = told(std::string(63, 'a') + "\xc3\xbc" + std::string(500'000, 'b'));
+  CHECK(cut.find("\"/" + std::string(63, 'a') + "…/k0\"") != std::string::npos);
+  CHECK(told(std::string(500'000, '\x7f')).size() < 8000);
+}
+
+TEST_CASE("a document that takes more memory to read than there is is refused, and check warns of such") {
+  const std::string route =
+      "routes:\n  - { name: m, match: { path: /m }, authenticate: public, respond: { status: 204 }, "
+      "validate: { body: "
+      "{ schema: { type: array } } } }\n";
+  const std::string large = "[" + std::string(900'000, ' ') + "]";
+  const auto status = [&](const std::string& memory, const std::string& body) {
+    Gateway gateway("http: { memory: " + memory + " }\n" + route);
+    CHECK((gateway.errors().find("validate.body.max 1MiB: to read so much JSON takes up to 24MiB") !=
+           std::string::npos) == (memory == "16MiB"));
+    const Response r = gateway.ask(post("/m", body, "Content-Type: application/json\r\n"));
+    if (r.status == 503) CHECK(reason(gateway, r) == "memory_full");
+    return r.status;
+  };
+  CHECK(status("16MiB", large) == 503);
+  CHECK(status("16MiB", "[1]") == 204);
+  CHECK(status("64MiB", large) == 204);
+}
+
 namespace {
 
 std::string sizes(const Origin& origin) {

@@ -72,6 +72,11 @@ shutdown: { drain_timeout: 30s, x: 1 }
   CHECK(contains(all, "t.yaml:1:10: version 2 is not known: this Sallyport reads version 1"));
   CHECK(contains(all, "t.yaml:3:28: \"127.0.0.1\" has no port"));
   CHECK(contains(all, "t.yaml:4:25: http.header_timeout: "));
+  const std::string glued =
+      problems_of(std::string("version: 1\nlisteners: []\nstores: { r: { url: redis://a, ") +
+                  "\"password:hunter2\": } }\n");
+  CHECK(contains(glued, "unknown key \"password:…\" in stores.r; a key has a colon and a space behind it"));
+  CHECK_FALSE(contains(glued, "hunter2"));
   CHECK(contains(all, "t.yaml:5:33: unknown key \"x\" in shutdown"));
   CHECK(all.find(":1:10:") < all.find(":3:28:"));
   CHECK(all.find(":4:25:") < all.find(":5:33:"));

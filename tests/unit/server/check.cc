@@ -172,6 +172,49 @@ TEST_CASE("what a part of a parameter's schema says of values that the parameter
   }
 }
 
+TEST_CASE("what is to exclude something and never can, lets everything past, and is told at load") {
+  const auto of = [](const std::string& schema) {
+    return problems_of(
+        "routes:\n  - { name: r, match: { path: / }, authenticate: public, respond: { status: 204 }, "
+        "validate: { query: { n: { " +
+        schema + " } } } }\n");
+  };
+  for (const char* open :
+       {"not: { const: 0 }", "not: { enum: [0, 1] }", "type: integer, not: { enum: [\"5\"] }",
+        "allOf: [{ not: { type: integer } }]", "not: { anyOf: [{ const: 1 }] }",
+        "type: boolean, not: { const: \"true\" }", "anyOf: [{ not: { const: 0 } }, { maxLength: 1 }]",
+        "$ref: \"#/$defs/n\", $defs: { n: { not: { const: 1 } } }",
+        "oneOf: [{ enum: [a] }, { enum: [1, 2], maximum: 3 }, false]",
+        "oneOf: [{ pattern: \"^[0-9]+$\" }, { const: 1 }]"}) {
+    CAPTURE(open);
+    CHECK(contains(of(open), "excludes nothing here"));
+  }
+  CHECK(
+      of("not: { const: 0 }") ==
+      "t.yaml:4:115: routes[0].validate.query.n: not excludes nothing here, as no value is ever read as what "
+      "stands in it: a parameter is read as what the type at the top of its schema says, and as text without "
+      "one\n");
+}
+
+TEST_CASE("a pattern is text, and a schema is there: what YAML reads as nothing checks nothing") {
+  const auto of = [](const std::string& validate) {
+    return problems_of(
+        "routes:\n  - { name: r, match: { path: / }, authenticate: public, respond: { status: 204 }, "
+        "validate: { " +
+        validate + " } }\n");
+  };
+  CHECK(contains(of("query: { n: { pattern: ~ } }"), "expected a pattern: text"));
+  CHECK(contains(of("query: { n: { pattern: 5 } }"), "expected a pattern: text"));
+  CHECK(
+      contains(of("body: { schema: { properties: { p: { pattern: null } } } }"), "expected a pattern: text"));
+  CHECK(contains(of("body: { schema: ~ }"), "expected the name of a file, or a schema"));
+  CHECK(contains(of("body: { schema: \"\" }"), "expected the name of a file, or a schema"));
+  CHECK(contains(of("body: { schema: { properties: { null: { type: string } } } }"),
+                 "a key that YAML reads as nothing (null, ~) is written between quotes"));
+  CHECK(contains(of("query: { ~: {} }"), "is written between quotes"));
+  CHECK(of("query: { \"null\": {} }") == "");
+}
+
 TEST_CASE("a branch of a parameter's schema that is never true is dead, and all of them are a fault") {
   const auto of = [](const std::string& schema) {
     return problems_of(
@@ -182,8 +225,8 @@ TEST_CASE("a branch of a parameter's schema that is never true is dead, and all 
   for (const char* good :
        {"type: string, not: { type: integer }", "anyOf: [{ const: a }, { type: integer, maximum: 3 }]",
         "anyOf: [{ type: string }, { type: array, items: { type: string }, maxItems: 3 }]",
-        "type: integer, not: { type: string, pattern: a }", "not: { enum: [7] }",
-        "oneOf: [{ enum: [a] }, { enum: [1, 2], maximum: 3 }, false]",
+        "type: integer, not: { type: string, pattern: a }", "not: { enum: [7, x] }",
+        "oneOf: [{ enum: [a] }, { type: \"null\" }, false]",
         "anyOf: [{ pattern: a }, { allOf: [{ type: integer }, { maximum: 3 }] }]",
         "anyOf: [{ pattern: a }, { $ref: \"#/$defs/i\" }], $defs: { i: { type: integer, maximum: 3 } }",
         "anyOf: [{ pattern: a }, { oneOf: [{ const: 1 }, { const: 2 }], maximum: 3 }]",
