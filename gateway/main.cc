@@ -1,10 +1,14 @@
 // The command line: what the program can be told to do.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "gateway/base/standard_streams.h"
+#include "gateway/base/text.h"
 #include "gateway/server/harden.h"
 #include "gateway/server/server.h"
 #include "gateway/server/version.h"
@@ -18,11 +22,34 @@ void add_config(CLI::App& command, std::string& path) {
   command.add_option("CONFIG", path, "the config file")->required();
 }
 
+// The first word that nobody has taken, with what is most like it where it stands; empty: there is none.
+std::string wrong_with_words(const CLI::App& app) {
+  const std::vector<std::string> untaken = app.remaining(true);
+  if (untaken.empty()) return "";
+  std::string command = app.get_name();
+  const CLI::App* last = &app;
+  for (auto inner = app.get_subcommands(); !inner.empty(); inner = last->get_subcommands()) {
+    last = inner.front();
+    command += " " + last->get_name();
+  }
+  std::vector<std::string> known;
+  for (const CLI::App* one : last->get_subcommands({})) known.push_back(one->get_name());
+  for (const CLI::Option* one : last->get_options()) known.push_back(one->get_name());
+  const std::string& word = untaken.front();
+  const auto near = sallyport::text::nearest(word, known);
+  return fmt::format("\"{}\" is not known to `{}`{}; `{} --help` says what is\n",
+                     sallyport::text::printable(word), command,
+                     near ? fmt::format("; did you mean \"{}\"?", *near) : "", command);
+}
+
 // Does what the words say; the callbacks leave the exit status in `status`.
 int run_command(CLI::App& app, int argc, char** argv, const int& status) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    const std::string wrong = e.get_exit_code() == 0 ? "" : wrong_with_words(app);
+    std::fputs(wrong.c_str(), stderr);
+    if (!wrong.empty()) return exit_usage;
     return app.exit(e) == 0 ? 0 : exit_usage;
   } catch (const std::system_error&) {  // of fmt::print: tell_of_stdout tells of it
     if (std::ferror(stdout) == 0) throw;

@@ -56,6 +56,16 @@ std::optional<HostPort> split(std::string_view text) {
   return parts;
 }
 
+// What an IPv6 address without brackets was meant to be; empty: it is none.
+std::string with_brackets(std::string_view text) {
+  const size_t colon = std::min(text.rfind(':'), text.size());
+  const std::string_view host = text.substr(0, colon);
+  const bool has_port =
+      host.contains(':') && is_numeric_host(host) && parse_port(text.substr(colon).substr(1));
+  if (has_port) return fmt::format("[{}]{}", host, text.substr(colon));
+  return text.contains(':') && is_numeric_host(text) ? fmt::format("[{}]:8443", text) : "";
+}
+
 Result<Address> parse_unix(std::string_view path) {
   if (!path.starts_with('/') || path.ends_with('/') || path.contains('\0')) {
     return bad("expected an absolute path behind \"unix:\", as in unix:/run/sallyport.sock");
@@ -73,6 +83,8 @@ Result<Address> parse_unix(std::string_view path) {
 Result<Address> parse_address(std::string_view text) {
   if (text.starts_with("unix:")) return parse_unix(text.substr(5));
   const std::string shown = text::printable(text);
+  if (const std::string meant = with_brackets(text); !meant.empty())
+    return bad(fmt::format("\"{}\": an IPv6 address stands in brackets: write \"{}\"", shown, meant));
   if (text.starts_with(':')) {
     return bad(
         fmt::format("\"{}\" has no host: write 0.0.0.0{} or [::]{} for all of them", shown, shown, shown));

@@ -88,12 +88,31 @@ void warn_of_redirects(const Model& model, Problems& problems) {
   }
 }
 
+// A certificate of the client is asked for by a listener, and a route is served by all of them.
+void warn_of_certificates(const Model& model, Problems& problems) {
+  const auto asks = [](const Listener& l) {
+    return l.tls && l.tls->client_certificates.mode == ClientCertificateMode::required;
+  };
+  const auto strict = std::ranges::find_if(model.listeners, asks);
+  if (strict == model.listeners.end()) return;
+  for (const Listener& listener : model.listeners) {
+    if (listener.redirect || asks(listener)) continue;
+    problems.warn(
+        listener.mark,
+        fmt::format("listener \"{}\" asks for no client certificate, and listener \"{}\" does: every "
+                    "route is served on both, so that the certificate protects none; ask for it here, "
+                    "too, or serve what needs none by another process",
+                    text::printable(listener.name), text::printable(strict->name)));
+  }
+}
+
 }  // namespace
 
 void warn_of_model(const Node& document, const Model& model, Problems& problems) {
   warn_of_proxies(document, model, problems);
   warn_of_backends(document, model, problems);
   warn_of_redirects(model, problems);
+  warn_of_certificates(model, problems);
 }
 
 }  // namespace sallyport::config

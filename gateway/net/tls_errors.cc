@@ -47,9 +47,18 @@ std::string_view handshake_failure_reason() {
       return "version_refused_by_peer";
     case SSL_R_TLSV1_ALERT_CERTIFICATE_REQUIRED:
       return "certificate_wanted_by_peer";
+    case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL:
+      return "protocol_refused_by_peer";
     default:
       return ERR_GET_REASON(error) >= SSL_AD_REASON_OFFSET ? "alert_from_peer" : "protocol_error";
   }
+}
+
+std::string_view handshake_failure_detail(std::string_view reason) {
+  if (reason == "not_tls") return "what came is no TLS";
+  if (reason == "protocol_refused_by_peer")
+    return "the other side speaks none of the protocols that it was offered (ALPN)";
+  return "the TLS handshake failed";
 }
 
 }  // namespace sallyport::net

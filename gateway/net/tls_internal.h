@@ -50,5 +50,7 @@ std::string ssl_error_text();
 
 // A slug with static storage for the failure of a handshake, from the same queue; empties it.
 std::string_view handshake_failure_reason();
+// What such a slug means, where no certificate was judged.
+std::string_view handshake_failure_detail(std::string_view reason);
 
 }  // namespace sallyport::net

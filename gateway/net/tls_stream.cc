@@ -184,10 +184,12 @@ void TlsStream::step_handshake() {
   const bool failed_now = error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_READ;
   Result<void> result;
   if (failed_now) {
-    std::string detail = "the TLS handshake failed";
+    const std::string_view reason = handshake_failure_reason();
+    std::string detail(handshake_failure_detail(reason));
     const long verdict = SSL_get_verify_result(ssl_);
-    if (verdict != X509_V_OK) detail = X509_verify_cert_error_string(verdict);
-    result = sallyport::fail(Code::tls_failed, handshake_failure_reason(), std::move(detail));
+    const bool judged = verdict != X509_V_ERR_INVALID_CALL;  // what it is before a certificate has come
+    if (judged && verdict != X509_V_OK) detail = X509_verify_cert_error_string(verdict);
+    result = sallyport::fail(Code::tls_failed, reason, std::move(detail));
   }
   Result<void> sent = flush();  // an alert, too
   if (!failed_now && !sent) result = std::unexpected(std::move(sent.error()));

@@ -42,6 +42,13 @@ Result<Target> parse_target(std::string_view url) {
   target.http2 = scheme->http2;
   rest.remove_prefix(scheme->prefix.size());
   if (rest.ends_with('/')) rest.remove_suffix(1);
+  if (rest.contains('/')) {
+    return fail(
+        Code::invalid_data, "bad_target",
+        fmt::format("\"{}\" is not a target: it ends with the host or the port; what path a route's requests "
+                    "are to have there says its forward.path",
+                    text::printable(url)));
+  }
   BlockPool pool;
   Arena arena(pool);
   Result<http::Authority> authority = http::parse_authority(rest, arena);

@@ -91,6 +91,23 @@ TEST_CASE("a backend with TLS is believed only with a certificate of the right a
   CHECK(status("verify: false", "") == 200);
 }
 
+TEST_CASE("why TLS to a backend cannot begin is told, and nothing of certificates where none has come") {
+  const TcpServer plain([](int fd, int) { send_all(fd, "HTTP/1.1 400 Bad Request\r\n\r\n"); });
+  const Gateway old(
+      "routes:\n  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 204 } }\n", {},
+      {.edge_tls = "certificates: [ { cert: " + certificates().path() +
+                   "/tls.crt, key: " + certificates().path() + "/tls.key } ], http2: false"});
+  const auto tells = [](const std::string& target, const std::string& cause) {
+    Gateway front(forwarding("targets: [\"" + target + "\"], tls: { verify: false }"));
+    CHECK(front.ask(get("/x")).status == 503);
+    CHECK(front.told("(127.0.0.1): " + cause));
+    CHECK(front.errors().find("verification") == std::string::npos);
+  };
+  tells("https://127.0.0.1:" + std::to_string(plain.port()), "not_tls what came is no TLS");
+  tells("h2://127.0.0.1:" + std::to_string(old.port()),
+        "protocol_refused_by_peer the other side speaks none of the protocols that it was offered (ALPN)");
+}
+
 TEST_CASE("no more connections than allowed; who waits too long for one is told so") {
   std::atomic<int> inside{0};
   std::atomic<bool> let_go{false};

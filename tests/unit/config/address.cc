@@ -69,6 +69,10 @@ TEST_CASE("addresses of DNS servers") {
 TEST_CASE("what is no address says what is expected") {
   CHECK(says("", "no address"));
   CHECK(says(":8443", "0.0.0.0:8443 or [::]:8443"));
+  CHECK(says("::1:8443", "in brackets: write \"[::1]:8443\""));
+  CHECK(says("2001:db8:0:0:0:0:0:1", "write \"[2001:db8:0:0:0:0:0:1]:8443\""));
+  CHECK(says(":::8443", "write \"[::]:8443\""));
+  CHECK(says(":1:8443", "has no host"));
   CHECK(says("edge.test:8443", "an address of this machine, or 0.0.0.0:8443 or [::]:8443"));
   CHECK(says("127.0.0.1", "no port"));
   CHECK(says("[::1]", "no port"));

@@ -109,7 +109,8 @@ TEST_CASE("a route that lets everybody past is as dangerous beside a protected o
       contains(warned("{ mode: off, any_of: [keys] }"), "lets everybody past (authenticate.mode: off) and"));
   CHECK(warned("{ mode: shadow, any_of: [keys] }, authorize: { roles: [a] }") == "");  // none has it
   CHECK(warned("{ any_of: [keys] }") == "");
-  CHECK(warned("public", "mode: shadow, any_of: [keys]") == "");  // nothing is protected
+  CHECK_FALSE(contains(warned("public", "mode: shadow, any_of: [keys]"),
+                       "does not recognise"));  // nothing is protected
 }
 
 TEST_CASE("what is valid and leaves a door open, or has no effect, is warned of in one line") {
@@ -126,6 +127,12 @@ TEST_CASE("what is valid and leaves a door open, or has no effect, is warned of 
              "respond: { status: 204 } }]\n") ==
       "t.yaml:4:63: warning: authenticate.mode off lets everybody past: say authenticate: public if that is "
       "meant\n");
+  CHECK(contains(
+      warned("authenticators: { keys: { type: api_key, file: ../keys.yaml, pepper: env:KEY_PEPPER } "
+             "}\nroutes: [{ name: r, match: { path: / }, authenticate: { any_of: [keys], mode: shadow }, "
+             "respond: { status: 204 } }]\n"),
+      "t.yaml:4:79: warning: authenticate.mode shadow lets everybody past, and only tells whom it would "
+      "refuse"));
   CHECK(warned("upstreams: { a: { targets: [https://127.0.0.1], tls: { verify: false } } }\n") ==
         "t.yaml:3:64: warning: upstreams.a.tls.verify false takes any certificate: whoever is in between can "
         "read along and answer instead; name the authority that signed it (tls.ca)\n");
@@ -157,6 +164,28 @@ TEST_CASE("what is valid and leaves a door open, or has no effect, is warned of 
       "version: 1\nlisteners: [{ name: m, address: 127.0.0.1:0, redirect: https }]\n", "/nonexistent");
   CHECK(alone.problems.text() ==
         "t.yaml:2:13: warning: listener \"m\" sends clients to TLS, and no listener has any (tls: ...)\n");
+}
+
+TEST_CASE("a listener that asks for certificates protects nothing while another serves the same without") {
+  const Conf conf;
+  const auto warned = [&](const std::string& others, const std::string& mode = "required") {
+    return Conf::check(
+               "version: 1\nlisteners:\n  - { name: partners, address: 127.0.0.1:0, tls: { certificates: "
+               "[{ cert: tls/tls.crt, key: tls/tls.key }], client_certificates: { ca: tls/tls.crt, mode: " +
+                   mode + " } } }\n" + others,
+               conf.path())
+        .problems.text();
+  };
+  const std::string plain = "  - { name: open, address: 127.0.0.1:0, plaintext: true }\n";
+  CHECK(
+      warned(plain) ==
+      "t.yaml:4:5: warning: listener \"open\" asks for no client certificate, and listener \"partners\" "
+      "does: "
+      "every route is served on both, so that the certificate protects none; ask for it here, too, or serve "
+      "what needs none by another process\n");
+  CHECK(warned("") == "");
+  CHECK(warned("  - { name: r, address: 127.0.0.1:0, redirect: https }\n") == "");
+  CHECK(warned(plain, "optional") == "");
 }
 
 TEST_CASE("who trusts everybody's X-Forwarded-For or PROXY header is warned") {
