@@ -21,6 +21,8 @@ Cluster::Cluster(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics,
       resolver_(resolver),
       options_(std::move(options)),
       sweeper_(loop, &Cluster::sweep, this),
+      way_maker_(
+          loop, [](void* self) { static_cast<Cluster*>(self)->look_around(); }, this),
       idle_gauge_(
           metrics.gauge("sallyport_upstream_connections", {{"upstream", options_.name}, {"state", "idle"}})),
       active_gauge_(metrics.gauge("sallyport_upstream_connections",
@@ -122,11 +124,11 @@ bool Cluster::make_room() noexcept {
   return false;
 }
 
-// One that nobody uses; it is gone a little later.
+// One that nobody uses; it is gone a little later, and the next may go then.
 void Cluster::let_shared_go() noexcept {
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
-    if (c->leases > 0 || c->endpoint.opening || c->session().ended()) continue;
-    c->session().goodbye();
+    if (c->leases > 0 || c->endpoint.opening) continue;
+    if (!c->session().ended()) c->session().goodbye();
     return;
   }
 }
@@ -134,7 +136,7 @@ void Cluster::let_shared_go() noexcept {
 Task<Result<Lease*>> Cluster::open(Slice client_ip, Endpoint& endpoint, Monotonic deadline) {
   const auto has_room = [&] { return open_ < options_.connections_max || make_room(); };
   if (!waiting_.empty() || !has_room()) {
-    const bool in_time = co_await wait_for_turn(endpoint, client_ip, deadline);
+    const bool in_time = co_await wait_for_turn(waiting_, client_ip, deadline);
     if (!in_time) co_return full();
     if (Connection* idle = idle_connection(endpoint)) co_return idle;
     if (!has_room()) co_return full();
@@ -145,15 +147,10 @@ Task<Result<Lease*>> Cluster::open(Slice client_ip, Endpoint& endpoint, Monotoni
 }
 
 // True: there is a place, and it is this one's. False after the time.
-Task<bool> Cluster::wait_for_turn(const Endpoint& endpoint, Slice client_ip, Monotonic deadline) {
-  Turns::Waiter here(waiting_, client_ip);
+Task<bool> Cluster::wait_for_turn(Turns& turns, Slice client_ip, Monotonic deadline) {
+  Turns::Waiter here(turns, client_ip);
   look_around();
-  for (bool called = false; !called;) {
-    if (loop_.now() >= deadline) co_return false;
-    let_shared_go();
-    called = co_await here.wait(loop_, std::min(deadline, make_way(endpoint)));
-  }
-  co_return true;
+  co_return co_await here.wait(loop_, deadline);
 }
 
 Task<Result<Lease*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
@@ -218,17 +215,17 @@ void Cluster::close(Connection& connection) noexcept {
 void Cluster::at_turn_end() {
   // Who goes on here, or ends, may have been the last to need this cluster, after a reload.
   const std::shared_ptr<Cluster> alive = weak_from_this().lock();
-  while (Lease* lease = giving_way_.pop_front()) {
-    leased_.push_back(*lease);
-    lease->requester.give_up_content();
-  }
   clear_away();
   for (const auto& endpoint : endpoints_) tell_waiting(*endpoint);
   while (open_ < options_.connections_max || !idle_.empty()) {
     Turns::Waiter* next = waiting_.next();
-    if (next == nullptr) return;
+    if (next == nullptr) break;
     next->call();
   }
+  const auto is_waited_for = [](const auto& endpoint) { return !endpoint->waiting.empty(); };
+  if (waiting_.empty() && std::ranges::none_of(endpoints_, is_waited_for)) return;
+  let_shared_go();
+  make_way();
 }
 
 void Cluster::sweep(void* self) {

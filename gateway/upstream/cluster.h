@@ -86,9 +86,12 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   struct Opening;
 
   Endpoint& choose();
-  Task<bool> wait_for_turn(const Endpoint& endpoint, Slice client_ip, Monotonic deadline);
+  Task<bool> wait_for_turn(Turns& turns, Slice client_ip, Monotonic deadline);
   std::unexpected<Error> full();
-  Monotonic make_way(const Endpoint& endpoint);
+  void make_way();
+  Monotonic make_way(const Endpoint* http2, size_t wanted);
+  void give_way();
+  void give_up_answer(Lease& lease);
   void tell_holders(std::string_view event, Monotonic& told_at);
   bool make_room() noexcept;
   void let_shared_go() noexcept;
@@ -142,7 +145,8 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   size_t open_ = 0;        // leased, idle and being opened
   List<Connection> idle_;  // the longest idle first
   List<Lease> leased_;
-  List<Lease> giving_way_;  // hear of it when the turn ends
+  List<Lease> giving_way_;   // are about to hear of it
+  Monotonic make_way_at_{};  // not sooner
   size_t unsaid_ = 0;
   Monotonic full_told_at_{};  // tell_holders()
   Monotonic gives_way_told_at_{};
@@ -150,6 +154,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   List<SharedConnection> shared_;
   List<StreamLease> over_;  // end with the turn
   Timer sweeper_;
+  Timer way_maker_;  // while somebody waits
   Nursery resolving_;
   observe::Gauge idle_gauge_;
   observe::Gauge active_gauge_;

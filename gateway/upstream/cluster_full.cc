@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -17,44 +18,44 @@ namespace sallyport::upstream {
 namespace {
 
 constexpr Duration tell_every = seconds(1);
+constexpr Duration look_again_after = milliseconds(50);
 
 // How many leases each client holds.
 using Holdings = std::unordered_map<std::string, size_t>;
 
-size_t& held_by_client_of(Holdings& holdings, const Lease& lease) {
+Holdings::value_type& holding_of(Holdings& holdings, const Lease& lease) {
   IpBytes bytes;
   const Slice client = lease.holder == nullptr ? Slice{} : caller_of(lease.holder->client_ip, bytes);
-  return holdings[std::string(client)];
+  return *holdings.try_emplace(std::string(client)).first;
 }
 
-// To who waits for that endpoint.
-bool is_of_use(const Lease& lease, const Endpoint& endpoint) noexcept {
-  return endpoint.target.http2 ? &lease.endpoint == &endpoint : !lease.endpoint.target.http2;
+// To who waits for that endpoint; null: for a connection of HTTP/1.1.
+bool is_of_use(const Lease& lease, const Endpoint* http2) noexcept {
+  return http2 != nullptr ? &lease.endpoint == http2 : !lease.endpoint.target.http2;
 }
 
-// A lease whose exchange may be ended, and how many its client has.
+// A lease whose exchange may be ended, and what its client holds.
 struct Candidate {
   Lease* lease;
   Monotonic gives_way_at;
-  const size_t* held;
-
-  bool gives_way_before(const Candidate& other) const noexcept {
-    return *held != *other.held ? *held > *other.held : gives_way_at < other.gives_way_at;
-  }
+  const Holdings::value_type* client;
+  size_t rank = 0;  // how many its client holds once those have given way that are before it
 };
 
-// Of the client that holds the most; of these, the exchange that has waited longest. There is one.
-Lease& first_to_give_way(List<Lease>& leased, const Endpoint& endpoint, Monotonic now) {
-  Holdings holdings;
-  std::vector<Candidate> candidates;
-  for (Lease* lease = leased.front(); lease != nullptr; lease = leased.after(*lease)) {
-    if (!is_of_use(*lease, endpoint)) continue;
-    size_t& held = held_by_client_of(holdings, *lease);
-    ++held;
-    const Monotonic at = lease->requester.standing().gives_way_at;
-    if (at <= now) candidates.push_back({lease, at, &held});
+// Of the client that holds the most, then; of these, the exchange that has waited longest. In linear time
+// but for the sorting, however many there are.
+void put_in_order(std::vector<Candidate>& candidates) {
+  std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
+    return a.client != b.client ? std::less<>()(a.client, b.client) : a.gives_way_at < b.gives_way_at;
+  });
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    Candidate& one = candidates[i];
+    const bool is_first = i == 0 || candidates[i - 1].client != one.client;
+    one.rank = is_first ? one.client->second : candidates[i - 1].rank - 1;
   }
-  return *std::ranges::min_element(candidates, &Candidate::gives_way_before)->lease;
+  std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
+    return a.rank != b.rank ? a.rank > b.rank : a.gives_way_at < b.gives_way_at;
+  });
 }
 
 }  // namespace
@@ -66,31 +67,75 @@ std::unexpected<Error> Cluster::full() {
       fmt::format("all {} connections to upstream {} are in use", options_.connections_max, options_.name));
 }
 
-// One exchange that has waited long for its client loses what it holds, for one that waits. Gives when it is
-// worth looking again, should nobody tell before.
-Monotonic Cluster::make_way(const Endpoint& endpoint) {
+// At the end of a turn in which somebody waits.
+void Cluster::make_way() {
+  if (loop_.now() < make_way_at_) return;
+  // Who waits for the backend now may wait for its client in a moment, and be late by then.
+  Monotonic due = loop_.now() + http::Standing::slow_sender_after;
+  if (!waiting_.empty()) due = std::min(due, make_way(nullptr, waiting_.size()));
+  for (const auto& endpoint : endpoints_) {
+    if (!endpoint->waiting.empty() && !endpoint->opening)
+      due = std::min(due, make_way(endpoint.get(), endpoint->waiting.size()));
+  }
+  make_way_at_ = due <= loop_.now() ? due : std::max(due, loop_.now() + look_again_after);
+  way_maker_.arm(std::max(due, loop_.now() + look_again_after));
+  give_way();
+}
+
+// So many exchanges that have waited long for their clients lose what they hold, less those that were told
+// just now. Gives when it is worth looking again, should nobody tell before: now, if there are more of them.
+Monotonic Cluster::make_way(const Endpoint* http2, size_t wanted) {
+  const Monotonic now = loop_.now();
   Monotonic due = Monotonic::max();
+  Holdings holdings;
+  std::vector<Candidate> candidates;
   for (Lease* lease = leased_.front(); lease != nullptr; lease = leased_.after(*lease)) {
-    if (is_of_use(*lease, endpoint)) due = std::min(due, lease->requester.standing().gives_way_at);
+    if (!is_of_use(*lease, http2)) continue;
+    Holdings::value_type& client = holding_of(holdings, *lease);
+    ++client.second;
+    const Monotonic at = lease->requester.standing().gives_way_at;
+    if (now < lease->told_to_give_way + http::Standing::slow_sender_after)
+      wanted -= std::min<size_t>(wanted, 1);
+    else if (at <= now)
+      candidates.push_back({lease, at, &client});
+    else
+      due = std::min(due, at);
   }
-  if (due > loop_.now()) return due;
-  Lease& gives_way = first_to_give_way(leased_, endpoint, loop_.now());
-  tell_holders("upstream_connection_gives_way", gives_way_told_at_);
-  if (gives_way.requester.standing().waits_for == http::Standing::WaitsFor::content) {
-    // It goes on with an error, and not here, inside another exchange.
-    giving_way_.push_back(gives_way);
-    look_around();
-    return loop_.now() + http::Standing::slow_sender_after;
+  put_in_order(candidates);
+  if (!candidates.empty() && wanted > 0) tell_holders("upstream_connection_gives_way", gives_way_told_at_);
+  for (const Candidate& one : candidates) {
+    if (wanted-- == 0) return now;
+    one.lease->told_to_give_way = now;
+    giving_way_.push_back(*one.lease);
   }
-  gives_way.requester.give_up_answer();
-  if (endpoint.target.http2) return loop_.now() + http::Standing::slow_reader_after;
-  auto& closed = static_cast<Connection&>(gives_way);
+  return due;
+}
+
+// One may end because of another while they hear of it: who has gone has left the list.
+void Cluster::give_way() {
+  using enum http::Standing::WaitsFor;
+  if (giving_way_.empty()) return;
+  while (Lease* lease = giving_way_.pop_front()) {
+    leased_.push_back(*lease);
+    const http::Standing standing = lease->requester.standing();
+    if (standing.gives_way_at > loop_.now()) continue;
+    if (standing.waits_for == content)
+      lease->requester.give_up_content();  // it goes on with an error
+    else
+      give_up_answer(*lease);
+  }
+  look_around();
+}
+
+// The place of a connection is free at once, whenever its exchange hears of that.
+void Cluster::give_up_answer(Lease& lease) {
+  lease.requester.give_up_answer();
+  if (lease.endpoint.target.http2) return;
+  auto& closed = static_cast<Connection&>(lease);
   closed.unlink();
   closed.abandoned = true;
   active_gauge_.add(-1);
   --open_;
-  look_around();
-  return loop_.now() + http::Standing::slow_sender_after;
 }
 
 // At most once a second for each event, because it looks at all of them.
@@ -105,7 +150,7 @@ void Cluster::tell_holders(std::string_view event, Monotonic& told_at) {
     ++leased;
     ++waiting[static_cast<size_t>(lease->requester.standing().waits_for)];
     if (lease->holder == nullptr) continue;
-    const size_t held = ++held_by_client_of(holdings, *lease);
+    const size_t held = ++holding_of(holdings, *lease).second;
     if (held <= most) continue;
     most = held;
     by = lease->holder->client_ip;

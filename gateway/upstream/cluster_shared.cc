@@ -59,11 +59,8 @@ Task<Result<Lease*>> Cluster::open_stream(Slice client_ip, Endpoint& endpoint, M
     if (shared != nullptr) co_return lease(*shared, true);
     const bool may_open = my_turn && !endpoint.opening && (open_ < options_.connections_max || make_room());
     if (!may_open) {
-      Turns::Waiter here(endpoint.waiting, client_ip);
-      look_around();
-      const Monotonic again = endpoint.opening ? Monotonic::max() : make_way(endpoint);
-      my_turn = co_await here.wait(loop_, std::min(deadline, again));
-      if (my_turn || loop_.now() < deadline) continue;
+      my_turn = co_await wait_for_turn(endpoint.waiting, client_ip, deadline);
+      if (my_turn) continue;
       if (!endpoint.opening) co_return full();
       co_return fail(Code::upstream_unreachable, "connect_timeout", endpoint.target.authority);
     }
@@ -132,7 +129,8 @@ void Cluster::clear_away() noexcept {
 // As many as there is room for.
 void Cluster::tell_waiting(Endpoint& endpoint) {
   if (endpoint.waiting.empty()) return;
-  size_t room = endpoint.opening || open_ >= options_.connections_max ? 0 : 1;
+  const bool may_open = !endpoint.opening && (open_ < options_.connections_max || !idle_.empty());
+  size_t room = may_open ? 1 : 0;
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
     if (&c->endpoint == &endpoint) room += c->session().room();
   }

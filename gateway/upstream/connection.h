@@ -50,6 +50,7 @@ class Lease : public Held, public ListNode {
   Endpoint& endpoint;
   bool reused = false;               // the connection has been used before
   const Exchange* holder = nullptr;  // while it is leased
+  Monotonic told_to_give_way{};      // never: the clock's beginning
 
  protected:
   Lease(http::Requester& asks, Endpoint& to) noexcept : requester(asks), endpoint(to) {}

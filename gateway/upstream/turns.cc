@@ -15,11 +15,13 @@ Turns::Waiter::Waiter(Turns& turns, Slice client_ip) : turns_(turns) {
     turns.turns_.push_back(*line_);
   }
   line_->waiters.push_back(*this);
+  ++turns_.size_;
 }
 
 Turns::Waiter::~Waiter() {
   if (line_ == nullptr) return;
   unlink();
+  --turns_.size_;
   turns_.drop_if_empty(*line_);
 }
 
@@ -40,6 +42,7 @@ Turns::Waiter* Turns::next() {
   if (line == nullptr) return nullptr;
   Waiter* first = line->waiters.pop_front();
   first->line_ = nullptr;
+  --size_;
   turns_.push_back(*line);
   drop_if_empty(*line);
   return first;

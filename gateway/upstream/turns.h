@@ -27,7 +27,7 @@ class Turns {
     // At the end of its client's line. client_ip: an IPv6 /64 is one client.
     Waiter(Turns& turns, Slice client_ip);
     ~Waiter();
-    // Until it is called, or until then; may be asked again. True: it has been called, and stands in no line.
+    // Until it is called, or until then. True: it has been called, and stands in no line.
     Task<bool> wait(Loop& loop, Monotonic deadline);
     // Out of its line (next()), and on with its task at once.
     void call();
@@ -40,6 +40,7 @@ class Turns {
   };
 
   bool empty() const noexcept { return lines_.empty(); }
+  size_t size() const noexcept { return size_; }  // who wait, of all clients
   // Takes the one whose turn it is out of its line; null: nobody waits.
   Waiter* next();
 
@@ -52,6 +53,7 @@ class Turns {
 
   std::unordered_map<std::string, Line> lines_;
   List<Line> turns_;  // who is served next stands in front
+  size_t size_ = 0;
 };
 
 }  // namespace sallyport::upstream

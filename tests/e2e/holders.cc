@@ -153,6 +153,60 @@ TEST_CASE("who waits for a connection is served client by client, however many o
   CHECK(requests[4].head.starts_with("GET /many"));
 }
 
+namespace {
+
+// A backend of HTTP/2, which takes one request at a time on a connection, in front of an origin.
+struct H2Backend {
+  Origin origin;
+  Gateway gateway{"http: { streams: 1 }\n" + forwarding(origin, "connections_max: 100")};
+  std::string target() const { return "h2c://127.0.0.1:" + std::to_string(gateway.port("mesh")); }
+};
+
+std::string in_front_of(const std::string& targets) {
+  return "http: { trusted_proxies: [127.0.0.1] }\nupstreams:\n  web: { targets: [" + targets +
+         "], connections_max: 1, connect_timeout: 1h }\nroutes:\n  - { name: all, match: { path: "
+         "\"/{rest...}\" }, "
+         "authenticate: public, forward: { to: web } }\n";
+}
+
+}  // namespace
+
+TEST_CASE("who waits for a stream is served client by client, also where it has looked again meanwhile") {
+  H2Backend backend;
+  Gateway gateway(in_front_of("\"" + backend.target() + "\""));
+  std::vector<std::unique_ptr<Client>> many;
+  const auto post_slowly = [&] {
+    many.push_back(gateway.connect());
+    many.back()->send(head_of_post("/many", "Content-Length: 9\r\nX-Forwarded-For: 192.0.2.1\r\n") + "x");
+    CHECK(gateway.ask(get("/nothing", "Expect: tea\r\n")).status == 417);  // behind it: it has been read
+  };
+  for (int i = 0; i < 8; ++i) post_slowly();
+  auto other = gateway.connect();
+  other->send(get("/other", "X-Forwarded-For: 192.0.2.2\r\n"));
+  CHECK(gateway.ask(get("/nothing", "Expect: tea\r\n")).status == 417);
+  for (size_t given_up = 1; given_up <= 2; ++given_up) {
+    gateway.advance(600ms);
+    CHECK(many[given_up - 1]->read().status == 408);
+    CHECK(gateway.ask(get("/nothing", "Expect: tea\r\n")).status == 417);  // by now the next has the stream
+  }
+  CHECK(other->read().status == 200);
+}
+
+TEST_CASE("a connection that nobody uses makes room for one of another kind, or to another target") {
+  SlowOrigin slow;
+  H2Backend one, other;
+  for (const std::string& targets : {"\"" + slow.origin.target() + "\", \"" + one.target() + "\"",
+                                     "\"" + one.target() + "\", \"" + other.target() + "\""}) {
+    Gateway gateway(in_front_of(targets));
+    std::vector<std::unique_ptr<Client>> all;
+    for (int i = 0; i < 12; ++i) {
+      all.push_back(gateway.connect());
+      all.back()->send(get("/x"));
+    }
+    for (auto& client : all) CHECK(client->read().status == 200);
+  }
+}
+
 TEST_CASE("a trickle is no progress: what counts is how long the backend has been kept waiting in all") {
   Origin origin;
   Gateway gateway(forwarding(origin, "connections_max: 1, connect_timeout: 10s"));
