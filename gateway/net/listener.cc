@@ -189,8 +189,9 @@ void Listener::Impl::accept_some(int most) {
       if (closed) closed();
       continue;
     }
+    const int number = connection.get();
     auto taken = std::make_unique<Socket>(loop, kind);
-    if (taken->take(std::move(connection))) accepted(AcceptedSocket(std::move(taken)));
+    if (taken->take(std::move(connection))) accepted(AcceptedSocket(std::move(taken), number));
   }
 }
 

@@ -54,13 +54,17 @@ int descriptors_for_clients() noexcept;
 // A connection that has just been accepted.
 class AcceptedSocket {
  public:
-  explicit AcceptedSocket(std::unique_ptr<Socket> socket) noexcept : socket_(std::move(socket)) {}
+  AcceptedSocket(std::unique_ptr<Socket> socket, int descriptor) noexcept
+      : socket_(std::move(socket)), descriptor_(descriptor) {}
+  // Its number: all below it were taken when it was accepted.
+  int descriptor() const noexcept { return descriptor_; }
   std::string peer() const { return socket_->peer(); }
   Socket& socket() noexcept { return *socket_; }
   std::unique_ptr<Socket> take() noexcept { return std::move(socket_); }
 
  private:
   std::unique_ptr<Socket> socket_;
+  int descriptor_;
 };
 
 class Listener {

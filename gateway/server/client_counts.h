@@ -32,7 +32,8 @@ class ClientCounts {
   };
 
   size_t of(Slice client_ip) const;
-  bool are_many(size_t count) const noexcept { return count * counts_.size() > total_; }
+  // For one client; a newcomer is counted with those that are there, so that one who is alone has many, too.
+  bool are_many(size_t count) const noexcept { return count * (counts_.size() + 1) > total_ + 1; }
 
  private:
   Counts counts_;  // none is 0

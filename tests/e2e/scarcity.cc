@@ -185,7 +185,7 @@ TEST_CASE("no socket and no file gets the number of a standard stream that is cl
 
 TEST_CASE("where http.connections is reached, who asks for nothing gives way, the longest still first") {
   Origin origin;
-  Gateway gateway(places(3, origin));
+  Gateway gateway(places(4, origin));  // one of them for another client
   auto asks = begun_upload(gateway);
   auto first = gateway.connect();
   CHECK(first->ask(get("/x")).status == 200);
@@ -197,6 +197,7 @@ TEST_CASE("where http.connections is reached, who asks for nothing gives way, th
   gateway.advance(500ms);
   CHECK(second->ask(get("/x")).status == 200);
   gateway.advance(600ms);
+  gateway.connect();
   CHECK(first->at_end());
   CHECK(first->ended_in_order());
   first.reset();
@@ -210,11 +211,14 @@ TEST_CASE("where http.connections is reached, who asks for nothing gives way, th
 
 TEST_CASE("handshakes and heads that do not go on give way to newcomers, and connections of HTTP/2 at rest") {
   Origin origin;
-  Gateway gateway(places(2, origin));
+  Gateway gateway(places(3, origin));  // one of them for another client
   auto asks = begun_upload(gateway);
   const auto gives_way = [&](Client& client, int so_far) {
     CHECK_FALSE(gateway.connect()->connected());
-    for (int looks = 0; looks < 3; ++looks) gateway.advance(1100ms);
+    for (int looks = 0; looks < 3; ++looks) {
+      gateway.advance(1100ms);
+      gateway.connect();
+    }
     std::string came;
     for (std::string some; !(some = client.read_some()).empty();) came += some;
     CHECK(client.at_end());
@@ -271,6 +275,41 @@ TEST_CASE("the last places are for clients that have no more than others, and wh
   }));
   CHECK(many.front()->at_end());
   CHECK(alone->ask(get("/own")).status == 200);
+}
+
+TEST_CASE("a client that is alone leaves the last places to newcomers, too, and the last descriptors") {
+  Origin origin;
+  const int proxied = free_port();
+  Gateway gateway(places(200, origin), {},
+                  {.more_listeners = "  - { name: proxied, address: \"127.0.0.1:" + std::to_string(proxied) +
+                                     "\", plaintext: true, proxy_protocol: { from: [127.0.0.1/32] } }\n"});
+  const auto come_from = [&](const std::string& address) {
+    auto client = std::make_unique<Client>(proxied, ClientOptions{.tls = false});
+    client->send_raw("PROXY TCP4 " + address + " 127.0.0.1 1234 80\r\n" + get("/own"));
+    return client;
+  };
+  const auto come_many = [&](std::vector<std::unique_ptr<Client>>& all) {
+    do {
+      all.push_back(come_from("192.0.2.1"));
+    } while (all.back()->read().status == 200 && all.size() < 300);
+    all.pop_back();
+    for (int again = 0; again < 20; ++again) CHECK(come_from("192.0.2.1")->at_end());
+    for (const char* newcomer : {"192.0.2.2", "192.0.2.3"}) {
+      all.push_back(come_from(newcomer));
+      CHECK(all.back()->read().status == 200);
+    }
+    return all.size() - 2;
+  };
+  {
+    std::vector<std::unique_ptr<Client>> all;
+    CHECK(come_many(all) == 197);  // a 64th is kept
+  }
+  CHECK(eventually([&] { return gateway.has_metric(R"(sallyport_connections{listener="proxied"} 0)"); }));
+  const NoDescriptors scarce(gateway.process(), limit_that_leaves(150, gateway.process()));
+  std::vector<std::unique_ptr<Client>> all;
+  const size_t got = come_many(all);
+  CHECK(got > 80);
+  CHECK(got < 150);
 }
 
 TEST_CASE("where there are no descriptors, who asks for nothing gives way") {
