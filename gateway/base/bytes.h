@@ -62,13 +62,16 @@ class BlockPool {
   }
   // An eighth over it: not even a refusal can be afforded.
   bool is_overdrawn() const noexcept { return held() / 9 > budget_ / 8; }
-  size_t held() const noexcept { return taken() + small_pool::taken(); }
+  size_t held() const noexcept { return taken() + small_pool::taken() + reserved_; }
   // How much of a connection is read at once for whoever waits for it; and while nobody does, in all.
   size_t bytes_at_once() const noexcept;
   size_t bytes_ahead() const noexcept;
   // Memory that comes from elsewhere, such as a connection's, counts as well.
   void charge(size_t bytes) noexcept;
   void discharge(size_t bytes) noexcept;
+  // What is about to be taken counts as well, but is no memory yet.
+  void reserve(size_t bytes) noexcept { reserved_ += bytes; }
+  void let_go(size_t bytes) noexcept { reserved_ -= bytes; }
   // Blocks that are in use, and those that are kept free, in bytes. Any thread.
   size_t taken() const noexcept { return taken_.load(std::memory_order_relaxed); }
   size_t kept() const noexcept { return kept_.load(std::memory_order_relaxed); }
@@ -86,7 +89,21 @@ class BlockPool {
   std::atomic<size_t> taken_{0};
   std::atomic<size_t> kept_{0};
   size_t highest_ = 0;
+  size_t reserved_ = 0;
   size_t budget_ = SIZE_MAX;
+};
+
+// Memory that somebody will take, but has not yet: work that is let in all at once does not find the budget
+// empty each time.
+class Reservation {
+ public:
+  Reservation(BlockPool& pool, size_t bytes) noexcept : pool_(pool), bytes_(bytes) { pool_.reserve(bytes_); }
+  Reservation(const Reservation&) = delete;
+  ~Reservation() { pool_.let_go(bytes_); }
+
+ private:
+  BlockPool& pool_;
+  size_t bytes_;
 };
 
 // Memory from elsewhere that counts for as long as this lives.

@@ -26,6 +26,9 @@ class FinishGuard {
   Exchange& x_;
 };
 
+// What a request takes of memory until its answer is on the way to a client that does not read it.
+constexpr size_t likely_bytes = 16 * 1024;
+
 // OPTIONS * asks for the server itself, not for anything that it serves (RFC 9110 section 9.3.7): that it
 // answers is all that it tells.
 bool asks_the_server(const http::Request& request) noexcept { return request.path == "*"; }
@@ -45,6 +48,7 @@ Task<> serve(Exchange& x) {
       co_await x.fail(std::move(route.error()));
     } else {
       x.route = *route;
+      const Reservation likely(x.loop.blocks(), likely_bytes);
       co_await x.route->chain.run(x);  // authenticate, authorize, limit, validate, …, forward
     }
   }

@@ -138,6 +138,7 @@ void ClientStream::fields_end(bool ended) {
   }
   head_final_ = head->status >= 200;
   length_ = head->length;
+  if (head_final_ && !ended) session_.announced(*this);
   heads_.push_back(std::move(*head));
 }
 

@@ -14,6 +14,8 @@ constexpr Duration last_call_time = seconds(1);  // for an answer to the PING th
 
 constexpr int32_t stream_window = 256 * 1024;       // content of one request that may be under way to us
 constexpr int32_t connection_window = 1024 * 1024;  // and of all of them
+constexpr int32_t stream_window_at_first = 16 * 1024;
+constexpr int32_t connection_window_at_first = 65535;  // there is no less (RFC 9113 section 6.9.2)
 
 }  // namespace
 
@@ -21,8 +23,12 @@ bool is_preface(Slice bytes) noexcept { return preface.starts_with(bytes.substr(
 
 ServerSession::ServerSession(net::Stream& stream, const ServerLimits& limits, Owner& owner)
     : Session(stream, Role::server,
-              {limits.head.header_bytes, limits.streams, stream_window, connection_window,
-               limits.header_timeout, limits.write_timeout}),
+              {limits.head.header_bytes,
+               limits.streams,
+               {stream_window_at_first, stream_window},
+               {connection_window_at_first, connection_window},
+               limits.header_timeout,
+               limits.write_timeout}),
       limits_(limits),
       owner_(owner),
       last_call_(stream.loop(), [](void* self) { static_cast<ServerSession*>(self)->refuse_more(); }, this) {}

@@ -48,6 +48,7 @@ void ServerStream::fields_end(bool ended) {
   if (std::exchange(head_whole_, true)) return;
   head_read_ = head_.finish(ended);
   length_ = request_->length;
+  if (!ended) session_.announced(*this);
 }
 
 Task<> ServerStream::finish() {

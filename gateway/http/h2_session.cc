@@ -196,6 +196,8 @@ Session::Session(net::Stream& stream, Role role, const Limits& limits)
       quiet_since_(stream.loop().now()),
       heard_at_(quiet_since_),
       fields_(std::make_unique<FieldList>()),
+      window_(limits.window),
+      window_of_all_(limits.of_all),
       list_bytes_max_(limits.header_bytes * bomb_factor),
       head_timeout_(limits.head_timeout),
       write_timeout_(limits.write_timeout),
@@ -206,11 +208,11 @@ Session::Session(net::Stream& stream, Role role, const Limits& limits)
   make(&session_, Callbacks::all(), this, Callbacks::options(role), &memory);
   const std::array<nghttp2_settings_entry, 4> settings = {
       {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams},
-       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<uint32_t>(limits.window)},
+       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<uint32_t>(limits.window.narrow)},
        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits.header_bytes)},
        {serves ? NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL : NGHTTP2_SETTINGS_ENABLE_PUSH, serves ? 1U : 0U}}};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, limits.window_of_all);
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, limits.of_all.narrow);
   schedule();
 }
 
@@ -275,6 +277,22 @@ void Session::at_turn_end() {
 void Session::bound_unread(const Stream& stream) {
   if (stream.arrived_.size() <= unread_max || stream_.loop().blocks().pressure() != Pressure::full) return;
   reset(stream, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+void Session::announced(Stream& stream) {
+  const uint64_t bytes = stream.length_.kind == BodyLength::Kind::counted ? stream.length_.bytes : 0;
+  if (bytes <= static_cast<uint64_t>(window_.narrow)) return;
+  widen(stream.id_, window_, bytes, stream.wide_);
+  widen(0, window_of_all_, bytes, wide_);
+}
+
+// That so much may come counts as long as it may.
+void Session::widen(int32_t id, const Window& window, uint64_t seen, std::optional<Reservation>& reserved) {
+  if (reserved || window.wide == window.narrow || seen < static_cast<uint64_t>(window.narrow / 2)) return;
+  BlockPool& blocks = stream_.loop().blocks();
+  if (blocks.pressure() != Pressure::none) return;
+  reserved.emplace(blocks, static_cast<size_t>(window.wide - window.narrow));
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, id, window.wide);
 }
 
 // Fills out_ with frames; false if there are none.
@@ -358,8 +376,13 @@ void Session::reset(const Stream& stream, uint32_t code) {
   schedule();
 }
 
-void Session::consumed(const Stream& stream, size_t bytes) {
+void Session::consumed(Stream& stream, size_t bytes) {
   if (bytes == 0) return;
+  consumed_ += bytes;
+  if (!stream.input_ended_ && !stream.closed_) {
+    widen(stream.id_, window_, stream.pulled_, stream.wide_);
+    widen(0, window_of_all_, consumed_, wide_);
+  }
   if (stream.closed_) {
     nghttp2_session_consume_connection(session_, bytes);
   } else {

@@ -31,11 +31,17 @@ class Session : private TurnEnd {
 
  protected:
   enum class Role : uint8_t { server, client };
+  // Content that may be under way to us, and has to be kept if nobody reads it: what there is at first, and
+  // what there is for long content, known or seen to be so, as long as there is memory enough.
+  struct Window {
+    int32_t narrow;
+    int32_t wide;
+  };
   struct Limits {
     size_t header_bytes;    // of a header list
     uint32_t streams;       // that the peer may have open
-    int32_t window;         // content of one stream that may be under way to us
-    int32_t window_of_all;  // and of all of them
+    Window window;          // of one stream
+    Window of_all;          // of all of them
     Duration head_timeout;  // from the first byte of a header block to its last
     Duration write_timeout;
   };
@@ -94,10 +100,12 @@ class Session : private TurnEnd {
   void request(Stream& stream, bool content);
   void interim(const Stream& stream);
   void reset(const Stream& stream, uint32_t code);
-  void consumed(const Stream& stream, size_t bytes);
+  void consumed(Stream& stream, size_t bytes);
+  void announced(Stream& stream);  // how long its content is
   void forget(Stream& stream) noexcept;
 
   void bound_unread(const Stream& stream);
+  void widen(int32_t id, const Window& window, uint64_t seen, std::optional<Reservation>& reserved);
 
   void at_turn_end() override;
   Monotonic silent_until() const noexcept;
@@ -105,7 +113,10 @@ class Session : private TurnEnd {
   bool gather();
   Task<> wait_for_room();
 
-  const size_t list_bytes_max_;  // of any header list, however little of it is kept
+  const Window window_, window_of_all_;
+  uint64_t consumed_ = 0;
+  std::optional<Reservation> wide_;  // the window of all
+  const size_t list_bytes_max_;      // of any header list, however little of it is kept
   const Duration head_timeout_;
   const Duration write_timeout_;
   List<Stream::Noted> noted_;

@@ -89,8 +89,9 @@ class Stream : public Body {
   };
 
   Noted noted_{*this};
-  Buffer kept_;   // what piece_ is once it must outlast the turn
-  Buffer given_;  // what the last pull gave
+  std::optional<Reservation> wide_;  // its window
+  Buffer kept_;                      // what piece_ is once it must outlast the turn
+  Buffer given_;                     // what the last pull gave
 };
 
 }  // namespace sallyport::http::h2

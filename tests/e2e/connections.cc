@@ -276,7 +276,7 @@ TEST_CASE("content that trickles in is refused, however the silence between two 
   Gateway gateway(open_routes(origin));
   auto slow = gateway.connect();
   slow->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx");
-  CHECK(eventually([&] { return origin.connections() == 1; }));
+  CHECK(gateway.has_metric(R"(sallyport_upstream_connections{state="active",upstream="web"} 1)"));
   CHECK(eventually([&] {
     gateway.advance(2s);
     slow->send("x");

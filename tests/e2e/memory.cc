@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <thread>
 #include <vector>
 
 #include "tests/support/gateway.h"
@@ -174,6 +175,36 @@ TEST_CASE("whoever holds much for a client that does not move gives way; who hol
   CHECK(gateway.admin("/metrics").body.find(none) == std::string::npos);
   CHECK(modest->send("]"));
   CHECK(modest->read().status == 200);
+}
+
+TEST_CASE("requests that come all at once are not let in beyond the budget, whenever their answers take it") {
+  const Gateway backend(
+      "routes:\n  - { name: big, match: { path: /big }, authenticate: public, respond: { status: 200, body: "
+      "\"" +
+      std::string(100'000, 'a') + "\" } }\n");
+  Gateway gateway("http: { memory: 4MiB }\nupstreams: { web: { targets: [\"h2c://127.0.0.1:" +
+                  std::to_string(backend.port("mesh")) +
+                  "\"] } }\nroutes:\n  - { name: all, match: { path: /big }, authenticate: public, forward: "
+                  "{ to: web } }\n");
+  ClientOptions h2;
+  h2.alpn = std::string("\x02h2");
+  std::string all = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
+                    frame(4, 0, 0, std::string("\0\x04\0\x10\0\0", 6)) +  // a window of 1 MiB
+                    frame(8, 0, 0, std::string("\x04\0\0\0", 4));
+  for (uint32_t id = 1; id < 200; id += 2) all += frame(1, end_headers_and_stream, id, head(false, "/big"));
+  std::vector<std::unique_ptr<Client>> flood;
+  for (int c = 0; c < 10; ++c) {
+    flood.push_back(gateway.connect(h2));
+    CHECK(flood.back()->send(all));
+  }
+  long most = 0;
+  for (int look = 0; look < 50; ++look) {
+    most = std::max(most, memory(gateway, "held"));
+    std::this_thread::sleep_for(20ms);
+  }
+  CAPTURE(most);
+  CHECK(most > (1 << 20));
+  CHECK(most < (6 << 20));
 }
 
 TEST_CASE("a head that has only begun holds little, so that many are kept and others are answered") {

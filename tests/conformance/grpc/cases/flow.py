@@ -93,7 +93,7 @@ def connection_window(lab):
     client = lab.client(gateway)
     client.get("/first")
     peer.link().wait(lambda: peer.link().settled, 20)
-    streams = [client.begin(request(f"/{number}", method="POST"), end=False) for number in range(3)]
+    streams = [client.begin(request(f"/{number}", ("content-length", "30000"), method="POST"), end=False) for number in range(3)]
     for stream in streams:
         client.upload(stream, PATTERN[:30000])
     calls = [peer.call(f"/{number}") for number in range(3)]
@@ -221,7 +221,7 @@ def stalled_beside(lab):
 @case("RFC9113-5.2.1", "answers that are whole, but that no client takes, do not hold back others from the same backend")
 def whole_and_stalled(lab):
     peer = lab.peer()
-    content = PATTERN[:131072]  # a stream's window
+    content = PATTERN[:8192]  # a stream's window at first
     gateway = lab.front(peer)
     client = lab.client(gateway, settings=[(wire.INITIAL_WINDOW_SIZE, 0)])
     for number in range(105):  # one after the other: the backend is done with each
