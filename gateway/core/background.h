@@ -23,6 +23,12 @@ class Background {
    public:
     virtual ~Handle() = default;
   };
+  // That a fetch comes now. Any thread.
+  struct Wish {
+    std::atomic<bool> made = false;
+    // One that is made now is heard within half a second, or what it wishes for is under way.
+    std::atomic<bool> is_heard = false;
+  };
   struct Fetch {
     std::string url;      // http:// or https://
     std::string ca_file;  // empty: the system's bundle
@@ -31,10 +37,9 @@ class Background {
     Duration retry_after = seconds(5);  // after one that was not good; doubled up to retry_at_most
     Duration retry_at_most = seconds(30);
     size_t bytes_max = 1 << 20;
-    // Set from any thread: the next fetch is wanted now. It comes within half a second, but not sooner than
-    // wanted_pause after the last, whoever wishes for it. Null: nobody will.
-    std::shared_ptr<std::atomic<bool>> wanted;
-    Duration wanted_pause = seconds(10);
+    // Heard not sooner than wish_pause after the last, whoever makes it. Null: nobody will.
+    std::shared_ptr<Wish> wish;
+    Duration wish_pause = seconds(10);
   };
 
   // Why a watched file cannot be read at present, if so. It has to be told once, not at each look.

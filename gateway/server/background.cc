@@ -85,14 +85,16 @@ class MainBackground::Fetching final : public Handle {
   ~Fetching() override { owner_.fetchings_.remove(this); }
 
   void look() {
-    if (pause_ == nullptr || what_.wanted == nullptr || loop_.now() < last_ + what_.wanted_pause) return;
-    if (what_.wanted->exchange(false, std::memory_order_relaxed)) pause_->notify();
+    if (pause_ == nullptr || what_.wish == nullptr || loop_.now() < last_ + what_.wish_pause) return;
+    what_.wish->is_heard = true;
+    if (what_.wish->made.exchange(false)) pause_->notify();
   }
 
  private:
   Task<> run() {
     Duration retry = what_.retry_after;
     for (;;) {
+      if (what_.wish != nullptr) what_.wish->is_heard = true;
       Result<std::string> document = co_await fetch_document(loop_, owner_.resolver_, what_);
       if (!document) {
         observe::log(observe::Level::warn, "fetch_failed",
@@ -101,6 +103,7 @@ class MainBackground::Fetching final : public Handle {
                       {"detail", document.error().detail}});
       }
       const bool good = got_(std::move(document));
+      if (what_.wish != nullptr) what_.wish->is_heard = false;
       last_ = loop_.now();
       WaitUntil pause(loop_, last_ + (good ? what_.every : retry));
       const WaitSlot here(pause_, pause);

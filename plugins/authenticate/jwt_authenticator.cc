@@ -88,12 +88,15 @@ class JwtAuthenticator final : public Authenticator {
     proof = {token, source_->keys()->version()};  // before they are looked at: never too new
     Verdict verdict = check(token, x.loop.wall());
     if (verdict.good) return verdict;
-    const bool unknown = verdict.good.error().reason == "unknown_key";
-    // Perhaps the issuer signs with a new one, or can be asked again.
-    if (unknown || verdict.good.error().code == Code::dependency_down) source_->want();
-    if (unknown && source_->failing()) {  // our failure, until the issuer says that it is the token's
+    const std::string_view why = verdict.good.error().reason;
+    const bool unknown = why == "unknown_key";
+    const bool cannot_tell = unknown && source_->cannot_tell();
+    // Perhaps the issuer signs with a new one, be it under an old name, or can be asked again.
+    if (unknown || why == "bad_signature" || verdict.good.error().code == Code::dependency_down)
+      source_->want();
+    if (cannot_tell) {  // our failure, until the issuer says that it is the token's
       return fail(Code::dependency_down, "key_set_stale",
-                  "the token's key is not known, and the issuer's keys cannot be fetched");
+                  "the token's key is not known, and the issuer's newest keys are not here yet");
     }
     return verdict;
   }

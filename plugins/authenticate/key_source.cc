@@ -168,7 +168,7 @@ class KeyAddress final : public KeySource {
     fetch.url = jwks.url;
     fetch.ca_file = jwks.ca.resolved;
     fetch.every = jwks.refresh;
-    fetch.wanted = wanted_;
+    fetch.wish = wish_;
     fetch_ =
         background->fetch(std::move(fetch), [known = known_, url = std::string(text::without_query(jwks.url)),
                                              background](Result<std::string> document) {

@@ -2,7 +2,7 @@
 //
 // It lives as long as configs in force name it with the same address, CA and pause (the same file), so that a
 // reload keeps what is known. Made and destroyed on the main thread, which also takes what is read and
-// fetched; keys, failing() and want() are for any thread.
+// fetched; keys, cannot_tell() and want() are for any thread.
 #pragma once
 
 #include <atomic>
@@ -43,16 +43,16 @@ class KeySource {
  public:
   virtual ~KeySource() = default;
   const std::shared_ptr<const Live<KeySet>>& keys() const noexcept { return keys_; }
-  // True while what was fetched last was no key set: of a key that is not known nobody can tell then whether
-  // the issuer has it.
-  bool failing() const noexcept { return failing_ != nullptr && failing_->load(std::memory_order_relaxed); }
+  // True while what was fetched last was no key set, or there will be a newer one in a moment: of a key that
+  // is not known nobody can tell then whether the issuer has it.
+  bool cannot_tell() const noexcept { return failing_ != nullptr && (*failing_ || wish_->is_heard); }
   // A token has not found its key: perhaps there is a newer set.
-  void want() const noexcept { wanted_->store(true, std::memory_order_relaxed); }
+  void want() const noexcept { wish_->made = true; }
 
  protected:
   explicit KeySource(std::shared_ptr<const Live<KeySet>> keys) : keys_(std::move(keys)) {}
   std::shared_ptr<const std::atomic<bool>> failing_;  // null: it is not fetched
-  std::shared_ptr<std::atomic<bool>> wanted_ = std::make_shared<std::atomic<bool>>(false);
+  std::shared_ptr<Background::Wish> wish_ = std::make_shared<Background::Wish>();
 
  private:
   std::shared_ptr<const Live<KeySet>> keys_;

@@ -179,6 +179,30 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("the first token of a new key is not refused for it while the issuer is asked, and finds it then") {
+  const Issuer issuer, next("ES256", "k2"), same_name("ES256", "k1");
+  Jwks jwks(issuer.jwks());
+  Gateway gateway(one_idp(jwks.url()));
+  const auto status = [&](const Issuer& by) { return gateway.ask(bearer(for_long(by))).status; };
+  CHECK(eventually([&] { return status(issuer) == 200; }));
+  jwks.set(next.jwks());
+  gateway.advance(11s);
+  for (int turn = 0; turn < 2; ++turn) CHECK(gateway.admin("/readyz").status == 200);  // it has looked
+  CHECK(status(next) == 503);
+  CHECK(eventually([&] {
+    const int now = status(next);
+    CHECK(now != 401);
+    return now == 200;
+  }));
+  jwks.set(same_name.jwks());
+  gateway.advance(15min);
+  CHECK(eventually([&] { return status(same_name) == 200; }));
+  jwks.set(issuer.jwks());
+  gateway.advance(11s);
+  CHECK(status(issuer) == 401);  // by its name another has signed, and asks for it
+  CHECK(eventually([&] { return status(issuer) == 200; }));
+}
+
 TEST_CASE("a source of keys that cannot be one is refused at load, and no password is told") {
   const TempDir dir;
   dir.write("no.pem", "nothing");
