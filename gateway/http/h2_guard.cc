@@ -11,10 +11,11 @@ enum Type : uint8_t {  // RFC 9113 section 6
   rst_stream = 3,
   continuation = 9,
 };
-constexpr uint8_t end_stream = 0x1, end_headers = 0x4;
+constexpr uint8_t end_stream = 0x1, end_headers = 0x4, padded = 0x8;
 constexpr uint32_t protocol_error = 0x1, frame_size_error = 0x6, enhance_your_calm = 0xb;
 constexpr size_t frame_bytes_max = 16'384;  // what our SETTINGS leave it at
 constexpr uint32_t continuations_max = 16;  // of one block
+constexpr size_t padding_max = 256;         // with the byte that says how much it is
 constexpr size_t crumb_bytes_max = 4;       // not even the prefix of a gRPC message
 
 Offence flood(std::string_view reason) noexcept { return {reason, enhance_your_calm}; }
@@ -79,7 +80,10 @@ Offence FrameGuard::frame(Monotonic now) noexcept {
   in_data_ = header_[3] == data;
   switch (header_[3]) {
     case data:
-      if (payload_left_ > crumb_bytes_max || (flags & end_stream) != 0) return {};
+      // How much of it is padding is not known yet.
+      if (payload_left_ > crumb_bytes_max + ((flags & padded) != 0 ? padding_max : 0) ||
+          (flags & end_stream) != 0)
+        return {};
       if (payload_left_ > 0) {  // a backend may well send a word at a time
         return !of_client_ || crumbs_.spend(now) ? Offence{} : flood("tiny_data_flood");
       }

@@ -38,9 +38,21 @@ void LogStream::use(LogOutput output) {
   next_output_ = std::make_unique<LogOutput>(std::move(output));
 }
 
-void LogStream::note_failure(int cause) {
+void LogStream::note_failure(Slice cause) {
   if (std::exchange(failing_, true)) return;
-  log(Level::error, stuck_event_, {{"cause", std::strerror(cause)}});
+  log(Level::error, stuck_event_, {{"cause", cause}});
+}
+
+void LogStream::note_rest() {
+  size_t lines = 0;
+  for (const auto& ring : rings_) {
+    for (size_t at = 0; at < ring->held();) {
+      const Slice part = ring->readable(at);
+      lines += static_cast<size_t>(std::ranges::count(part, '\n'));
+      at += part.size();
+    }
+  }
+  if (lines > 0) log(Level::error, stuck_event_ + "_at_end", {{"lines_lost", std::to_string(lines)}});
 }
 
 void LogStream::note_recovery() {
@@ -55,9 +67,12 @@ LogStream::Left LogStream::write_ring(LogRing& ring) {
   for (size_t held = ring.held(); begun_ < held;) {
     const Slice bytes = ring.readable(begun_).substr(0, held - begun_);
     const ssize_t written = output_.write(bytes);
-    if (written == 0) return Left::stuck;
+    if (written == 0) {
+      if (lost() != lost_told_) note_failure("nobody takes what is written, and lines are lost");
+      return Left::stuck;
+    }
     if (written < 0) {
-      note_failure(errno);
+      note_failure(std::strerror(errno));
       return Left::failing;
     }
     held -= let_go(ring, bytes.substr(0, static_cast<size_t>(written)));
@@ -184,11 +199,23 @@ void LogWriter::run() {
     eventfd_t nudges = 0;
     eventfd_read(wake_.get(), &nudges);
   }
+  tell_of_rest();
   {
     std::lock_guard lock(mutex_);
     ended_ = true;
   }
   changed_.notify_all();
+}
+
+// By an output that still takes something, such as the error log's.
+void LogWriter::tell_of_rest() {
+  std::vector<std::shared_ptr<LogStream>> streams;
+  {
+    std::lock_guard lock(mutex_);
+    streams = streams_;
+  }
+  for (const auto& stream : streams) stream->note_rest();
+  for (const auto& stream : streams) stream->write_out();
 }
 
 }  // namespace sallyport::observe

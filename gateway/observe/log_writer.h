@@ -41,7 +41,8 @@ class LogStream {
   Left write_ring(LogRing& ring);
   size_t let_go(LogRing& ring, Slice written);
   void turn_to(LogOutput next);
-  void note_failure(int cause);
+  void note_failure(Slice cause);
+  void note_rest();
   void note_recovery();
 
   const std::string stuck_event_, recovered_event_;
@@ -76,6 +77,7 @@ class LogWriter {
 
  private:
   void run();
+  void tell_of_rest();
   void wake() noexcept;
   bool write_all(std::vector<int>& stuck);
 

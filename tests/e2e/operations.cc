@@ -307,6 +307,8 @@ TEST_CASE("a full disk under the access log stops nobody") {
   for (int i = 0; i < 50; ++i) CHECK(gateway.ask(get("/x")).status == 200);
   CHECK(gateway.told("access_log_stuck"));
   CHECK(gateway.ask(get("/x")).status == 200);
+  CHECK(gateway.stop() == 0);
+  CHECK(gateway.told("access_log_stuck_at_end lines_lost=51"));
 }
 
 TEST_CASE("shadow mode decides, counts and logs, and lets pass") {
