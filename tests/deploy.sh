@@ -77,6 +77,11 @@ for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
     assert side[probe]["httpGet"]["port"] == "admin" and side[probe]["httpGet"]["path"] in ("/readyz", "/healthz")
 security = side["securityContext"]
 assert security["runAsNonRoot"] and security["readOnlyRootFilesystem"] and security["capabilities"] == {"drop": ["ALL"]}
+image = open("deploy/Dockerfile").read()
+user, group = security["runAsUser"], security["runAsGroup"]
+assert f"USER {user}:{group}" in image and f"--gid {group} " in image and f"--uid {user} --gid {group}" in image
+secrets = [v["secret"] for v in pod["volumes"] if "secret" in v]
+assert pod["securityContext"]["fsGroup"] == group and all(s["defaultMode"] == 0o440 for s in secrets)  # its files are root's, and of that group
 assert documents[2]["spec"]["ports"][0]["targetPort"] == "https"
 mounted = {m["mountPath"] for m in side["volumeMounts"]}
 text = documents[0]["data"]["sallyport.yaml"]
@@ -125,6 +130,9 @@ if command -v systemd-analyze >/dev/null; then
   systemd-analyze verify "$work/sallyport.service" 2>&1 | tee "$work/verify" | grep -q "sallyport.service:" && bad=1 || bad=0
   say $bad "$unit verifies"
 fi
+user=$(sed -n 's/^User=//p' $unit)
+grep -q "^# *useradd .* $user\$" $unit && grep -q "^# *chown -R root:$user /etc/sallyport" $unit
+say $? "$unit says how its user gets to read the files"
 grep -q '^ExecStart=/usr/bin/sallyport run /etc/sallyport/sallyport.yaml' $unit && grep -q '^NoNewPrivileges=yes' $unit
 say $? "$unit"
 exit $failed

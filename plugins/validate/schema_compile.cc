@@ -135,6 +135,7 @@ class SchemaCompiler {
     }
     for (const Node::Member& m : node.members) keyword(m, out);
     check_bounds(node, out);
+    check_required(node, out);
     out.simple = out.reference == SchemaNode::none && !out.values && out.all_of.empty() &&
                  out.any_of.empty() && out.one_of.empty() && out.negated == SchemaNode::none;
     out.text = out.simple && !out.nothing && out.pattern == nullptr &&
@@ -161,6 +162,21 @@ class SchemaCompiler {
     check(n.min_length, n.max_length, "minLength", "maxLength", true);
     check(n.min_items, n.max_items, "minItems", "maxItems", true);
     check(n.min_properties, n.max_properties, "minProperties", "maxProperties", true);
+  }
+
+  // A name that must be there and may not is a slip: no object passes.
+  void check_required(const Node& node, const SchemaNode& n) {
+    const Node* others = node.find("additionalProperties");
+    const bool closed =
+        others != nullptr && others->kind == Node::Kind::boolean && text::lower(others->text.front()) == 'f';
+    if (!closed || !n.pattern_properties.empty()) return;
+    for (const std::string& name : n.required) {
+      if (!n.properties.contains(name))
+        wrong(*node.find("required"),
+              fmt::format("no object passes: \"{}\" must be there, is none of the properties, "
+                          "and additionalProperties: false lets no other in",
+                          text::printable(name)));
+    }
   }
 
   // --- values of keywords
@@ -250,7 +266,7 @@ class SchemaCompiler {
   void required(const Node& v, SchemaNode& out) {
     if (!v.is_list()) return wrong(v, "expected a list of names");
     for (const Node& name : v.items) {
-      if (!name.is_scalar()) wrong(name, "expected a name");
+      if (!name.is_scalar() || name.kind == Node::Kind::null) wrong(name, "expected a name");
       out.required_at.emplace(name.text, static_cast<uint32_t>(out.required.size()));
       out.required.push_back(name.text);
     }
@@ -377,8 +393,9 @@ void SchemaCompiler::keyword(const Node::Member& m, SchemaNode& out) {
     known.emplace_back(k.name);
   }
   const auto near = text::nearest(m.name, known);
-  wrong_at(m.mark, fmt::format("the keyword \"{}\" is not supported{}", text::printable(m.name),
-                               near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+  wrong_at(m.mark, fmt::format("the keyword \"{}\" is not supported; {}", text::printable(m.name),
+                               near ? fmt::format("did you mean \"{}\"?", *near)
+                                    : fmt::format("those that are: {}", fmt::join(known, ", "))));
 }
 
 std::shared_ptr<const Schema> Schema::compile(const Node& document, config::Problems& problems) {

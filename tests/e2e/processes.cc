@@ -160,6 +160,25 @@ TEST_CASE(
   CHECK(gateway.told("worker_does_not_end worker=0"));
 }
 
+TEST_CASE("a word that no command knows is named, with what was meant, and ends with 2") {
+  const auto told = [](std::vector<std::string> words) {
+    words.insert(words.begin(), binary());
+    const Finished done = run(words);
+    CHECK(done.status == 2);
+    CHECK(done.out.empty());
+    return done.err;
+  };
+  CHECK(told({"chek", "x.yaml"}) ==
+        "\"chek\" is not known to `sallyport`; did you mean \"check\"?; `sallyport --help` says what is\n");
+  CHECK(told({"keys", "delete"}) ==
+        "\"delete\" is not known to `sallyport keys`; `sallyport keys --help` says what is\n");
+  CHECK(told({"keys", "create", "--flie", "k.yaml", "--client", "a"}).find("did you mean \"--file\"?") !=
+        std::string::npos);
+  CHECK(told({"show", "--format", "json", "x.yaml"})
+            .starts_with("\"--format\" is not known to `sallyport show`"));
+  CHECK(told({}).find("required") != std::string::npos);
+}
+
 TEST_CASE("a second start of the same config is refused, unless it is asked for") {
   const TempDir dir;
   const int port = free_port();

@@ -91,6 +91,15 @@ TEST_CASE("every keyword, met and not met") {
 TEST_CASE("what is not understood is an error at load, with its place") {
   CHECK(check(R"({"format":"email"})", "1")
             .find("s.json:1:2: schema: the keyword \"format\" is not supported") != std::string::npos);
+  CHECK(
+      check(R"({"format":"email"})", "1").find("\"format\" is not supported; those that are: $schema, $id") !=
+      std::string::npos);
+  CHECK(check(R"({"properties":{"item":{}},"required":["itme"],"additionalProperties":false})", "1")
+            .find("no object passes: \"itme\" must be there") != std::string::npos);
+  CHECK(check(R"({"properties":{"a":{}},"required":["a"],"additionalProperties":false})", R"({"a":1})") ==
+        "");
+  CHECK(check(R"({"patternProperties":{"^i":{}},"required":["itme"],"additionalProperties":false})",
+              R"({"itme":1})") == "ok");
   CHECK(check(R"({"propertys":{}})", "1").find("did you mean \"properties\"?") != std::string::npos);
   CHECK(check(R"({"$ref":"#/x"})", "1").starts_with("load: "));
   CHECK(check(R"({"$ref":"http://x"})", "1").starts_with("load: "));
