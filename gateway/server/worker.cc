@@ -242,9 +242,7 @@ Task<> Worker::accept_proxied(std::shared_ptr<WorkerListener> listener, net::Acc
 void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
                   std::string client_ip) {
   if (listener->ended() && !draining_) return;  // while the PROXY header came
-  const size_t short_of = places_short_of(socket);
-  ask_for_places(short_of);
-  if (!may_have_one_more(client_ip, short_of, *listener)) return;
+  if (!may_have_one_more(client_ip, socket.descriptor(), *listener)) return;
   std::unique_ptr<net::Stream> stream;
   net::TlsStream* tls = nullptr;
   if (listener->material != nullptr) {
@@ -265,23 +263,24 @@ void Worker::open(const std::shared_ptr<WorkerListener>& listener, net::Accepted
 }
 
 // The last places are for those who do not have many already: what is freed for newcomers is not for those
-// who were ended, and are back at once.
-bool Worker::may_have_one_more(Slice client_ip, size_t short_of, WorkerListener& listener) {
+// who were ended, and are back at once. They are the worker's own, or descriptors, which all workers share:
+// descriptor is the newest one's, and all below it are taken.
+bool Worker::may_have_one_more(Slice client_ip, int descriptor, WorkerListener& listener) {
   const size_t has = clients_.of(client_ip);
   if (per_address_max_ != 0 && has >= per_address_max_) {
     listener.counts->refused.add("connections_per_address");
     return false;
   }
-  if (short_of == 0 || !clients_.are_many(has + 1)) return true;
-  listener.counts->refused.add("connections");
-  return false;
-}
-
-// Of the worker's own, or of the descriptors, which all workers share.
-size_t Worker::places_short_of(const net::AcceptedSocket& newest) const noexcept {
   const size_t descriptors = net::descriptors_for_clients();
-  return std::max(places_short(connections_max_, connections_ + 1),
-                  places_short(descriptors, static_cast<size_t>(newest.descriptor()) + 1));
+  const size_t short_of = places_short(connections_max_, connections_ + 1);
+  const size_t descriptors_short = places_short(descriptors, static_cast<size_t>(descriptor) + 1);
+  ask_for_places(std::max(short_of, descriptors_short));
+  if (std::max(short_of, descriptors_short) == 0 || !clients_.are_many(has + 1)) return true;
+  if (short_of > 0)
+    listener.counts->refused.add("connections");
+  else
+    closed_without_descriptor(listener);
+  return false;
 }
 
 void Worker::over(Connection& connection) {

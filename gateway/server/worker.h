@@ -147,8 +147,7 @@ class Worker {
   Task<> accept_proxied(std::shared_ptr<WorkerListener> listener, net::AcceptedSocket socket);
   void open(const std::shared_ptr<WorkerListener>& listener, net::AcceptedSocket socket,
             std::string client_ip);
-  bool may_have_one_more(Slice client_ip, size_t short_of, WorkerListener& listener);
-  size_t places_short_of(const net::AcceptedSocket& newest) const noexcept;
+  bool may_have_one_more(Slice client_ip, int descriptor, WorkerListener& listener);
   void look_at_places();
   void ask_for_places(size_t places);
   void begin_drain(Duration patience);

@@ -89,7 +89,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   Task<bool> wait_for_turn(Turns& turns, Slice client_ip, Monotonic deadline);
   std::unexpected<Error> full();
   void make_way();
-  Monotonic make_way(const Endpoint* http2, size_t wanted);
+  Monotonic choose_who_gives_way(const Endpoint* http2, size_t wanted);
   void give_way();
   void give_up_answer(Lease& lease);
   void tell_holders(std::string_view event, Monotonic& told_at);

@@ -72,19 +72,20 @@ void Cluster::make_way() {
   if (loop_.now() < make_way_at_) return;
   // Who waits for the backend now may wait for its client in a moment, and be late by then.
   Monotonic due = loop_.now() + http::Standing::slow_sender_after;
-  if (!waiting_.empty()) due = std::min(due, make_way(nullptr, waiting_.size()));
+  if (!waiting_.empty()) due = std::min(due, choose_who_gives_way(nullptr, waiting_.size()));
   for (const auto& endpoint : endpoints_) {
     if (!endpoint->waiting.empty() && !endpoint->opening)
-      due = std::min(due, make_way(endpoint.get(), endpoint->waiting.size()));
+      due = std::min(due, choose_who_gives_way(endpoint.get(), endpoint->waiting.size()));
   }
   make_way_at_ = due <= loop_.now() ? due : std::max(due, loop_.now() + look_again_after);
   way_maker_.arm(std::max(due, loop_.now() + look_again_after));
   give_way();
 }
 
-// So many exchanges that have waited long for their clients lose what they hold, less those that were told
-// just now. Gives when it is worth looking again, should nobody tell before: now, if there are more of them.
-Monotonic Cluster::make_way(const Endpoint* http2, size_t wanted) {
+// So many exchanges that have waited long for their clients are to lose what they hold, less those that were
+// told just now. Gives when it is worth looking again, should nobody tell before: now, if there are more of
+// them.
+Monotonic Cluster::choose_who_gives_way(const Endpoint* http2, size_t wanted) {
   const Monotonic now = loop_.now();
   Monotonic due = Monotonic::max();
   Holdings holdings;

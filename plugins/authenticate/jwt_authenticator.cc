@@ -85,16 +85,16 @@ class JwtAuthenticator final : public Authenticator {
     }
     const Slice token =
         text::trim(x.request.headers.get(http::HeaderId::authorization).substr(scheme.size()));
-    proof = {token, source_->keys()->version()};  // before they are looked at: never too new
+    const bool cannot_tell = source_->cannot_tell();
+    proof = {token, source_->keys()->version()};  // both before they are looked at: never too new
     Verdict verdict = check(token, x.loop.wall());
     if (verdict.good) return verdict;
     const std::string_view why = verdict.good.error().reason;
     const bool unknown = why == "unknown_key";
-    const bool cannot_tell = unknown && source_->cannot_tell();
     // Perhaps the issuer signs with a new one, be it under an old name, or can be asked again.
     if (unknown || why == "bad_signature" || verdict.good.error().code == Code::dependency_down)
       source_->want();
-    if (cannot_tell) {  // our failure, until the issuer says that it is the token's
+    if (unknown && cannot_tell) {  // our failure, until the issuer says that it is the token's
       return fail(Code::dependency_down, "key_set_stale",
                   "the token's key is not known, and the issuer's newest keys are not here yet");
     }
