@@ -223,6 +223,7 @@ TEST_CASE("handshakes and heads that do not go on give way to newcomers, and con
     for (std::string some; !(some = client.read_some()).empty();) came += some;
     CHECK(client.at_end());
     CHECK(gateway.has_metric(gave_way(so_far)));
+    CHECK(gateway.has_metric(R"(sallyport_connections{listener="edge"} 1)"));  // the upload's
     return came;
   };
   {
