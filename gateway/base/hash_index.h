@@ -35,7 +35,7 @@ class HashIndex {
       if (slot.hash == part && same(slot.number)) return true;
     }
   }
-  void release() noexcept { slots_ = {}; }
+  void release() noexcept { std::vector<Slot>().swap(slots_); }  // an assignment would keep it
 
  private:
   static constexpr uint32_t free = ~uint32_t{0};

@@ -193,14 +193,16 @@ Parser::Parser(Parser&&) noexcept = default;
 Parser& Parser::operator=(Parser&&) noexcept = default;
 
 const std::string& Parser::duplicate() const noexcept { return impl_->duplicate; }
-size_t Parser::capacity() const noexcept { return impl_->parser.capacity(); }
+size_t Parser::capacity() const noexcept {
+  return std::max(impl_->parser.capacity(), impl_->padded.capacity());
+}
 
 void Parser::shrink() noexcept {
   Impl& i = *impl_;
   if (i.parser.capacity() <= kept_max) return;
   i.parser = simdjson::dom::parser();
-  i.padded = {};
-  i.names = {};
+  std::vector<char>().swap(i.padded);  // an assignment would keep its memory
+  std::vector<std::string_view>().swap(i.names);
   i.index.release();
 }
 

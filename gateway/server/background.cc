@@ -103,7 +103,7 @@ class MainBackground::Fetching final : public Handle {
                       {"detail", document.error().detail}});
       }
       const bool good = got_(std::move(document));
-      if (what_.wish != nullptr) what_.wish->is_heard = false;
+      if (what_.wish != nullptr) what_.wish->made = what_.wish->is_heard = false;
       last_ = loop_.now();
       WaitUntil pause(loop_, last_ + (good ? what_.every : retry));
       const WaitSlot here(pause_, pause);

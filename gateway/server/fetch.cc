@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "gateway/async/signal.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/file.h"
 #include "gateway/http/h1_client.h"
@@ -58,10 +59,8 @@ Task<Result<std::unique_ptr<net::Stream>>> open(Loop& loop, net::Resolver& resol
   co_return stream;
 }
 
-}  // namespace
-
-Task<Result<std::string>> fetch_document(Loop& loop, net::Resolver& resolver, const Background::Fetch& what) {
-  const Monotonic deadline = loop.now() + what.timeout;
+Task<Result<std::string>> fetch_whole(Loop& loop, net::Resolver& resolver, const Background::Fetch& what,
+                                      Monotonic deadline) {
   Result<Url> url = split(what.url);
   if (!url) co_return std::unexpected(std::move(url.error()));
   auto stream = co_await open(loop, resolver, *url, what, deadline);
@@ -95,12 +94,26 @@ Task<Result<std::string>> fetch_document(Loop& loop, net::Resolver& resolver, co
     Result<Slice> piece = co_await response.body->pull();
     if (!piece) co_return std::unexpected(std::move(piece.error()));
     if (piece->empty()) co_return document;
-    if (document.size() + piece->size() > what.bytes_max || loop.now() > deadline) {
-      co_return fail(Code::upstream_bad_answer, "document_too_large",
-                     "the document is too large or too slow");
-    }
+    if (document.size() + piece->size() > what.bytes_max)
+      co_return fail(Code::upstream_bad_answer, "document_too_large", "the document is too large");
     document.append(*piece);
   }
+}
+
+Task<> until(Loop& loop, Monotonic deadline) {
+  WaitUntil time(loop, deadline);
+  co_await time;
+}
+
+}  // namespace
+
+Task<Result<std::string>> fetch_document(Loop& loop, net::Resolver& resolver, const Background::Fetch& what) {
+  const Monotonic deadline = loop.now() + what.timeout;
+  Task<Result<std::string>> document = fetch_whole(loop, resolver, what, deadline);
+  Task<> time = until(loop, deadline);
+  co_await FirstOf(document, time);  // however slowly its pieces come
+  if (document.done()) co_return document.take();
+  co_return fail(Code::upstream_timeout, "upstream_timeout", "the document did not come in its time");
 }
 
 }  // namespace sallyport::server

@@ -86,23 +86,29 @@ class KeyTables {
     if (at == known_.end() || state == at->second.state || !state.is_fresh()) return nullptr;
     return at->second.table.lock();
   }
-  // Null, with problems, if the file is not good. to_use: what is read is put in force. Errors: of read_file.
-  Result<std::shared_ptr<const ApiKeyTable>> read(const ApiKeyOptions& options, config::Problems& problems,
-                                                  bool to_use = true) {
+  struct Read {
+    std::shared_ptr<const ApiKeyTable> table;  // null, with problems, if the file is not good
+    FileState state;                           // of before it was read: never too new
+  };
+  // Errors: of read_file. Whoever puts the table in force keeps it.
+  Result<Read> read(const ApiKeyOptions& options, config::Problems& problems) {
     std::erase_if(known_, [](const auto& one) { return one.second.table.expired(); });
-    Known& known = known_[key_of(options)];
-    const FileState state = FileState::of(options.file.resolved);  // before it is read: never too new
-    auto table = known.table.lock();
-    if (table != nullptr && state == known.state) return table;
+    const auto known = known_.find(key_of(options));
+    const FileState state = FileState::of(options.file.resolved);
+    if (known != known_.end() && state == known->second.state) {
+      if (auto table = known->second.table.lock()) return Read{std::move(table), state};
+    }
     Result<std::string> text = read_file(options.file.resolved, ApiKeyFile::bytes_max);
     if (!text) {
       text.error().detail.insert(0, "cannot read it: ");
       return std::unexpected(std::move(text.error()));
     }
-    table =
-        ApiKeyTable::parse(*text, options.file.resolved, options.file.shown, options.pepper.value, problems);
-    if (table != nullptr && to_use) known = {state, table};
-    return table;
+    return Read{
+        ApiKeyTable::parse(*text, options.file.resolved, options.file.shown, options.pepper.value, problems),
+        state};
+  }
+  void keep(const ApiKeyOptions& options, const Read& in_force) {
+    known_[key_of(options)] = {in_force.state, in_force.table};
   }
 
  private:
@@ -127,17 +133,18 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
     auto again = [options, tables, live = &store->table,
                   background = setup.background](Background::Unread& unread) {
       config::Problems problems;
-      const FileState state = FileState::of(options.file.resolved);
       auto fresh = tables->read(options, problems);
       if (!fresh && is_unread(fresh.error()) && !unread.is_news(fresh.error().detail)) return;
       const FileState now = FileState::of(options.file.resolved);
-      if (now != state && now.is_file_of(state)) return;  // half of two states: told of once it rests
-      const bool good = fresh && *fresh != nullptr;
+      if (fresh && now != fresh->state && now.is_file_of(fresh->state))
+        return;  // half of two states: told of once it rests
+      const bool good = fresh && fresh->table != nullptr;
       background->count_reload("api_keys", good);
       if (good) {
         observe::log(Level::info, "keys_reloaded",
-                     {{"file", options.file.shown}, {"keys", std::to_string((*fresh)->size())}});
-        live->publish(std::move(*fresh));
+                     {{"file", options.file.shown}, {"keys", std::to_string(fresh->table->size())}});
+        tables->keep(options, *fresh);
+        live->publish(std::move(fresh->table));
       } else {  // what was read before stays in force
         observe::log(Level::error, "keys_reload_failed",
                      {{"file", options.file.shown},
@@ -149,9 +156,10 @@ std::shared_ptr<KeyStore> key_store(const ApiKeyOptions& options, config::Reader
     if (setup.background != nullptr)
       store->watch = setup.background->watch(options.file.resolved, std::move(again), in_use != nullptr);
     config::Problems found;
-    Result<std::shared_ptr<const ApiKeyTable>> read = tables->read(options, found, in_use == nullptr);
+    Result<KeyTables::Read> read = tables->read(options, found);
     if (!read) found.add({}, std::move(read.error().detail));
-    std::shared_ptr<const ApiKeyTable> table = read ? std::move(*read) : nullptr;
+    std::shared_ptr<const ApiKeyTable> table = read ? read->table : nullptr;
+    if (table != nullptr && in_use == nullptr) tables->keep(options, *read);
     if (table != nullptr && in_use != nullptr) table = in_use;
     if (table == nullptr) {
       for (const config::Problem& p : found.all()) {

@@ -170,10 +170,10 @@ class SchemaOfOne {
 
   // True if a value of the request can be read as what an enum or a const has there.
   bool can_be(const Node& value) const noexcept {
+    if (value.kind == Node::Kind::null) return names(types_, "null");  // never is, and does no harm
     if (text_) return value.kind == Node::Kind::string;
     if (is_number(value)) return number_ && (names(types_, "number") || is_whole(value));
-    if (value.kind == Node::Kind::boolean) return names(types_, "boolean");
-    return value.kind == Node::Kind::null;
+    return value.kind == Node::Kind::boolean && names(types_, "boolean");
   }
   void check_value(const Node& value) {
     if (can_be(value)) return;

@@ -127,7 +127,9 @@ class Check {
     if (p.schema->takes_text()) json::append_string(json, value);
     const Result<json::Value> parsed = workspace_.parser.parse(json, parameter_limits);
     Meter meter = Meter::of_bytes(json.size());
-    if (!parsed || !is_read_alike(*p.schema, value)) {
+    const bool is_nothing =
+        parsed && parsed->is(json::Kind::null);  // which no value is: it would be left out
+    if (!parsed || is_nothing || !is_read_alike(*p.schema, value)) {
       wrong_.push_back({pointer, "type", "the value is of another type, or a number not in plain digits"});
     } else if (!p.schema->check(*parsed, meter, nullptr)) {
       const size_t before = wrong_.size();

@@ -144,7 +144,8 @@ class SchemaCompiler {
     const Node* others = node.find("additionalProperties");
     const bool closed =
         others != nullptr && others->kind == Node::Kind::boolean && text::lower(others->text.front()) == 'f';
-    if (!closed || !n.pattern_properties.empty()) return;
+    constexpr auto object = 1U << static_cast<unsigned>(json::Kind::object);
+    if (!closed || !n.pattern_properties.empty() || (n.types != 0 && (n.types & object) == 0)) return;
     for (const std::string& name : n.required) {
       if (!n.properties.contains(name))
         wrong(*node.find("required"),

@@ -2,11 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <thread>
 #include <tuple>
 
 #include "tests/support/gateway.h"
 #include "tests/support/issuer.h"
 #include "tests/support/origin.h"
+#include "tests/support/tcp_server.h"
 
 using namespace sallyport::test;
 using namespace std::chrono_literals;
@@ -201,6 +203,23 @@ TEST_CASE("the first token of a new key is not refused for it while the issuer i
   gateway.advance(11s);
   CHECK(status(issuer) == 401);  // by its name another has signed, and asks for it
   CHECK(eventually([&] { return status(issuer) == 200; }));
+}
+
+TEST_CASE("an issuer that crawls has its time, and no more") {
+  std::atomic<bool> over{false};
+  const TcpServer crawls([&](int fd, int) {
+    Received(fd).until("\r\n\r\n");
+    send_all(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;");
+    while (!over && send_all(fd, "a")) std::this_thread::sleep_for(20ms);
+  });
+  Gateway gateway(one_idp("url: \"http://127.0.0.1:" + std::to_string(crawls.port()) + "/\""));
+  CHECK(eventually([&] { return crawls.connections() == 1; }));
+  CHECK(eventually([&] {
+    gateway.advance(1s);
+    return gateway.errors().find("fetch_failed") != std::string::npos;
+  }));
+  CHECK(gateway.told("reason=upstream_timeout detail=\"the document did not come in its time\""));
+  over = true;
 }
 
 TEST_CASE("a source of keys that cannot be one is refused at load, and no password is told") {

@@ -28,7 +28,7 @@ routes:
   - name: pages
     match: { path: /pages }
     authenticate: public
-    validate: { query: { page: { type: integer }, deep: { type: boolean }, text: { maxLength: 9 } } }
+    validate: { query: { page: { type: integer }, deep: { type: boolean }, text: { maxLength: 9 }, size: { type: [integer, "null"], minimum: 1 } } }
     forward: { to: web }
   - name: prices
     match: { path: "/prices/{level}" }
@@ -132,9 +132,9 @@ TEST_CASE("a number or a boolean is one from its first byte to its last") {
     CHECK(s.origin.last().head.starts_with(std::string("GET /pages?") + query + " "));
   }
   const size_t passed = s.origin.requests().size();
-  for (const char* query :
-       {"page=%201%09", "page=1%20", "page=+1", "page=%2B1", "page=%0d%0a1", "page=01", "page=1;a=b",
-        "page=", "page", "page=0x1", "deep=+true", "deep=True", "page=1&other=2"}) {
+  for (const char* query : {"page=%201%09", "page=1%20", "page=+1", "page=%2B1", "page=%0d%0a1", "page=01",
+                            "page=1;a=b", "page=", "page", "page=0x1", "size=null", "size=%6eull", "size=0",
+                            "deep=+true", "deep=True", "page=1&other=2"}) {
     CAPTURE(query);
     CHECK(s.gateway.ask(get(std::string("/pages?") + query)).status == 400);
   }

@@ -94,6 +94,11 @@ TEST_CASE("what is not understood is an error at load, with its place") {
   CHECK(
       check(R"({"format":"email"})", "1").find("\"format\" is not supported; those that are: $schema, $id") !=
       std::string::npos);
+  CHECK(check(R"({"type":"string","required":["a"],"additionalProperties":false})", R"("a")") == "ok");
+  CHECK(check(R"({"$defs":{"a%25b":{"type":"string"},"a%b":{"type":"integer"}},"$ref":"#/$defs/a%25b"})",
+              "5") == "ok");
+  CHECK(check(R"({"$defs":{"Page[Item]":{"type":"integer"}},"$ref":"#/$defs/Page%5BItem%5D"})", "5") == "ok");
+  CHECK(check(R"({"$defs":{"a%b":{"type":"integer"}},"$ref":"#/$defs/a%b"})", "5") == "ok");
   CHECK(check(R"({"properties":{"item":{}},"required":["itme"],"additionalProperties":false})", "1")
             .find("no object passes: \"itme\" must be there") != std::string::npos);
   CHECK(check(R"({"properties":{"a":{}},"required":["a"],"additionalProperties":false})", R"({"a":1})") ==

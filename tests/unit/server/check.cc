@@ -160,13 +160,14 @@ TEST_CASE("what a part of a parameter's schema says of values that the parameter
     CHECK(contains(of(std::string(never)), "no value is ever of this type"));
   }
   CHECK(contains(of("allOf: [{ $ref: \"#\" }]"), "comes back to itself"));
-  for (const char* good : {"type: integer, allOf: [{ minimum: 1 }, { type: number }]",
-                           "anyOf: [{ type: string, maxLength: 3 }, { type: \"null\" }]",
-                           "anyOf: [{ type: string }, { pattern: a }]",
-                           "type: number, $ref: \"#/$defs/i\", $defs: { i: { type: integer, maximum: 10 }, "
-                           "unused: { minLength: 1 } }",
-                           "type: [integer, boolean], maximum: 3, not: { type: boolean, const: true }",
-                           "required: true, not: { enum: [admin] }"}) {
+  for (const char* good :
+       {"type: integer, allOf: [{ minimum: 1 }, { type: number }]",
+        "anyOf: [{ type: string, maxLength: 3 }, { type: \"null\" }]",
+        "anyOf: [{ type: string }, { pattern: a }]",
+        "type: number, $ref: \"#/$defs/i\", $defs: { i: { type: integer, maximum: 10 }, "
+        "unused: { minLength: 1 } }",
+        "type: [integer, boolean], maximum: 3, not: { type: boolean, const: true }",
+        "type: [string, \"null\"], enum: [a, null]", "required: true, not: { enum: [admin] }"}) {
     CAPTURE(good);
     CHECK(of(good) == "");
   }
