@@ -110,8 +110,8 @@ Task<> until(Loop& loop, Monotonic deadline) {
 Task<Result<std::string>> fetch_document(Loop& loop, net::Resolver& resolver, const Background::Fetch& what) {
   const Monotonic deadline = loop.now() + what.timeout;
   Task<Result<std::string>> document = fetch_whole(loop, resolver, what, deadline);
-  Task<> time = until(loop, deadline);
-  co_await FirstOf(document, time);  // however slowly its pieces come
+  Task<> time = until(loop, deadline + milliseconds(100));  // whoever waits for something tells for what
+  co_await FirstOf(document, time);                         // however slowly the pieces come
   if (document.done()) co_return document.take();
   co_return fail(Code::upstream_timeout, "upstream_timeout", "the document did not come in its time");
 }
