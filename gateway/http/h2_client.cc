@@ -21,7 +21,7 @@ ClientSession::ClientSession(net::Stream& stream, Duration write_timeout, Owner&
               {response_limits.header_bytes,
                0,
                {stream_window_at_first, stream_window},
-               {connection_window, connection_window},
+               connection_window,
                head_timeout,
                write_timeout}),
       owner_(owner) {}

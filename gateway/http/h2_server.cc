@@ -2,6 +2,8 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace sallyport::http::h2 {
@@ -12,10 +14,14 @@ static_assert(preface.size() == preface_bytes);
 
 constexpr Duration last_call_time = seconds(1);  // for an answer to the PING that says that it is known
 
-constexpr int32_t stream_window = 256 * 1024;       // content of one request that may be under way to us
-constexpr int32_t connection_window = 1024 * 1024;  // and of all of them
+constexpr int32_t stream_window = 256 * 1024;  // content of one request that may be under way to us
 constexpr int32_t stream_window_at_first = 16 * 1024;
-constexpr int32_t connection_window_at_first = 65535;  // there is no less (RFC 9113 section 6.9.2)
+
+// Content that a backend does not take must not stop that of others: there is room for all of it.
+int32_t connection_window(uint32_t streams) noexcept {
+  constexpr int64_t most = std::numeric_limits<int32_t>::max();  // RFC 9113 section 6.9.1
+  return static_cast<int32_t>(std::min(most, int64_t{stream_window} * std::max<int64_t>(streams, 1)));
+}
 
 }  // namespace
 
@@ -26,7 +32,7 @@ ServerSession::ServerSession(net::Stream& stream, const ServerLimits& limits, Ow
               {limits.head.header_bytes,
                limits.streams,
                {stream_window_at_first, stream_window},
-               {connection_window_at_first, connection_window},
+               connection_window(limits.streams),
                limits.header_timeout,
                limits.write_timeout}),
       limits_(limits),

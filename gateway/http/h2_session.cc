@@ -73,6 +73,8 @@ struct Session::Callbacks {
     Session& me = of(user);
     const nghttp2_frame_hd& hd = frame->hd;
     if (hd.type == NGHTTP2_SETTINGS && (hd.flags & NGHTTP2_FLAG_ACK) == 0) me.settings_arrived();
+    if (hd.type == NGHTTP2_SETTINGS && (hd.flags & NGHTTP2_FLAG_ACK) != 0)
+      nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, me.window_of_all_);
     if (hd.type == NGHTTP2_PING && (hd.flags & NGHTTP2_FLAG_ACK) != 0) me.ping_answered();
     if (hd.type == NGHTTP2_GOAWAY) me.leaving_ = true;
     Stream* s = stream(session, hd.stream_id);
@@ -212,7 +214,6 @@ Session::Session(net::Stream& stream, Role role, const Limits& limits)
        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits.header_bytes)},
        {serves ? NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL : NGHTTP2_SETTINGS_ENABLE_PUSH, serves ? 1U : 0U}}};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, limits.of_all.narrow);
   schedule();
 }
 
@@ -280,19 +281,16 @@ void Session::bound_unread(const Stream& stream) {
 }
 
 void Session::announced(Stream& stream) {
-  const uint64_t bytes = stream.length_.kind == BodyLength::Kind::counted ? stream.length_.bytes : 0;
-  if (bytes <= static_cast<uint64_t>(window_.narrow)) return;
-  widen(stream.id_, window_, bytes, stream.wide_);
-  widen(0, window_of_all_, bytes, wide_);
+  if (stream.length_.kind == BodyLength::Kind::counted) widen(stream, stream.length_.bytes);
 }
 
-// That so much may come counts as long as it may.
-void Session::widen(int32_t id, const Window& window, uint64_t seen, std::optional<Reservation>& reserved) {
-  if (reserved || window.wide == window.narrow || seen < static_cast<uint64_t>(window.narrow / 2)) return;
+// For content of which so much is known. That as much as the window may come counts as long as it may.
+void Session::widen(Stream& stream, uint64_t known) {
+  if (stream.wide_ || known <= static_cast<uint64_t>(window_.narrow)) return;
   BlockPool& blocks = stream_.loop().blocks();
   if (blocks.pressure() != Pressure::none) return;
-  reserved.emplace(blocks, static_cast<size_t>(window.wide - window.narrow));
-  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, id, window.wide);
+  stream.wide_.emplace(blocks, static_cast<size_t>(window_.wide - window_.narrow));
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, stream.id_, window_.wide);
 }
 
 // Fills out_ with frames; false if there are none.
@@ -378,11 +376,7 @@ void Session::reset(const Stream& stream, uint32_t code) {
 
 void Session::consumed(Stream& stream, size_t bytes) {
   if (bytes == 0) return;
-  consumed_ += bytes;
-  if (!stream.input_ended_ && !stream.closed_) {
-    widen(stream.id_, window_, stream.pulled_, stream.wide_);
-    widen(0, window_of_all_, consumed_, wide_);
-  }
+  if (!stream.input_ended_ && !stream.closed_) widen(stream, 2 * stream.pulled_);  // as much may come again
   if (stream.closed_) {
     nghttp2_session_consume_connection(session_, bytes);
   } else {

@@ -41,7 +41,7 @@ class Session : private TurnEnd {
     size_t header_bytes;    // of a header list
     uint32_t streams;       // that the peer may have open
     Window window;          // of one stream
-    Window of_all;          // of all of them
+    int32_t of_all;         // of all of them, once the peer knows that of one
     Duration head_timeout;  // from the first byte of a header block to its last
     Duration write_timeout;
   };
@@ -105,7 +105,7 @@ class Session : private TurnEnd {
   void forget(Stream& stream) noexcept;
 
   void bound_unread(const Stream& stream);
-  void widen(int32_t id, const Window& window, uint64_t seen, std::optional<Reservation>& reserved);
+  void widen(Stream& stream, uint64_t known);
 
   void at_turn_end() override;
   Monotonic silent_until() const noexcept;
@@ -113,10 +113,9 @@ class Session : private TurnEnd {
   bool gather();
   Task<> wait_for_room();
 
-  const Window window_, window_of_all_;
-  uint64_t consumed_ = 0;
-  std::optional<Reservation> wide_;  // the window of all
-  const size_t list_bytes_max_;      // of any header list, however little of it is kept
+  const Window window_;
+  const int32_t window_of_all_;
+  const size_t list_bytes_max_;  // of any header list, however little of it is kept
   const Duration head_timeout_;
   const Duration write_timeout_;
   List<Stream::Noted> noted_;

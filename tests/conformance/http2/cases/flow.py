@@ -217,7 +217,7 @@ def stream_window_exceeded(lab):
 
 @case("RFC9113-6.9.1", "more DATA than the connection's window is FLOW_CONTROL_ERROR")
 def connection_window_exceeded(lab):
-    client = lab.connect()
+    client = lab.connect(acknowledge=False)  # until then there is no room but the 64 KB of the beginning
     gate = lab.gate()
     content = bytes(8 << 20)
     for number in range(16):
@@ -230,6 +230,23 @@ def connection_window_exceeded(lab):
     fresh = client.begin(request("/narrow/fresh", method="POST"), end=False)
     client.send_data(fresh, b"one more")
     client.expect_goaway(wire.FLOW_CONTROL_ERROR)
+
+
+@case("RFC9113-5.2.1", "uploads that backends do not read stop no other of their connection, however many they are")
+def stuck_uploads(lab):
+    client = lab.connect()
+    gate = lab.gate()
+    content = bytes(1 << 20)
+    for number in range(16):
+        path = f"/narrow/{number}"
+        lab.narrow.on(path, lambda visit: gate.wait(30))
+        client.settle()
+        stream = begin_upload(lab, client, path, content)
+        client.send_data(stream, content[:client.may_send(stream) // 2])
+    other = client.begin(request("/other", ("content-length", "100000"), method="POST"), end=False)
+    client.upload(other, content[:100000])
+    client.answer(other)
+    gate.set()
 
 
 @case("RFC9113-6.9.1", "padding counts for the windows, and is given back")
