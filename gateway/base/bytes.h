@@ -100,6 +100,11 @@ class Reservation {
   Reservation(BlockPool& pool, size_t bytes) noexcept : pool_(pool), bytes_(bytes) { pool_.reserve(bytes_); }
   Reservation(const Reservation&) = delete;
   ~Reservation() { pool_.let_go(bytes_); }
+  // Some of it has been taken by now, or given back again.
+  void set(size_t bytes) noexcept {
+    pool_.let_go(bytes_);
+    pool_.reserve(bytes_ = bytes);
+  }
 
  private:
   BlockPool& pool_;

@@ -293,6 +293,13 @@ void Session::widen(Stream& stream, uint64_t known) {
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, stream.id_, window_.wide);
 }
 
+// What has come is memory by now, and what has been pulled may come again.
+void Session::bound_reserved(Stream& stream) const noexcept {
+  if (!stream.wide_) return;
+  const size_t all = static_cast<size_t>(window_.wide - window_.narrow);
+  stream.wide_->set(all - std::min(all, stream.arrived_.size() + stream.given_.size()));
+}
+
 // Fills out_ with frames; false if there are none.
 bool Session::gather() {
   const uint8_t* bytes = nullptr;

@@ -102,6 +102,7 @@ class Session : private TurnEnd {
   void reset(const Stream& stream, uint32_t code);
   void consumed(Stream& stream, size_t bytes);
   void announced(Stream& stream);  // how long its content is
+  void bound_reserved(Stream& stream) const noexcept;
   void forget(Stream& stream) noexcept;
 
   void bound_unread(const Stream& stream);

@@ -33,6 +33,7 @@ Loop& Stream::loop() const noexcept { return session_.stream_.loop(); }
 void Stream::arrived(Slice content) {
   received_ += content.size();
   arrived_.append(content);
+  session_.bound_reserved(*this);
 }
 
 void Stream::drop_arrived() {
@@ -56,6 +57,7 @@ Task<Result<Slice>> Stream::pull() {
   if (!given_.empty()) {
     session_.consumed(*this, given_.size());
     given_.release();
+    session_.bound_reserved(*this);
   }
   if (!arrived_.empty()) return Task<Result<Slice>>::ready(give_arrived());
   if (input_ended_) return Task<Result<Slice>>::ready(end_of_content());

@@ -207,6 +207,24 @@ TEST_CASE("requests that come all at once are not let in beyond the budget, when
   CHECK(most < (6 << 20));
 }
 
+TEST_CASE("an HTTP/2 connection at rest holds nothing for the content that it has had") {
+  Origin origin;
+  Gateway gateway(routes(origin, "64MiB"));
+  ClientOptions h2;
+  h2.alpn = std::string("\x02h2");
+  const std::string content(16'000, 'a');
+  const std::string length("\x0f\x0d\x05", 3);  // of content-length, without indexing
+  std::vector<std::unique_ptr<Client>> at_rest;
+  for (int c = 0; c < 4; ++c) {
+    at_rest.push_back(gateway.connect(h2));
+    CHECK(at_rest.back()->send(preface + frame(1, end_headers, 1, head(true, "/upload") + length + "48000") +
+                               frame(0, 0, 1, content) + frame(0, 0, 1, content) + frame(0, 1, 1, content)));
+  }
+  CHECK(eventually([&] { return origin.requests().size() == 4; }));
+  gateway.advance(2s);  // the level is told each second
+  CHECK(eventually([&] { return memory(gateway, "held") < 512 * 1024; }));
+}
+
 TEST_CASE("a head that has only begun holds little, so that many are kept and others are answered") {
   Origin origin;
   Gateway gateway(routes(origin, "2MiB"));
