@@ -27,7 +27,7 @@ class FinishGuard {
 };
 
 // What a request takes of memory until its answer is on the way to a client that does not read it.
-constexpr size_t likely_bytes = 32 * 1024;
+constexpr size_t likely_bytes = 48 * 1024;
 
 // OPTIONS * asks for the server itself, not for anything that it serves (RFC 9110 section 9.3.7): that it
 // answers is all that it tells.

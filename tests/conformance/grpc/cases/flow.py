@@ -221,7 +221,7 @@ def stalled_beside(lab):
 @case("RFC9113-5.2.1", "answers that are whole, but that no client takes, do not hold back others from the same backend")
 def whole_and_stalled(lab):
     peer = lab.peer()
-    content = PATTERN[:8192]  # a stream's window at first
+    content = PATTERN[:4096]  # a stream's window at first
     gateway = lab.front(peer)
     client = lab.client(gateway, settings=[(wire.INITIAL_WINDOW_SIZE, 0)])
     for number in range(105):  # one after the other: the backend is done with each
