@@ -112,9 +112,36 @@ Task<Result<Lease*>> Cluster::acquire_new(Slice client_ip, Endpoint& endpoint, M
                                : open(client_ip, endpoint, deadline);
 }
 
-// Closes one that nobody uses; false if there is no room yet.
-bool Cluster::make_room() noexcept {
-  if (Connection* other = idle_.front()) {
+// For one more connection to that endpoint (null: of HTTP/1.1), beside the first ones of all others.
+// without: as if so many of HTTP/1.1 were gone.
+bool Cluster::has_place(const Endpoint* http2, size_t without) const noexcept {
+  size_t firsts = 0, kept = 0, of_http1 = 0;
+  bool has_http1 = false;
+  for (const auto& endpoint : endpoints_) {
+    if (endpoint->target.http2) {
+      ++firsts;
+      if (endpoint.get() != http2 && endpoint->open == 0) ++kept;
+    } else {
+      has_http1 = true;
+      of_http1 += endpoint->open;
+    }
+  }
+  if (has_http1) ++firsts;
+  if (has_http1 && http2 != nullptr && of_http1 <= without) ++kept;
+  if (firsts > options_.connections_max) kept = 0;
+  return open_ - without + kept < options_.connections_max;
+}
+
+// Perhaps once one that nobody uses is closed.
+bool Cluster::can_have_place(const Endpoint* http2) const noexcept {
+  return has_place(http2) || (!idle_.empty() && has_place(http2, 1));
+}
+
+// False if there is no place yet.
+bool Cluster::make_room(const Endpoint* http2) noexcept {
+  if (has_place(http2)) return true;
+  if (can_have_place(http2)) {
+    Connection* other = idle_.front();
     other->unlink();
     idle_gauge_.add(-1);
     close(*other);
@@ -122,6 +149,11 @@ bool Cluster::make_room() noexcept {
   }
   let_shared_go();
   return false;
+}
+
+void Cluster::count_out(Endpoint& endpoint) noexcept {
+  --open_;
+  --endpoint.open;
 }
 
 // One that nobody uses; it is gone a little later, and the next may go then.
@@ -134,12 +166,11 @@ void Cluster::let_shared_go() noexcept {
 }
 
 Task<Result<Lease*>> Cluster::open(Slice client_ip, Endpoint& endpoint, Monotonic deadline) {
-  const auto has_room = [&] { return open_ < options_.connections_max || make_room(); };
-  if (!waiting_.empty() || !has_room()) {
+  if (!waiting_.empty() || !make_room(nullptr)) {
     const bool in_time = co_await wait_for_turn(waiting_, client_ip, deadline);
     if (!in_time) co_return full();
     if (Connection* idle = idle_connection(endpoint)) co_return idle;
-    if (!has_room()) co_return full();
+    if (!make_room(nullptr)) co_return full();
   }
   Result<Lease*> opened = co_await open_in(endpoint, deadline);
   if (!opened) failed(endpoint, opened.error());
@@ -154,7 +185,7 @@ Task<bool> Cluster::wait_for_turn(Turns& turns, Slice client_ip, Monotonic deadl
 }
 
 Task<Result<Lease*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
-  OpenSlot slot(*this);
+  OpenSlot slot(*this, endpoint);
   Result<Connected> connected = co_await connect(endpoint, deadline);
   if (!connected) co_return std::unexpected(std::move(connected.error()));
   slot.keep();
@@ -207,7 +238,7 @@ void Cluster::give_back(Connection& connection) noexcept {
 }
 
 void Cluster::close(Connection& connection) noexcept {
-  --open_;
+  count_out(connection.endpoint);
   delete &connection;
 }
 
@@ -217,11 +248,7 @@ void Cluster::at_turn_end() {
   const std::shared_ptr<Cluster> alive = weak_from_this().lock();
   clear_away();
   for (const auto& endpoint : endpoints_) tell_waiting(*endpoint);
-  while (open_ < options_.connections_max || !idle_.empty()) {
-    Turns::Waiter* next = waiting_.next();
-    if (next == nullptr) break;
-    next->call();
-  }
+  while (!waiting_.empty() && can_have_place(nullptr)) waiting_.next()->call();
   const auto is_waited_for = [](const auto& endpoint) { return !endpoint->waiting.empty(); };
   if (waiting_.empty() && std::ranges::none_of(endpoints_, is_waited_for)) return;
   let_shared_go();

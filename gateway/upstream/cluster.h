@@ -27,7 +27,9 @@ struct ClusterOptions {
   Duration body_timeout = seconds(30);
   Duration idle_timeout = seconds(60);
   Duration resolve_every = seconds(30);
-  size_t connections_max = 1024;                     // open ones, of this worker
+  // Open ones, of this worker. Each HTTP/2 target can have one, and those of HTTP/1.1 one together, whoever
+  // holds the others, where it is not less than that.
+  size_t connections_max = 1024;
   std::shared_ptr<const net::TlsClientContext> tls;  // for https and h2 targets
   std::string server_name;                           // for TLS; empty: the target's host
 };
@@ -71,17 +73,21 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   // Counts a connection that is being opened; the others hear of it if none comes of it, also if the task is
   // cancelled.
   struct OpenSlot {
-    explicit OpenSlot(Cluster& cluster) noexcept : cluster_(&cluster) { ++cluster.open_; }
+    OpenSlot(Cluster& cluster, Endpoint& endpoint) noexcept : cluster_(&cluster), endpoint_(endpoint) {
+      ++cluster.open_;
+      ++endpoint.open;
+    }
     OpenSlot(const OpenSlot&) = delete;
     ~OpenSlot() {
       if (cluster_ == nullptr) return;
-      --cluster_->open_;
+      cluster_->count_out(endpoint_);
       cluster_->look_around();
     }
     void keep() noexcept { cluster_ = nullptr; }
 
    private:
     Cluster* cluster_;
+    Endpoint& endpoint_;
   };
   struct Opening;
 
@@ -93,7 +99,12 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   void give_way();
   void give_up_answer(Lease& lease);
   void tell_holders(std::string_view event, Monotonic& told_at);
-  bool make_room() noexcept;
+  // To who waits for a connection to that endpoint; null: for one of HTTP/1.1.
+  bool is_of_use(const Lease& lease, const Endpoint* http2) const noexcept;
+  bool has_place(const Endpoint* http2, size_t without = 0) const noexcept;
+  bool can_have_place(const Endpoint* http2) const noexcept;
+  bool make_room(const Endpoint* http2) noexcept;
+  void count_out(Endpoint& endpoint) noexcept;
   void let_shared_go() noexcept;
   Task<Result<Lease*>> acquire_late(Slice client_ip, Endpoint& endpoint, bool fresh);
   Lease* kept_one(Endpoint& endpoint, bool fresh);

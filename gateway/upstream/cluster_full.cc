@@ -29,11 +29,6 @@ Holdings::value_type& holding_of(Holdings& holdings, const Lease& lease) {
   return *holdings.try_emplace(std::string(client)).first;
 }
 
-// To who waits for that endpoint; null: for a connection of HTTP/1.1.
-bool is_of_use(const Lease& lease, const Endpoint* http2) noexcept {
-  return http2 != nullptr ? &lease.endpoint == http2 : !lease.endpoint.target.http2;
-}
-
 // A lease whose exchange may be ended, and what its client holds.
 struct Candidate {
   Lease* lease;
@@ -59,6 +54,11 @@ void put_in_order(std::vector<Candidate>& candidates) {
 }
 
 }  // namespace
+
+// To who waits for a connection to that endpoint; null: of HTTP/1.1.
+bool Cluster::is_of_use(const Lease& lease, const Endpoint* http2) const noexcept {
+  return http2 != nullptr && http2->open > 0 ? &lease.endpoint == http2 : !lease.endpoint.target.http2;
+}
 
 std::unexpected<Error> Cluster::full() {
   tell_holders("upstream_connections_full", full_told_at_);
@@ -136,7 +136,7 @@ void Cluster::give_up_answer(Lease& lease) {
   closed.unlink();
   closed.abandoned = true;
   active_gauge_.add(-1);
-  --open_;
+  count_out(lease.endpoint);
 }
 
 // At most once a second for each event, because it looks at all of them.

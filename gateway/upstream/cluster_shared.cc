@@ -57,7 +57,7 @@ Task<Result<Lease*>> Cluster::open_stream(Slice client_ip, Endpoint& endpoint, M
   for (bool my_turn = endpoint.waiting.empty();;) {
     SharedConnection* shared = my_turn ? with_room(endpoint) : nullptr;
     if (shared != nullptr) co_return lease(*shared, true);
-    const bool may_open = my_turn && !endpoint.opening && (open_ < options_.connections_max || make_room());
+    const bool may_open = my_turn && !endpoint.opening && make_room(&endpoint);
     if (!may_open) {
       my_turn = co_await wait_for_turn(endpoint.waiting, client_ip, deadline);
       if (my_turn) continue;
@@ -74,7 +74,7 @@ Task<Result<Lease*>> Cluster::open_stream(Slice client_ip, Endpoint& endpoint, M
 
 Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monotonic deadline) {
   const Opening opening(*this, endpoint);
-  OpenSlot slot(*this);
+  OpenSlot slot(*this, endpoint);
   Result<Connected> connected = co_await connect(endpoint, deadline);
   if (!connected) co_return std::unexpected(std::move(connected.error()));
   slot.keep();
@@ -109,7 +109,7 @@ void Cluster::give_back(StreamLease& lease) noexcept {
 }
 
 void Cluster::close(SharedConnection& connection) noexcept {
-  --open_;
+  count_out(connection.endpoint);
   idle_gauge_.add(-1);
   delete &connection;
 }
@@ -129,7 +129,7 @@ void Cluster::clear_away() noexcept {
 // As many as there is room for.
 void Cluster::tell_waiting(Endpoint& endpoint) {
   if (endpoint.waiting.empty()) return;
-  const bool may_open = !endpoint.opening && (open_ < options_.connections_max || !idle_.empty());
+  const bool may_open = !endpoint.opening && can_have_place(&endpoint);
   size_t room = may_open ? 1 : 0;
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
     if (&c->endpoint == &endpoint) room += c->session().room();

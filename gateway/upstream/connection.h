@@ -35,6 +35,7 @@ struct Endpoint {
   size_t next_address = 0;
   uint32_t failures = 0;                    // in a row
   Monotonic skip_until = Monotonic::min();  // after failures: others are asked first
+  size_t open = 0;                          // connections, also those that are being opened
   bool opening = false;                     // an HTTP/2 connection: one at a time, the others wait for it
   Turns waiting;                            // for a stream
 };

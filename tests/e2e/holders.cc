@@ -162,9 +162,10 @@ struct H2Backend {
   std::string target() const { return "h2c://127.0.0.1:" + std::to_string(gateway.port("mesh")); }
 };
 
-std::string in_front_of(const std::string& targets) {
+std::string in_front_of(const std::string& targets, int connections = 1) {
   return "http: { trusted_proxies: [127.0.0.1] }\nupstreams:\n  web: { targets: [" + targets +
-         "], connections_max: 1, connect_timeout: 1h }\nroutes:\n  - { name: all, match: { path: "
+         "], connections_max: " + std::to_string(connections) +
+         ", connect_timeout: 1h }\nroutes:\n  - { name: all, match: { path: "
          "\"/{rest...}\" }, "
          "authenticate: public, forward: { to: web } }\n";
 }
@@ -204,6 +205,24 @@ TEST_CASE("a connection that nobody uses makes room for one of another kind, or 
       all.back()->send(get("/x"));
     }
     for (auto& client : all) CHECK(client->read().status == 200);
+  }
+}
+
+TEST_CASE(
+    "an HTTP/2 target always has a connection, those of HTTP/1.1 one together, whoever holds the others") {
+  Origin http1;
+  H2Backend one, other;
+  const std::string h2 = "\"" + one.target() + "\"", h1 = "\"" + http1.target() + "\"";
+  for (const std::string& targets : {h2 + ", " + h1, h1 + ", " + h2, h2 + ", \"" + other.target() + "\""}) {
+    CAPTURE(targets);
+    Gateway gateway(in_front_of(targets, 2));
+    std::vector<std::unique_ptr<Client>> many;
+    for (int i = 0; i < 3; ++i) {  // to the first of the targets
+      many.push_back(gateway.connect());
+      many.back()->send(head_of_post("/many") + "x");
+      CHECK(gateway.ask(get("/nothing", "Expect: tea\r\n")).status == 417);  // behind it: it has been read
+      CHECK(gateway.ask(get("/x")).status == 200);                           // from the second
+    }
   }
 }
 
