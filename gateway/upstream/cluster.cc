@@ -20,6 +20,7 @@ Cluster::Cluster(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics,
     : loop_(loop),
       resolver_(resolver),
       options_(std::move(options)),
+      keeps_firsts_(connections_least(options_.targets) <= options_.connections_max),
       sweeper_(loop, &Cluster::sweep, this),
       way_maker_(
           loop, [](void* self) { static_cast<Cluster*>(self)->look_around(); }, this),
@@ -115,20 +116,18 @@ Task<Result<Lease*>> Cluster::acquire_new(Slice client_ip, Endpoint& endpoint, M
 // For one more connection to that endpoint (null: of HTTP/1.1), beside the first ones of all others.
 // without: as if so many of HTTP/1.1 were gone.
 bool Cluster::has_place(const Endpoint* http2, size_t without) const noexcept {
-  size_t firsts = 0, kept = 0, of_http1 = 0;
+  if (!keeps_firsts_) return open_ - without < options_.connections_max;
+  size_t kept = 0, of_http1 = 0;
   bool has_http1 = false;
   for (const auto& endpoint : endpoints_) {
-    if (endpoint->target.http2) {
-      ++firsts;
-      if (endpoint.get() != http2 && endpoint->open == 0) ++kept;
-    } else {
+    if (!endpoint->target.http2) {
       has_http1 = true;
       of_http1 += endpoint->open;
+    } else if (endpoint.get() != http2 && endpoint->open == 0) {
+      ++kept;
     }
   }
-  if (has_http1) ++firsts;
   if (has_http1 && http2 != nullptr && of_http1 <= without) ++kept;
-  if (firsts > options_.connections_max) kept = 0;
   return open_ - without + kept < options_.connections_max;
 }
 

@@ -150,6 +150,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   Loop& loop_;
   net::Resolver& resolver_;
   ClusterOptions options_;
+  const bool keeps_firsts_;  // has_place()
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   bool has_http2_ = false;
   size_t turn_ = 0;

@@ -97,7 +97,16 @@ std::shared_ptr<Cluster> find_cluster(const std::string& name, config::Reader& r
 }
 
 void check_upstreams(Setup& setup) {
-  for (const auto& [name, block] : setup.model.upstreams) options_for(name, block, setup);
+  for (const auto& [name, block] : setup.model.upstreams) {
+    const auto options = options_for(name, block, setup);
+    if (!options || options->connections_max >= connections_least(options->targets)) continue;
+    setup.problems.warn(
+        block.mark,
+        fmt::format("upstreams.{}.connections_max {} is less than its targets need ({}: one for each h2:// "
+                    "or h2c://, "
+                    "and one for the others): requests to one target will wait for those to another",
+                    name, options->connections_max, connections_least(options->targets)));
+  }
 }
 
 }  // namespace sallyport::upstream

@@ -69,4 +69,9 @@ Result<Target> parse_target(std::string_view url) {
   return target;
 }
 
+size_t connections_least(const std::vector<Target>& targets) noexcept {
+  const auto of_http2 = std::ranges::count_if(targets, &Target::http2);
+  return static_cast<size_t>(of_http2) + (std::ranges::all_of(targets, &Target::http2) ? 0 : 1);
+}
+
 }  // namespace sallyport::upstream

@@ -2,9 +2,11 @@
 // "h2c://greeter:50051".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gateway/base/error.h"
 
@@ -22,5 +24,8 @@ struct Target {
 // over TLS, h2c for HTTP/2 without (RFC 9113 section 3.3, prior knowledge). The error's detail says what is
 // wrong.
 Result<Target> parse_target(std::string_view url);
+
+// How many connections there must be for each HTTP/2 target to have one, and those of HTTP/1.1 one together.
+size_t connections_least(const std::vector<Target>& targets) noexcept;
 
 }  // namespace sallyport::upstream

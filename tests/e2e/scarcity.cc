@@ -81,6 +81,19 @@ std::unique_ptr<Client> begun_upload(const Gateway& gateway) {
   return client;
 }
 
+// A listener of clients whose addresses a balancer tells.
+GatewayOptions proxied_at(int port) {
+  return {.more_listeners = "  - { name: proxied, address: \"127.0.0.1:" + std::to_string(port) +
+                            "\", plaintext: true, proxy_protocol: { from: [127.0.0.1/32] } }\n"};
+}
+
+// A client of that listener that has asked for /own.
+std::unique_ptr<Client> asks_from(const std::string& address, int port) {
+  auto client = std::make_unique<Client>(port, ClientOptions{.tls = false});
+  client->send_raw("PROXY TCP4 " + address + " 127.0.0.1 1234 80\r\n" + get("/own"));
+  return client;
+}
+
 }  // namespace
 
 TEST_CASE("changes of files that cannot be read for want of a descriptor are taken once there is one") {
@@ -249,14 +262,8 @@ TEST_CASE("handshakes and heads that do not go on give way to newcomers, and con
 TEST_CASE("the last places are for clients that have no more than others, and who has many gives way first") {
   Origin origin;
   const int proxied = free_port();
-  Gateway gateway(places(8, origin), {},
-                  {.more_listeners = "  - { name: proxied, address: \"127.0.0.1:" + std::to_string(proxied) +
-                                     "\", plaintext: true, proxy_protocol: { from: [127.0.0.1/32] } }\n"});
-  const auto come_from = [&](const std::string& address) {
-    auto client = std::make_unique<Client>(proxied, ClientOptions{.tls = false});
-    client->send_raw("PROXY TCP4 " + address + " 127.0.0.1 1234 80\r\n" + get("/own"));
-    return client;
-  };
+  Gateway gateway(places(8, origin), {}, proxied_at(proxied));
+  const auto come_from = [&](const std::string& address) { return asks_from(address, proxied); };
   std::vector<std::unique_ptr<Client>> many;
   auto alone = come_from("192.0.2.2");  // and idle the longest
   CHECK(alone->read().status == 200);
@@ -281,14 +288,8 @@ TEST_CASE("the last places are for clients that have no more than others, and wh
 TEST_CASE("a client that is alone leaves the last places to newcomers, too, and the last descriptors") {
   Origin origin;
   const int proxied = free_port();
-  Gateway gateway(places(200, origin), {},
-                  {.more_listeners = "  - { name: proxied, address: \"127.0.0.1:" + std::to_string(proxied) +
-                                     "\", plaintext: true, proxy_protocol: { from: [127.0.0.1/32] } }\n"});
-  const auto come_from = [&](const std::string& address) {
-    auto client = std::make_unique<Client>(proxied, ClientOptions{.tls = false});
-    client->send_raw("PROXY TCP4 " + address + " 127.0.0.1 1234 80\r\n" + get("/own"));
-    return client;
-  };
+  Gateway gateway(places(200, origin), {}, proxied_at(proxied));
+  const auto come_from = [&](const std::string& address) { return asks_from(address, proxied); };
   const auto come_many = [&](std::vector<std::unique_ptr<Client>>& all) {
     do {
       all.push_back(come_from("192.0.2.1"));

@@ -145,6 +145,11 @@ TEST_CASE("what is valid and leaves a door open, or has no effect, is warned of 
   CHECK(warned(
             "upstreams: { a: { targets: [http://127.0.0.1, h2://127.0.0.1], tls: { server_name: a } } }\n") ==
         "");
+  CHECK(contains(
+      warned("upstreams: { a: { targets: [http://127.0.0.1, h2c://127.0.0.1], connections_max: 1 } }\n"),
+      "warning: upstreams.a.connections_max 1 is less than its targets need (2: one for each"));
+  CHECK(warned("upstreams: { a: { targets: [http://127.0.0.1, \"http://[::1]\"], connections_max: 1 } }\n") ==
+        "");
   const auto keys_from = [&](const std::string& url) {
     return warned(
         "authenticators: { i: { type: jwt, issuer: i, audiences: [a], algorithms: [ES256], jwks: { "
