@@ -29,8 +29,12 @@ void Nursery::start(Task<> task) {
   run(*this, std::move(task));
 }
 
+void Nursery::cancel_oldest() noexcept {
+  if (Promise* child = children_.front()) std::coroutine_handle<Promise>::from_promise(*child).destroy();
+}
+
 void Nursery::cancel_all() noexcept {
-  while (Promise* child = children_.front()) std::coroutine_handle<Promise>::from_promise(*child).destroy();
+  while (!children_.empty()) cancel_oldest();
 }
 
 }  // namespace sallyport

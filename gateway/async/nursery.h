@@ -20,6 +20,8 @@ class Nursery {
   // Takes the task over; it is destroyed when it ends, or with the nursery.
   void start(Task<> task);
   void cancel_all() noexcept;
+  // The one that was started first, of those that are left; not from within one of them.
+  void cancel_oldest() noexcept;
   size_t size() const noexcept { return size_; }
   // co_await nursery.empty(): until no task is left.
   Event::Wait empty() noexcept { return empty_.wait(); }

@@ -164,12 +164,12 @@ void warn_of(const Reach& open, const Protected& closed, Problems& problems) {
 
 void warn_of_mode(const Route& route, Problems& problems) {
   if (is_public(route) || !lets_everybody_past(route)) return;
-  problems.warn(route.plugin("authenticate")->block->find("mode")->mark,
-                mode_of(route, "authenticate") == "off"
-                    ? "authenticate.mode off lets everybody past: say authenticate: public if that is meant"
-                    : "authenticate.mode shadow lets everybody past, and only tells whom it would refuse: "
-                      "say enforce once "
-                      "it would refuse the right ones");
+  problems.warn(
+      route.plugin("authenticate")->block->find("mode")->mark,
+      mode_of(route, "authenticate") == "off"
+          ? "authenticate.mode off lets everybody past: say authenticate: public if that is meant"
+          : "authenticate.mode shadow lets everybody past, and only tells whom it would refuse: say enforce "
+            "once it would refuse the right ones");
 }
 
 void warn_of_defaults(const Model& model, Problems& problems) {

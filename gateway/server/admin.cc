@@ -42,7 +42,9 @@ const http::ServerLimits limits = {};
 Admin::Admin(Loop& loop, Fd socket, AdminSource& source)
     : loop_(loop), source_(source), listener_(loop, std::move(socket)) {
   listener_.on_accept([this](net::AcceptedSocket accepted) {
-    if (connections_.size() < connections_max) connections_.start(serve_connection(std::move(accepted)));
+    // Whoever came first has had its time: a probe finds a place beside many that stand still.
+    if (connections_.size() >= connections_max) connections_.cancel_oldest();
+    connections_.start(serve_connection(std::move(accepted)));
   });
 }
 Admin::~Admin() = default;

@@ -222,6 +222,16 @@ TEST_CASE("a second process never takes the admin port") {
   }
 }
 
+TEST_CASE("connections to the admin port that ask for nothing do not keep a probe out") {
+  Gateway gateway(
+      "routes:\n  - { name: x, match: { path: /x }, authenticate: public, respond: { status: 200 } }\n");
+  std::vector<std::unique_ptr<Client>> silent;
+  for (int i = 0; i < 100; ++i)
+    silent.push_back(std::make_unique<Client>(gateway.port("admin"), ClientOptions{.tls = false}));
+  CHECK(gateway.admin("/healthz").status == 200);
+  CHECK(silent.front()->at_end());
+}
+
 TEST_CASE("a pipe where a file should be holds up neither a check, nor a start, nor a running gateway") {
   Gateway gateway(
       "authenticators: { k: { type: api_key, file: keys.yaml } }\nroutes:\n  - { name: x, match: "
