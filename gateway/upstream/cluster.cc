@@ -155,10 +155,11 @@ void Cluster::count_out(Endpoint& endpoint) noexcept {
   --endpoint.open;
 }
 
-// One that nobody uses; it is gone a little later, and the next may go then.
+// One that nobody uses; it is gone a little later, and the next may go then. Not a target's last one, whose
+// place is kept for it.
 void Cluster::let_shared_go() noexcept {
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
-    if (c->leases > 0 || c->endpoint.opening) continue;
+    if (c->leases > 0 || c->endpoint.opening || (keeps_firsts_ && c->endpoint.open == 1)) continue;
     if (!c->session().ended()) c->session().goodbye();
     return;
   }

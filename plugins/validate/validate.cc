@@ -220,10 +220,21 @@ struct SharedSchema {
   std::shared_ptr<const Schema> schema;
 };
 
-// A schema is compiled once a generation, whatever the number of routes and workers.
+// A schema is compiled once a generation, whatever the number of routes and workers: patterns take their
+// time, and a worker has none while it takes a config. what: what stands at that place of the config, as an
+// alias may bring it there as something else, too.
+std::shared_ptr<const Schema> compiled(std::string_view what, const config::Node& schema, Setup& setup) {
+  const auto kept = setup.generation.get<SharedSchema>(
+      fmt::format("validate.{}:{}:{}", what, schema.mark.line, schema.mark.column),
+      [&]() -> std::shared_ptr<SharedSchema> {
+        auto made = Schema::compile(schema, setup.problems);
+        return made == nullptr ? nullptr : std::make_shared<SharedSchema>(SharedSchema{std::move(made)});
+      });
+  return kept == nullptr ? nullptr : kept->schema;
+}
+
 std::shared_ptr<const Schema> schema_of(const config::Node& node, config::Reader& reader, Setup& setup) {
-  if (!node.is_scalar() || node.kind == config::Node::Kind::boolean)
-    return Schema::compile(node, setup.problems);
+  if (!node.is_scalar() || node.kind == config::Node::Kind::boolean) return compiled("body", node, setup);
   if (node.text.empty()) {
     reader.error_at("schema", "schema: expected the name of a file, or a schema");
     return nullptr;
@@ -256,7 +267,7 @@ std::vector<Parameter> parameters_of(const Parameters& from, config::Reader& rea
       p.required = text::lower(required->text.front()) == 't';
       std::erase_if(schema.members, [](const config::Node::Member& m) { return m.name == "required"; });
     }
-    p.schema = Schema::compile(schema, setup.problems);
+    p.schema = compiled("parameter", schema, setup);
     if (p.schema == nullptr)
       reader.refuse();
     else

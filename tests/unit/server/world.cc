@@ -44,3 +44,15 @@ TEST_CASE(
   CHECK(status_of(0) == 401);
   CHECK(status_of(1) == 204);
 }
+
+TEST_CASE("a worker compiles no pattern: the schemas that stand in the config are shared by all") {
+  const test::Checked checked = Conf::check(
+      "version: 1\nlisteners: [{ name: m, address: 127.0.0.1:0, plaintext: true }]\nroutes:\n"
+      "  - { name: r, match: { path: / }, authenticate: public, respond: { status: 204 },\n"
+      "      validate: { query: { a: { pattern: \"^a+$\", required: true } }, body: {\n"
+      "        schema: { type: object, required: [a] } } } }\n",
+      "/nonexistent");
+  REQUIRE(checked.problems.text() == "");
+  CHECK(checked.generation->cache().find<void>("validate.parameter:5:31") != nullptr);
+  CHECK(checked.generation->cache().find<void>("validate.body:6:17") != nullptr);
+}
