@@ -151,8 +151,8 @@ class KeyFile final : public KeySource {
   std::unique_ptr<Background::Handle> watch_;  // last: it speaks of the rest
 };
 
-// What has been fetched from an address that a CA vouches for: whoever asks there, and however often, gets
-// the newest that anybody has got.
+// What has been fetched from an address that a CA, of one file, vouches for: whoever asks there, and however
+// often, gets the newest that anybody has got.
 struct FetchedKeys : KnownKeys {
   std::atomic<bool> failing = false;
   std::unique_ptr<Background::Handle> not_ready;  // until the first
@@ -201,7 +201,8 @@ std::shared_ptr<KeySource> key_file(const JwksOptions& jwks, config::Reader& rea
 
 // Null if the CA is not good, and that has been told.
 std::shared_ptr<KeySource> key_address(const JwksOptions& jwks, config::Reader& reader, Setup& setup) {
-  std::string from = jwks.url;
+  const std::string address = fmt::format("{} {}", jwks.url, jwks.ca.resolved);
+  std::string from = address;
   if (!jwks.ca.empty()) {
     const Result<std::string> pem = read_file(jwks.ca.resolved, file_bytes_max);
     if (!pem || !pem->contains("CERTIFICATE-----")) {
@@ -210,10 +211,10 @@ std::shared_ptr<KeySource> key_address(const JwksOptions& jwks, config::Reader& 
       return nullptr;
     }
     const crypto::Digest digest = crypto::sha256(*pem);
-    from += fmt::format(" {} {}", jwks.ca.resolved,
-                        text::hex({reinterpret_cast<const char*>(digest.data()), digest.size()}));
+    from += " " + text::hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
   }
-  auto known = setup.process.share<FetchedKeys>("authenticate.fetched_keys " + from, [&] {
+  // A CA file that is renewed is asked with at once, and what was known goes on until that has an answer.
+  auto known = setup.process.share<FetchedKeys>("authenticate.fetched_keys " + address, [&] {
     auto made = std::make_shared<FetchedKeys>();
     if (setup.background != nullptr) {
       made->not_ready = setup.background->not_ready(

@@ -108,6 +108,23 @@ TEST_CASE("a reload keeps the key set whose source is the same: also while the i
   CHECK(gateway.ask(bearer(issuer.good())).status == 503);
 }
 
+TEST_CASE("the known keys stay where the CA of their address is renewed, and are fetched by it at once") {
+  const Issuer issuer;
+  Jwks jwks(issuer.jwks());
+  const auto ca = [](const std::string& what) {
+    return "-----BEGIN CERTIFICATE-----\n" + what + "\n-----END CERTIFICATE-----\n";
+  };
+  Gateway gateway(one_idp(jwks.url() + ", ca: ca.pem"),
+                  [&](const TempDir& dir) { dir.write("ca.pem", ca("first")); });
+  CHECK(eventually([&] { return gateway.admin("/readyz").status == 200; }));
+  jwks.set("", "500 No");
+  gateway.dir().write("ca.pem", ca("second"));
+  reload_and_wait(gateway);
+  CHECK(eventually([&] { return jwks.fetched() == 2; }));
+  CHECK(gateway.admin("/readyz").status == 200);
+  CHECK(gateway.ask(bearer(issuer.good())).status == 200);
+}
+
 TEST_CASE("an answer that is no key set is no fetch: asked again soon, and by the first token") {
   const Issuer issuer;
   Jwks jwks("<html>be back soon</html>");
