@@ -1,5 +1,7 @@
 #include "gateway/core/router.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 #include <unordered_map>
@@ -26,8 +28,8 @@ struct Target {
   std::vector<std::string> names;
 };
 
-// The routes of one path, by method.
-struct Leaf {
+// The routes of one path and host, by method.
+struct Methods {
   struct Entry {
     http::Method method;
     std::string name;  // of a method that is not registered
@@ -37,9 +39,7 @@ struct Leaf {
   std::vector<Target> targets;
   std::vector<Entry> entries;
   size_t any = none;  // the target that takes all other methods
-  std::string allow;
 
-  bool empty() const noexcept { return targets.empty(); }
   const Target* find(http::Method method, Slice text) const noexcept {
     for (const Entry& e : entries) {
       if (e.method == method && (method != http::Method::other || e.name == text)) return &targets[e.target];
@@ -48,6 +48,51 @@ struct Leaf {
   }
 };
 
+// What routes ask of the host, each with the next wider one: a name, all below a name, any.
+class Hosts {
+ public:
+  static constexpr size_t any = 0;
+  void add(const std::string& host) {
+    if (host.starts_with("*."))
+      suffixes_.try_emplace(host.substr(1), size());
+    else if (!host.empty())
+      names_.try_emplace(host, size());
+  }
+  // Once all are there.
+  void close() {
+    wider_.resize(size());
+    for (const auto& [name, number] : names_) wider_[number] = find_suffix(name, 0);
+    for (const auto& [suffix, number] : suffixes_) wider_[number] = find_suffix(suffix, 1);
+  }
+  size_t of(const std::string& host) const {
+    if (host.empty()) return any;
+    return host.starts_with("*.") ? suffixes_.at(host.substr(1)) : names_.at(host);
+  }
+  // The narrowest that a request's host meets.
+  size_t find(Slice host) const noexcept {
+    const auto name = names_.find(host);
+    return name != names_.end() ? name->second : find_suffix(host, 0);
+  }
+  size_t wider(size_t number) const noexcept { return wider_[number]; }
+
+ private:
+  size_t size() const noexcept { return 1 + names_.size() + suffixes_.size(); }
+  size_t find_suffix(Slice host, size_t from) const noexcept {
+    if (suffixes_.empty()) return any;
+    for (size_t dot = host.find('.', from); dot != Slice::npos; dot = host.find('.', dot + 1)) {
+      if (const auto found = suffixes_.find(host.substr(dot)); found != suffixes_.end()) return found->second;
+    }
+    return any;
+  }
+
+  TextMap<size_t> names_;
+  TextMap<size_t> suffixes_;  // ".example.com" of "*.example.com"
+  std::vector<size_t> wider_ = {any};
+};
+
+// The routes of one path, by the number of their host.
+using Leaf = std::unordered_map<size_t, Methods>;
+
 struct Node {
   TextMap<std::unique_ptr<Node>> literals;
   std::unique_ptr<Node> param;
@@ -55,23 +100,22 @@ struct Node {
   Leaf rest;  // {name...} takes what remains
 };
 
-void add_methods(Leaf& leaf, const Router::Entry& entry) {
-  const size_t place = leaf.targets.size();
-  Target& target = leaf.targets.emplace_back(Target{entry.route, {}});
+void add_methods(Methods& here, const Router::Entry& entry) {
+  const size_t place = here.targets.size();
+  Target& target = here.targets.emplace_back(Target{entry.route, {}});
   for (const Segment& s : entry.path->segments) {
     if (s.kind != Segment::Kind::literal) target.names.push_back(s.text);
   }
-  if (entry.methods.empty()) leaf.any = place;
+  if (entry.methods.empty()) here.any = place;
   for (const std::string& name : entry.methods) {
-    leaf.entries.push_back({http::method_from(name), name, place});
-    leaf.allow += (leaf.allow.empty() ? "" : ", ") + name;
+    here.entries.push_back({http::method_from(name), name, place});
   }
 }
 
-void insert(Node& root, const Router::Entry& entry) {
+void insert(Node& root, size_t host, const Router::Entry& entry) {
   Node* node = &root;
   for (const Segment& s : entry.path->segments) {
-    if (s.kind == Segment::Kind::rest) return add_methods(node->rest, entry);
+    if (s.kind == Segment::Kind::rest) return add_methods(node->rest[host], entry);
     std::unique_ptr<Node>& next = s.kind == Segment::Kind::param ? node->param : node->literals[s.text];
     if (next == nullptr) next = std::make_unique<Node>();
     node = next.get();
@@ -81,7 +125,7 @@ void insert(Node& root, const Router::Entry& entry) {
     if (next == nullptr) next = std::make_unique<Node>();
     node = next.get();
   }
-  add_methods(node->here, entry);
+  add_methods(node->here[host], entry);
 }
 
 // A path split at its slashes, one segment at a time.
@@ -94,33 +138,63 @@ Remaining behind(Slice text) noexcept {
   return slash == Slice::npos ? Remaining{false, {}} : Remaining{true, text.substr(slash + 1)};
 }
 
+// The hosts of routes that a request may have: its own number, and the wider ones.
+struct Reach {
+  const Hosts& hosts;
+  size_t narrowest;
+
+  // Calls `take` with the routes of each, from the narrowest on, until it gives true; gives that.
+  template <class Take>
+  bool any_of(const Leaf& leaf, Take take) const {
+    if (leaf.empty()) return false;
+    for (size_t host = narrowest;; host = hosts.wider(host)) {
+      const auto found = leaf.find(host);
+      if (found != leaf.end() && take(found->second)) return true;
+      if (host == Hosts::any) return false;
+    }
+  }
+  bool meets(const Leaf& leaf) const {
+    return any_of(leaf, [](const Methods&) { return true; });
+  }
+};
+
 // The most specific leaf that the path reaches. A node of the tree is reached by one way only, so that no
 // path is tried twice; the depth is bounded by the patterns'.
-const Leaf* walk(const Node& node, Remaining left, PathParams& params) {
+const Leaf* walk(const Node& node, Remaining left, const Reach& reach, PathParams& params) {
   if (!left.any) {
-    if (!node.here.empty()) return &node.here;
+    if (reach.meets(node.here)) return &node.here;
   } else {
     const Slice segment = left.text.substr(0, left.text.find('/'));
     if (auto next = node.literals.find(segment); next != node.literals.end()) {
-      if (const Leaf* leaf = walk(*next->second, behind(left.text), params)) return leaf;
+      if (const Leaf* leaf = walk(*next->second, behind(left.text), reach, params)) return leaf;
     }
     if (node.param != nullptr && !segment.empty() && params.size < PathParams::max) {
       params.items[params.size++].value = segment;
-      if (const Leaf* leaf = walk(*node.param, behind(left.text), params)) return leaf;
+      if (const Leaf* leaf = walk(*node.param, behind(left.text), reach, params)) return leaf;
       --params.size;
     }
   }
-  if (node.rest.empty() || params.size >= PathParams::max) return nullptr;
+  if (params.size >= PathParams::max || !reach.meets(node.rest)) return nullptr;
   params.items[params.size++].value = left.any ? left.text : Slice{};
   return &node.rest;
+}
+
+std::string all_methods(const Reach& reach, const Leaf& leaf) {
+  std::vector<std::string_view> names;
+  reach.any_of(leaf, [&](const Methods& methods) {
+    for (const Methods::Entry& e : methods.entries) {
+      if (std::ranges::find(names, e.name) == names.end()) names.push_back(e.name);
+    }
+    return false;
+  });
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 }  // namespace
 
 struct Router::Impl {
-  TextMap<Node> hosts;     // exact names
-  TextMap<Node> suffixes;  // ".example.com" of "*.example.com"
-  Node any;
+  Hosts hosts;
+  Node root;
 };
 
 std::optional<Slice> PathParams::value(Slice name) const noexcept {
@@ -134,35 +208,24 @@ Router& Router::operator=(Router&&) noexcept = default;
 Router::~Router() = default;
 
 Router::Router(const std::vector<Entry>& entries) : impl_(std::make_unique<Impl>()) {
-  for (const Entry& entry : entries) {
-    if (entry.host.empty()) {
-      insert(impl_->any, entry);
-    } else if (entry.host.starts_with("*.")) {
-      insert(impl_->suffixes[entry.host.substr(1)], entry);
-    } else {
-      insert(impl_->hosts[entry.host], entry);
-    }
-  }
+  for (const Entry& entry : entries) impl_->hosts.add(entry.host);
+  impl_->hosts.close();
+  for (const Entry& entry : entries) insert(impl_->root, impl_->hosts.of(entry.host), entry);
 }
 
 Router::Match Router::find(Slice host, Slice path, http::Method method, Slice method_text,
                            PathParams& params) const {
   params.size = 0;
   const Remaining whole = path.size() > 1 ? Remaining{true, path.substr(1)} : Remaining{false, {}};
-  const Leaf* leaf = nullptr;
-  if (auto exact = impl_->hosts.find(host); exact != impl_->hosts.end())
-    leaf = walk(exact->second, whole, params);
-  if (!impl_->suffixes.empty()) {
-    for (size_t dot = host.find('.'); leaf == nullptr && dot != Slice::npos; dot = host.find('.', dot + 1)) {
-      if (auto suffix = impl_->suffixes.find(host.substr(dot)); suffix != impl_->suffixes.end()) {
-        leaf = walk(suffix->second, whole, params);
-      }
-    }
-  }
-  if (leaf == nullptr) leaf = walk(impl_->any, whole, params);
+  const Reach reach{impl_->hosts, impl_->hosts.find(host)};
+  const Leaf* leaf = walk(impl_->root, whole, reach, params);
   if (leaf == nullptr) return {};
-  const Target* target = leaf->find(method, method_text);
-  if (target == nullptr) return {nullptr, leaf->allow};
+  const Target* target = nullptr;
+  const bool found = reach.any_of(*leaf, [&](const Methods& methods) {
+    target = methods.find(method, method_text);
+    return target != nullptr;
+  });
+  if (!found) return {nullptr, all_methods(reach, *leaf)};
   for (size_t i = 0; i < params.size; ++i) params.items[i].name = target->names[i];
   return {target->route, {}};
 }

@@ -1,7 +1,8 @@
 // Router: from host, path and method to a route. Immutable after building; one a snapshot.
 //
-// The most specific path wins: a literal segment before {name}, {name} before {rest...}, a named host before
-// *.suffix before none. Its cost does not depend on the number of routes.
+// The most specific path wins, of those that the request's host may ask for: a literal segment before {name},
+// {name} before {rest...}. Of one path a named host comes before *.suffix, and that before none; for methods
+// that it does not take, the next. The cost does not depend on the number of routes.
 #pragma once
 
 #include <array>
@@ -48,7 +49,7 @@ class Router {
   };
   struct Match {
     const Route* route = nullptr;  // null: nothing fits
-    Slice allow;  // if the path exists, but not with this method: the methods that do ("GET, POST")
+    std::string allow;  // if the path exists, but not with this method: the methods that do ("GET, POST")
   };
 
   Router();

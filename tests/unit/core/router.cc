@@ -58,6 +58,24 @@ TEST_CASE("the most specific path wins, whatever the order") {
   CHECK(t.find("h", "/b") == "404");
 }
 
+TEST_CASE(
+    "a path that is more specific comes before a host that is, and of one path the host counts by method") {
+  Table t;
+  t.add("site", "www.example.com", "/{rest...}", {"GET"})
+      .add("api", "", "/v1/{rest...}")
+      .add("write", "", "/{rest...}", {"GET", "POST"})
+      .add("wild", "*.example.com", "/{rest...}", {"PUT"})
+      .add("above", "*.com", "/v1/keys", {"GET"});
+  CHECK(t.find("www.example.com", "/a") == "site rest=a");
+  CHECK(t.find("www.example.com", "/a", "POST") == "write rest=a");
+  CHECK(t.find("www.example.com", "/a", "PUT") == "wild rest=a");
+  CHECK(t.find("www.example.com", "/a", "DELETE") == "405 GET, PUT, POST");
+  CHECK(t.find("www.example.com", "/v1/x") == "api rest=x");
+  CHECK(t.find("www.example.com", "/v1/keys") == "above");
+  CHECK(t.find("example.org", "/v1/keys") == "api rest=keys");
+  CHECK(t.find("example.com", "/a", "PUT") == "405 GET, POST");
+}
+
 TEST_CASE("a named host comes before a wildcard, and that before none") {
   Table t;
   t.add("any", "", "/x")
