@@ -271,19 +271,16 @@ Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::make(TlsClient
   SSL_CTX* c = impl->context.get();
   SSL_CTX_set_alpn_protos(c, alpn_http11, sizeof alpn_http11);
   if (options.verify) {
-    const bool own = !options.ca_pem.empty();
-    if (!own) {
-      Result<std::string> bundle = read_file(system_bundle, system_bundle_max);
-      if (bundle) options.ca_pem = std::move(*bundle);
-    }
-    if (!trust(c, read_certificates(options.ca_pem))) {
+    const bool own = options.ca_pem.has_value();
+    if (!own) options.ca_pem = read_file(system_bundle, system_bundle_max).value_or("");
+    if (!trust(c, read_certificates(*options.ca_pem))) {
       return bad(own ? "the ca file holds no PEM certificate, or a broken one"
                      : std::string("there is no system bundle of authorities at ") + system_bundle +
                            "; name a ca file");
     }
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
   }
-  impl->identity = sha256((options.verify ? "verify" : "any") + ('\0' + options.ca_pem));
+  impl->identity = sha256((options.verify ? "verify" : "any") + ('\0' + options.ca_pem.value_or("")));
   return std::make_shared<const TlsClientContext>(std::move(impl));
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -88,7 +89,7 @@ class TlsServerContext {
 
 struct TlsClientOptions {
   bool verify = true;
-  std::string ca_pem;  // empty: the system's bundle
+  std::optional<std::string> ca_pem;  // without it the system's bundle
 };
 class TlsClientContext {
  public:

@@ -365,3 +365,17 @@ TEST_CASE("what is wrong with a whole file is told with its name, without a line
   problems.add({}, "and this");
   CHECK(problems.in_one_line() == "gateway.yaml: cannot read it: No such file or directory; and this");
 }
+
+TEST_CASE("a file of authorities that is empty is no word for the system's") {
+  const Conf conf;
+  std::ofstream(conf.path() + "/empty.pem").close();
+  const std::string told = "the ca file holds no PEM certificate";
+  CHECK(
+      contains(problems_of("upstreams: { a: { targets: [\"https://127.0.0.1\"], tls: { ca: empty.pem } } }\n",
+                           conf.path()),
+               told));
+  CHECK(contains(problems_of("stores: { a: { url: \"rediss://127.0.0.1\", tls: { ca: empty.pem } } }\n" +
+                                 limited("{ rate: 1/1s, store: a }"),
+                             conf.path()),
+                 told));
+}
