@@ -23,6 +23,7 @@ void ReceivedBody::begin(BodyLength length, Duration silence, Pace pace) noexcep
   state_ = length.is_nothing() ? State::end : State::reading;
   received_ = 0;
   asked_ = true;
+  given_at_ = stream_.loop().now();
   silence_ = silence;
   pace_ = pace;
   invitation_ = {};
@@ -151,6 +152,7 @@ Task<Result<Slice>> ReceivedBody::wait() {
       // TLS without close_notify may have been cut by anybody (RFC 9112 section 9.8).
       if (length_.kind == BodyLength::Kind::until_close && !stream_.truncated()) {
         state_ = State::end;
+        given_at_ = stream_.loop().now();
         co_return Slice{};
       }
       co_return failed(

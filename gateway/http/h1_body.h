@@ -51,9 +51,8 @@ class ReceivedBody final : public Body {
   bool finished() const noexcept { return state_ == State::end; }
   // Whoever reads has all that has come, and there is more to come.
   bool is_awaited() const noexcept { return state_ == State::reading && asked_; }
-  // When the last piece was given, while nobody asks for another; the end of time if somebody does, or none
-  // was given.
-  Monotonic untouched_since() const noexcept { return asked_ ? Monotonic::max() : given_at_; }
+  // When the last piece, or the end, was there for whoever reads; the end of time while more is awaited.
+  Monotonic untouched_since() const noexcept { return is_awaited() ? Monotonic::max() : given_at_; }
   // The stream goes away: whoever asks for more gets the error. All of it may have been given, then nothing
   // is lost.
   void abandon(Error error) noexcept;

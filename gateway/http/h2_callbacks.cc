@@ -154,7 +154,7 @@ int Session::Callbacks::send_data(nghttp2_session* session, nghttp2_frame* frame
   Stream& s = *stream(session, frame->hd.stream_id);  // read() was just asked
   me.out_.append(slice_of(header, 9));
   me.out_.append(s.take(length));
-  me.guard_.data_sent();
+  me.guard_.data_sent(length);
   if (s.piece_.empty()) me.note(s);
   return 0;
 }

@@ -11,7 +11,7 @@
 namespace sallyport::http::h2 {
 namespace {
 
-constexpr size_t interim_max = 8;
+constexpr size_t interim_max = 100;
 constexpr Duration dead_after = seconds(1);  // without a word, while we wait
 
 }  // namespace
@@ -160,6 +160,7 @@ Task<Result<void>> ClientStream::read_response(const Request&, Arena&, Response&
   if (is_event_stream(response)) timeouts_.body = timeouts_.events;
   response.body = pump_.done() ? this : &beside_pump_.begin(*this);
   answering_ = true;
+  untouched_since_ = loop().now();  // there may be no content to ask for
   co_return Result<void>{};
 }
 

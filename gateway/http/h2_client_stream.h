@@ -78,7 +78,7 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   bool content_untouched_ = false;
   bool answering_ = false;                        // the final head has been read
   bool gave_way_ = false;                         // and what comes behind it is nobody's any more
-  Monotonic untouched_since_ = Monotonic::max();  // when a piece of it was given, while nobody asks for more
+  Monotonic untouched_since_ = Monotonic::max();  // when what is there was given, while nobody waits for more
   Upload upload_;
   Result<void> pumped_;  // what came of the pump
   BesideUpload beside_pump_{pump_, pumped_};

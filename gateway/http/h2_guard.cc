@@ -9,6 +9,7 @@ enum Type : uint8_t {  // RFC 9113 section 6
   data = 0,
   headers = 1,
   rst_stream = 3,
+  window_update = 8,
   continuation = 9,
 };
 constexpr uint8_t end_stream = 0x1, end_headers = 0x4, padded = 0x8;
@@ -105,6 +106,12 @@ Offence FrameGuard::frame(Monotonic now) noexcept {
       return {};
     case rst_stream:
       return resets_.spend(now) ? Offence{} : flood("reset_flood");
+    case window_update:
+      if (updates_ > 0) {
+        --updates_;
+        return {};
+      }
+      [[fallthrough]];
     default:
       return work_.spend(now) ? Offence{} : flood("control_flood");
   }

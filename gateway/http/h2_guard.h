@@ -72,8 +72,12 @@ class FrameGuard {
   Offence see(Slice bytes, Monotonic now) noexcept;
   // We reset a stream for something the client did.
   Offence reset_sent(Monotonic now) noexcept;
-  // Content has left: the client may send as many window updates as it wants for it.
-  void data_sent() noexcept { work_.earn(3); }
+  // So much content has left, in one frame: the peer gives its room back, in steps of its own (those that
+  // take 4 KiB at a time tell of each, for the stream and for the connection).
+  void data_sent(size_t bytes) noexcept {
+    work_.earn(3);
+    updates_ = std::min(updates_ + bytes / content_an_update, updates_max);
+  }
   // So much content has been pulled.
   void content_pulled(size_t bytes) noexcept {
     crumbs_.earn(static_cast<uint32_t>(std::min<size_t>(bytes, UINT32_MAX)));
@@ -97,12 +101,15 @@ class FrameGuard {
   uint32_t stream_id() const noexcept;
 
   static constexpr size_t header_bytes = 9;  // RFC 9113 section 4.1
+  static constexpr size_t content_an_update = 1024;
+  static constexpr size_t updates_max = 32 * 1024;  // for 32 MiB on the way
   bool of_client_;
   size_t block_bytes_max_;
   StreamIds ids_;
   Budget resets_{200, 50};
   Budget work_{1000, 100};
   Budget crumbs_{4096, 100};  // DATA frames of next to nothing that nobody has pulled
+  size_t updates_ = 0;        // of windows, that are earned; more of them are work
   size_t preface_left_;
   std::array<uint8_t, header_bytes> header_{};
   size_t have_ = 0;          // bytes of header_

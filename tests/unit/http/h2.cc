@@ -92,8 +92,25 @@ TEST_CASE("what frames cost comes back with time, and with what the connection d
   CHECK(pings(start) == 1000);
   CHECK(pings(start) == 0);
   CHECK(pings(start + seconds(2)) == 200);
-  for (int i = 0; i < 10; ++i) guard.data_sent();
+  for (int i = 0; i < 10; ++i) guard.data_sent(1);
   CHECK(pings(start + seconds(2)) == 30);
+}
+
+TEST_CASE("whoever takes content in pieces of 4 KiB may tell of each, twice, however much is on the way") {
+  h2::FrameGuard guard = begun();
+  const auto updates = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      if (!guard.see(frame(8, 0, 4), start).reason.empty()) return i;
+    }
+    return count;
+  };
+  CHECK(updates(1000) == 1000);
+  CHECK(updates(1) == 0);
+  for (int mebibytes = 0; mebibytes < 100; mebibytes += 8) {
+    for (int i = 0; i < 512; ++i) guard.data_sent(16'384);
+    CHECK(updates(8 * 512) == 8 * 512);
+  }
+  CHECK(updates(100'000) < 50'000);
 }
 
 TEST_CASE("a client's content that comes in crumbs and is not pulled is paid for") {

@@ -107,6 +107,23 @@ def connection_window(lab):
         check(bytes(call.content) == PATTERN[:30000], "expected the content as it was sent, came another")
 
 
+@case("RFC9113-5.2.1", "an upload that the backend does not take does not hold back those of others")
+def stuck_beside(lab):
+    peer = lab.peer(settings=[(wire.INITIAL_WINDOW_SIZE, MIB)], give_back=False)
+    peer.on("/stuck", lambda call: call.wait_until_gone())
+    gateway = lab.front(peer)
+    client = lab.client(gateway)
+    stream = client.begin(request("/stuck", method="POST"), end=False)
+    client.upload(stream, PATTERN[:wire.WINDOW], end=False)
+    peer.call("/stuck").expect_content(wire.WINDOW)
+    for number in range(3):
+        other = lab.client(gateway)
+        stream = other.begin(request(f"/other/{number}", method="POST"), end=False)
+        other.upload(stream, PATTERN[:1000])
+        other.answer(stream)
+    check(peer.call("/stuck").link is not peer.call("/other/0").link, "expected another connection")
+
+
 @case("RFC9113-4.2", "no frame is larger than the backend takes")
 def frame_size(lab):
     peer = lab.peer(settings=[(wire.INITIAL_WINDOW_SIZE, MIB)])

@@ -1,4 +1,8 @@
 """Clients that hold what others need: the connections to a backend, of which there are a few (connections_max)."""
+import time
+
+from support import wire
+from support.backend import replies
 from support.client import request
 from support.registry import case, check, equal
 
@@ -34,3 +38,20 @@ def stopped_content(lab):
     check("upstream_connection_gives_way upstream=few in_use=8" in lab.gateway.errors(), "expected the log to tell who holds the connections")
     client.until(lambda: any(stream.status == 408 for stream in client.streams.values()), "a 408 for one that gave way")
     client.expect_alive()
+
+
+@case("RFC9113-10.5", "answers without content that a client does not read hold no connections either", needs_clock=True)
+def unread_heads(lab):
+    lab.backend.on("/big", replies(body=bytes(32 << 20)))
+    client = lab.connect(settings=[(wire.INITIAL_WINDOW_SIZE, 0x7fffffff)])
+    client.send(wire.window_update(0, 0x7fffffff - wire.WINDOW))
+    client.begin(request("/big"))
+    time.sleep(1)  # until nothing more of it goes into the connection, which nobody reads
+    for number in range(STREAMS):
+        lab.backend.on(f"/few/none/{number}", replies(204, framing=False))
+        client.begin(request(f"/few/none/{number}"))
+    lab.connect().get("/still/there")
+    lab.gateway.advance(3)
+    for _ in range(3):
+        lab.connect().get("/few/other")
+    check("wait_for_reader=8" in lab.gateway.errors(), "expected the log to tell who is waited for")
