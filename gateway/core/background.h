@@ -23,11 +23,10 @@ class Background {
    public:
     virtual ~Handle() = default;
   };
-  // That a fetch comes now. Any thread.
+  // That a fetch comes soon. Any thread.
   struct Wish {
     std::atomic<bool> made = false;
-    // One that is made now is heard within half a second, or what it wishes for is under way.
-    std::atomic<bool> is_heard = false;
+    std::atomic<uint64_t> begun = 0, over = 0;  // fetches so far; one at a time
   };
   struct Fetch {
     std::string url;      // http:// or https://
@@ -37,7 +36,8 @@ class Background {
     Duration retry_after = seconds(5);  // after one that was not good; doubled up to retry_at_most
     Duration retry_at_most = seconds(30);
     size_t bytes_max = 1 << 20;
-    // Heard not sooner than wish_pause after the last, whoever makes it. Null: nobody will.
+    // Heard within half a second, but not sooner than wish_pause after the last, whoever makes it. Null:
+    // nobody will.
     std::shared_ptr<Wish> wish;
     Duration wish_pause = seconds(10);
   };

@@ -86,15 +86,17 @@ class MainBackground::Fetching final : public Handle {
 
   void look() {
     if (pause_ == nullptr || what_.wish == nullptr || loop_.now() < last_ + what_.wish_pause) return;
-    what_.wish->is_heard = true;
-    if (what_.wish->made.exchange(false)) pause_->notify();
+    if (what_.wish->made) pause_->notify();
   }
 
  private:
   Task<> run() {
     Duration retry = what_.retry_after;
     for (;;) {
-      if (what_.wish != nullptr) what_.wish->is_heard = true;
+      if (what_.wish != nullptr) {
+        ++what_.wish->begun;  // first: who wishes for the next one does so behind it
+        what_.wish->made = false;
+      }
       Result<std::string> document = co_await fetch_document(loop_, owner_.resolver_, what_);
       if (!document) {
         observe::log(observe::Level::warn, "fetch_failed",
@@ -103,7 +105,7 @@ class MainBackground::Fetching final : public Handle {
                       {"detail", document.error().detail}});
       }
       const bool good = got_(std::move(document));
-      if (what_.wish != nullptr) what_.wish->made = what_.wish->is_heard = false;
+      if (what_.wish != nullptr) ++what_.wish->over;
       last_ = loop_.now();
       WaitUntil pause(loop_, last_ + (good ? what_.every : retry));
       const WaitSlot here(pause_, pause);

@@ -2,12 +2,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "gateway/base/siphash.h"
 #include "gateway/base/text.h"
+#include "gateway/crypto/hash.h"
 #include "plugins/authenticate/authenticator.h"
 #include "plugins/authenticate/jwt.h"
 #include "plugins/authenticate/key_source.h"
@@ -70,7 +73,9 @@ class JwtAuthenticator final : public Authenticator {
  public:
   JwtAuthenticator(TokenRules rules, std::shared_ptr<const KeySource> source, size_t cache,
                    observe::Counter& checks)
-      : source_(std::move(source)), verifier_(std::move(rules), source_->keys(), cache), checks_(checks) {}
+      : source_(std::move(source)), verifier_(std::move(rules), source_->keys(), cache), checks_(checks) {
+    crypto::random_bytes(missed_key_.data(), sizeof missed_key_);
+  }
 
   const std::string& header() const noexcept override { return header_; }
   bool carries(const Exchange& x) const noexcept override {
@@ -85,8 +90,7 @@ class JwtAuthenticator final : public Authenticator {
     }
     const Slice token =
         text::trim(x.request.headers.get(http::HeaderId::authorization).substr(scheme.size()));
-    const bool cannot_tell = source_->cannot_tell();
-    proof = {token, source_->keys()->version()};  // both before they are looked at: never too new
+    proof = {token, source_->keys()->version()};  // before they are looked at: never too new
     Verdict verdict = check(token, x.loop.wall());
     if (verdict.good) return verdict;
     const std::string_view why = verdict.good.error().reason;
@@ -94,7 +98,7 @@ class JwtAuthenticator final : public Authenticator {
     // Perhaps the issuer signs with a new one, be it under an old name, or can be asked again.
     if (unknown || why == "bad_signature" || verdict.good.error().code == Code::dependency_down)
       source_->want();
-    if (unknown && cannot_tell) {  // our failure, until the issuer says that it is the token's
+    if (unknown && !is_told_of(token)) {  // our failure, until the issuer says that it is the token's
       return fail(Code::dependency_down, "key_set_stale",
                   "the token's key is not known, and the issuer's newest keys are not here yet");
     }
@@ -116,6 +120,19 @@ class JwtAuthenticator final : public Authenticator {
   }
 
  private:
+  // True if the issuer has been asked since the key of that token's header was first missed. Said once: by
+  // the next time it may have one of that name.
+  bool is_told_of(Slice token) {
+    const std::optional<uint64_t> next = source_->next_fetch();
+    if (!next) return true;
+    const uint64_t header = siphash(missed_key_, token.substr(0, token.find('.')));
+    Missed& missed = missed_[header % missed_.size()];
+    if (missed.header != header || missed.fetch == 0) missed = {header, *next};
+    if (!source_->has_told(missed.fetch)) return false;
+    missed = {};
+    return true;
+  }
+
   Verdict check(Slice token, Wall now) {
     const uint64_t before = verifier_.signature_checks();
     Verdict verdict = verifier_.verify(token, now);
@@ -128,7 +145,15 @@ class JwtAuthenticator final : public Authenticator {
     return text::iequals(value.substr(0, scheme.size()), scheme);
   }
 
+  // By their hash, the headers of tokens whose key was not known, with the fetch that tells of it.
+  struct Missed {
+    uint64_t header = 0;
+    uint64_t fetch = 0;  // 0: nobody
+  };
+
   std::string header_ = "Authorization";
+  std::array<Missed, 64> missed_{};
+  SipKey missed_key_;
   std::shared_ptr<const KeySource> source_;
   TokenVerifier verifier_;
   observe::Counter& checks_;

@@ -2,11 +2,12 @@
 //
 // It lives as long as configs in force name it with the same address, CA and pause (the same file), so that a
 // reload keeps what is known. Made and destroyed on the main thread, which also takes what is read and
-// fetched; keys, cannot_tell() and want() are for any thread.
+// fetched; keys, next_fetch(), has_told() and want() are for any thread.
 #pragma once
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gateway/base/live.h"
@@ -43,9 +44,13 @@ class KeySource {
  public:
   virtual ~KeySource() = default;
   const std::shared_ptr<const Live<KeySet>>& keys() const noexcept { return keys_; }
-  // True while what was fetched last was no key set, or there will be a newer one in a moment: of a key that
-  // is not known nobody can tell then whether the issuer has it.
-  bool cannot_tell() const noexcept { return failing_ != nullptr && (*failing_ || wish_->is_heard); }
+  // The first fetch, by its number, that will tell whether the issuer has a key which is not known now; none
+  // of a file, which is known as it is.
+  std::optional<uint64_t> next_fetch() const noexcept {
+    return failing_ == nullptr ? std::nullopt : std::optional(wish_->begun + 1);
+  }
+  // True if that is over, and what was fetched last was a key set.
+  bool has_told(uint64_t fetch) const noexcept { return wish_->over >= fetch && !*failing_; }
   // A token has not found its key: perhaps there is a newer set.
   void want() const noexcept { wish_->made = true; }
 
