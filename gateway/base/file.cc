@@ -35,8 +35,12 @@ Result<std::string> read_file(const std::string& path, size_t bytes_max) {
   if (!S_ISREG(about.st_mode))
     return fail(Code::invalid_data, "not_a_file",
                 fmt::format("it is {}, not a regular file", kind_of(about.st_mode)));
+  const auto too_large = [&] {
+    return fail(Code::invalid_data, "file_too_large", fmt::format("it is larger than {} bytes", bytes_max));
+  };
+  if (static_cast<size_t>(about.st_size) > bytes_max) return too_large();
   // What is there, and one byte more that shows the end; then, if it grows meanwhile, the rest.
-  size_t room = std::min(static_cast<size_t>(about.st_size), bytes_max) + 1;
+  size_t room = static_cast<size_t>(about.st_size) + 1;
   std::string content;
   for (ssize_t got = 1; got > 0 && content.size() <= bytes_max; room = piece) {
     content.resize_and_overwrite(content.size() + room, [&, before = content.size()](char* to, size_t) {
@@ -47,8 +51,7 @@ Result<std::string> read_file(const std::string& path, size_t bytes_max) {
     });
     if (got < 0) return failed("cannot_read");
   }
-  if (content.size() > bytes_max)
-    return fail(Code::invalid_data, "file_too_large", fmt::format("it is larger than {} bytes", bytes_max));
+  if (content.size() > bytes_max) return too_large();
   return content;
 }
 

@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <string>
+#include <array>
 
 #include "gateway/base/text.h"
 
@@ -36,6 +36,13 @@ bool is_numeric_host(std::string_view host) noexcept {
   const std::string text(host);
   in6_addr parsed;
   return inet_pton(AF_INET, text.c_str(), &parsed) == 1 || inet_pton(AF_INET6, text.c_str(), &parsed) == 1;
+}
+
+std::string numeric_host(std::string host) {
+  in6_addr parsed;
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (inet_pton(AF_INET6, host.c_str(), &parsed) != 1) return host;
+  return inet_ntop(AF_INET6, &parsed, text.data(), text.size());
 }
 
 }  // namespace sallyport

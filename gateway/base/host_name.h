@@ -3,6 +3,7 @@
 // Pure; any thread.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace sallyport {
@@ -13,5 +14,8 @@ bool is_host_name(std::string_view host) noexcept;
 
 // IPv4 as four decimal numbers, or IPv6 without brackets.
 bool is_numeric_host(std::string_view host) noexcept;
+
+// Such an address in its one spelling (RFC 5952); anything else as it is.
+std::string numeric_host(std::string host);
 
 }  // namespace sallyport

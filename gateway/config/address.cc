@@ -103,7 +103,7 @@ Result<Address> parse_address(std::string_view text) {
                     shown, *port, *port));
   }
   Address address;
-  address.host = parts->host == "localhost" ? "127.0.0.1" : parts->host;
+  address.host = parts->host == "localhost" ? "127.0.0.1" : numeric_host(parts->host);
   address.port = *port;
   return address;
 }

@@ -15,7 +15,7 @@ namespace sallyport::config {
 struct Address {
   enum class Kind : uint8_t { ip, unix_path };
   Kind kind = Kind::ip;
-  std::string host;   // ip: a numeric address without brackets, lower case
+  std::string host;   // ip: a numeric address without brackets, in the one spelling of RFC 5952
   uint16_t port = 0;  // ip; 0: one that the system chooses
   std::string path;   // unix_path: absolute, at most 107 bytes
   bool operator==(const Address&) const = default;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -51,7 +52,12 @@ class MainBackground::Watch final : public Handle {
   }
   void tell() {
     unread_.begin_reading();
-    changed_(unread_);
+    try {
+      changed_(unread_);
+    } catch (const std::bad_alloc&) {  // a file may be as large as it likes; what was read before stays
+      observe::log(observe::Level::error, "file_too_large",
+                   {{"file", path_}, {"detail", "there is not enough memory to read it"}});
+    }
     taken_ = unread_.end_reading() ? FileState{} : seen_;  // unread: any that is there is another
   }
 

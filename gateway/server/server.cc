@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <new>
 #include <utility>
 
 #include "gateway/config/address.h"
@@ -76,7 +77,7 @@ int Server::serve() {
   watch_signals();  // first of all: one that comes while the config is read must wait for it, not end us
   rotate_tickets(this);
   config::Problems problems;
-  generation_ = Generation::make(config_path_, process_, &background_, tickets_, problems);
+  generation_ = make_next(problems);
   if (generation_ == nullptr) {
     observe::say(problems.text());
     return exit_config;
@@ -258,11 +259,20 @@ void Server::reload_soon() {
   });
 }
 
+// Null, with problems, if it is not good, or larger than there is memory.
+std::shared_ptr<Generation> Server::make_next(config::Problems& problems) {
+  try {
+    return Generation::make(config_path_, process_, &background_, tickets_, problems);
+  } catch (const std::bad_alloc&) {
+    problems.add({}, "there is not enough memory for this config");
+    return nullptr;
+  }
+}
+
 void Server::reload() {
   access_log_->reopen();  // after a rotation, whatever the config says by now
   config::Problems problems;
-  std::shared_ptr<Generation> next =
-      Generation::make(config_path_, process_, &background_, tickets_, problems);
+  std::shared_ptr<Generation> next = make_next(problems);
   NewSockets added;
   const bool good = next != nullptr && can_follow(next->model(), problems) &&
                     bind_new(*next, added, problems) && redirect_log(next->model(), problems);

@@ -39,6 +39,7 @@ class Server final : private AdminSource {
   void want_reload();
   void reload_soon();
   void reload();
+  std::shared_ptr<Generation> make_next(config::Problems& problems);
   bool can_follow(const config::Model& next, config::Problems& problems) const;
   bool redirect_log(const config::Model& next, config::Problems& problems);
   void drain();

@@ -42,13 +42,16 @@ struct Shared {
 
 using Tables = std::vector<std::shared_ptr<LimitTable>>;  // one a rule, in their order
 
-// Of each limit one, as long as a route uses it: who floods one leaves the others alone.
+// Of each limit one, as long as a route uses it: who floods one leaves the others alone. Made before workers
+// ask for them, for there may be no memory: std::bad_alloc.
 Tables tables_for(const std::vector<LimitRule>& rules, Setup& setup) {
   const uint32_t entries = setup.model.stores.memory.entries;
   Tables tables;
   for (const LimitRule& rule : rules) {
-    tables.push_back(setup.process.share<LimitTable>(fmt::format("limit.table {} {}", entries, rule.name),
-                                                     [&] { return std::make_shared<LimitTable>(entries); }));
+    const std::string key = fmt::format("limit.table {} {}", entries, rule.name);
+    tables.push_back(setup.generation.get<LimitTable>(key, [&] {
+      return setup.process.share<LimitTable>(key, [&] { return std::make_shared<LimitTable>(entries); });
+    }));
   }
   return tables;
 }
@@ -256,9 +259,10 @@ std::unique_ptr<Plugin> make_limit(config::Reader& reader, Setup& setup) {
   }
   if (setup.checking() && options.mode == config::Mode::enforce) guard_headers(rules, setup);
   auto shared = remote.empty() ? nullptr : shared_for(remote, reader, setup);
-  if (!reader.whole() || setup.checking() || rules.empty() || options.mode == config::Mode::off)
-    return nullptr;
+  const bool checked_only = setup.checking() && setup.background == nullptr;
+  if (!reader.whole() || checked_only || rules.empty() || options.mode == config::Mode::off) return nullptr;
   Tables tables = tables_for(rules, setup);
+  if (setup.checking()) return nullptr;
   return std::make_unique<Limit>(setup, options.mode, std::move(rules), std::move(tables), std::move(shared));
 }
 

@@ -363,3 +363,15 @@ TEST_CASE("a body in chunks of one byte comes through the checks in good time") 
   CHECK(client->read().status == 200);
   CHECK(origin.last().body.size() == 200'002);
 }
+
+TEST_CASE("a reload that asks for more memory than there is is refused, and what was in force goes on") {
+  const std::string route =
+      "limits: { l: { rate: 9/1s, by: ip } }\n"
+      "routes: [ { name: r, match: { path: / }, authenticate: public, limit: [l], respond: { status: 200 } } "
+      "]\n";
+  Gateway gateway(route, {}, {.sanitizer = "max_allocation_size_mb=256:allocator_may_return_null=1"});
+  gateway.rewrite_config("stores: { memory: { entries: 67108864 } }\n" + route);
+  gateway.reload();
+  CHECK(gateway.told("there is not enough memory for this config"));
+  CHECK(gateway.ask(get("/")).status == 200);
+}

@@ -61,7 +61,8 @@ Gateway::Gateway(const std::string& config, const std::function<void(const TempD
           {"SALLYPORT_TEST_CLOCK", dir_.path("clock")},
           {"KEY_PEPPER", "a pepper of tests"},
           // freed memory goes back soon, so that a story can look at it
-          {"ASAN_OPTIONS", "quarantine_size_mb=1:thread_local_quarantine_size_kb=64"}});
+          {"ASAN_OPTIONS", "quarantine_size_mb=1:thread_local_quarantine_size_kb=64:" + options_.sanitizer},
+          {"TSAN_OPTIONS", options_.sanitizer}});
   eventually([&] { return errors().find(" started ") != std::string::npos || !process_->running(); });
   if (!process_->running()) throw std::runtime_error("the gateway did not start:\n" + errors());
 }

@@ -26,6 +26,7 @@ struct GatewayOptions {
   std::string edge_tls;        // what stands in listeners[edge].tls; empty: the certificate of api.test
   std::string more_listeners;  // lines of the list
   std::string workers = "1";
+  std::string sanitizer;  // more of its options
 };
 
 class Gateway {

@@ -34,6 +34,8 @@ TEST_CASE("addresses of listeners") {
   CHECK(v4->host == "0.0.0.0");
   CHECK(v4->port == 8443);
 
+  for (const char* one : {"[::1]:1", "[0:0:0:0:0:0:0:1]:1", "[0::0001]:1", "[::0.0.0.1]:1"})
+    CHECK(to_string(*parse_address(one)) == "[::1]:1");
   auto v6 = parse_address("[::]:0");
   REQUIRE(v6);
   CHECK(v6->host == "::");
