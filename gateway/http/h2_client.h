@@ -41,6 +41,8 @@ class ClientSession final : public Session {
   // Nothing moves any more; every stream has been told.
   bool over() const noexcept { return over_; }
   bool ended() const noexcept { return over_ || ended_ || !is_sendable(); }
+  // It gets no new requests; it has ended, or will with those that are under way.
+  bool is_leaving() const noexcept { return retired_ || leaving_ || ended(); }
   // No new requests: what is under way goes on.
   void retire() noexcept { retired_ = true; }
   // Says goodbye to a connection without requests.

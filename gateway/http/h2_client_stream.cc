@@ -12,7 +12,8 @@ namespace sallyport::http::h2 {
 namespace {
 
 constexpr size_t interim_max = 100;
-constexpr Duration dead_after = seconds(1);  // without a word, while we wait
+constexpr Duration dead_after = seconds(1);         // without a word, while we wait
+constexpr Duration dead_after_others = seconds(5);  // while a call's own deadline passes
 
 }  // namespace
 
@@ -230,7 +231,9 @@ std::unexpected<Error> ClientStream::broken() const {
 // to. A call's own deadline may be too short to tell.
 std::unexpected<Error> ClientStream::late(std::string_view reason, std::string detail) {
   const Monotonic silent_since = std::max(client_.heard_at_, sent_at_);
-  if (!answered_ && loop().now() - silent_since >= dead_after) client_.retire();
+  const bool is_ours = loop().now() < timeouts_.deadline;
+  if (!answered_ && loop().now() - silent_since >= (is_ours ? dead_after : dead_after_others))
+    client_.retire();
   return fail(Code::upstream_timeout, reason, std::move(detail));
 }
 

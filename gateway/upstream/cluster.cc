@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "gateway/base/cidr.h"
@@ -58,13 +59,28 @@ Cluster::~Cluster() {
   }
 }
 
-// Round robin, past endpoints that have just failed; if all have, they are asked nevertheless.
+// Round robin, past endpoints that have just failed, and past those that have to be waited for; if all are
+// like that, they are asked nevertheless.
 Endpoint& Cluster::choose() {
-  for (size_t i = 0; i < endpoints_.size(); ++i) {
-    Endpoint& endpoint = *endpoints_[turn_++ % endpoints_.size()];
-    if (endpoint.failures == 0 || endpoint.skip_until <= loop_.now()) return endpoint;
+  const size_t count = endpoints_.size();
+  if (count == 1) return *endpoints_.front();
+  std::optional<size_t> good;
+  for (size_t at = turn_; at < turn_ + count; ++at) {
+    Endpoint& endpoint = *endpoints_[at % count];
+    if (endpoint.failures > 0 && loop_.now() < endpoint.skip_until) continue;
+    const bool at_once = !has_to_wait(endpoint);
+    if (at_once || !good) good = at;
+    if (at_once) break;
   }
-  return *endpoints_[turn_++ % endpoints_.size()];
+  const size_t chosen = good.value_or(turn_);
+  turn_ = chosen + 1;
+  return *endpoints_[chosen % count];
+}
+
+bool Cluster::has_to_wait(const Endpoint& endpoint) noexcept {
+  if (!endpoint.target.http2) return !waiting_.empty() || !can_have_place(nullptr);
+  if (!endpoint.waiting.empty()) return true;
+  return with_room(endpoint) == nullptr && (endpoint.opening || !can_have_place(&endpoint));
 }
 
 Connection* Cluster::idle_connection(Endpoint& endpoint) {
@@ -114,8 +130,10 @@ Task<Result<Lease*>> Cluster::acquire_new(Slice client_ip, Endpoint& endpoint, M
 }
 
 // For one more connection to that endpoint (null: of HTTP/1.1), beside the first ones of all others.
-// without: as if so many of HTTP/1.1 were gone.
-bool Cluster::has_place(const Endpoint* http2, size_t without) const noexcept {
+// without_http1: as if so many of those were gone.
+bool Cluster::has_place(const Endpoint* http2, size_t without_http1) noexcept {
+  if (open_ + endpoints_.size() < options_.connections_max) return true;
+  const size_t without = without_http1 + (http2 != nullptr && has_one_leaving(*http2) ? 1 : 0);
   if (!keeps_firsts_) return open_ - without < options_.connections_max;
   size_t kept = 0, of_http1 = 0;
   bool has_http1 = false;
@@ -127,12 +145,12 @@ bool Cluster::has_place(const Endpoint* http2, size_t without) const noexcept {
       ++kept;
     }
   }
-  if (has_http1 && http2 != nullptr && of_http1 <= without) ++kept;
+  if (has_http1 && http2 != nullptr && of_http1 <= without_http1) ++kept;
   return open_ - without + kept < options_.connections_max;
 }
 
 // Perhaps once one that nobody uses is closed.
-bool Cluster::can_have_place(const Endpoint* http2) const noexcept {
+bool Cluster::can_have_place(const Endpoint* http2) noexcept {
   return has_place(http2) || (!idle_.empty() && has_place(http2, 1));
 }
 
@@ -172,8 +190,9 @@ Task<Result<Lease*>> Cluster::open(Slice client_ip, Endpoint& endpoint, Monotoni
     if (Connection* idle = idle_connection(endpoint)) co_return idle;
     if (!make_room(nullptr)) co_return full();
   }
+  const Monotonic began = loop_.now();
   Result<Lease*> opened = co_await open_in(endpoint, deadline);
-  if (!opened) failed(endpoint, opened.error());
+  if (!opened) not_opened(endpoint, opened.error(), began, deadline);
   co_return opened;
 }
 
@@ -195,6 +214,12 @@ Task<Result<Lease*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
   co_return made;
 }
 
+// Who has waited for its turn may have left the endpoint no time, which tells nothing of it.
+void Cluster::not_opened(Endpoint& endpoint, const Error& error, Monotonic began, Monotonic deadline) {
+  const bool hurried = loop_.now() >= deadline && loop_.now() - began < options_.connect_timeout / 2;
+  if (!hurried) failed(endpoint, error);
+}
+
 void Cluster::succeeded(Endpoint& endpoint, Duration took) noexcept {
   if (endpoint.failures > 0) {
     observe::log(observe::Level::info, "upstream_recovered",
@@ -214,6 +239,7 @@ void Cluster::failed(Endpoint& endpoint, const Error& error) {
                   {"reason", error.reason},
                   {"detail", error.detail}});
   }
+  if (loop_.now() < endpoint.skip_until) return;  // what breaks at once is one failure, however many it meets
   const uint32_t doublings = std::min<uint32_t>(endpoint.failures++, 5);
   endpoint.skip_until = loop_.now() + std::min<Duration>(skip_first * (1U << doublings), skip_most);
 }

@@ -28,7 +28,8 @@ struct ClusterOptions {
   Duration idle_timeout = seconds(60);
   Duration resolve_every = seconds(30);
   // Open ones, of this worker. Each HTTP/2 target can have one, and those of HTTP/1.1 one together, whoever
-  // holds the others, where it is not less than that.
+  // holds the others, where it is not less than that; one that is ending, and is a target's only one, does
+  // not count for the next.
   size_t connections_max = 1024;
   std::shared_ptr<const net::TlsClientContext> tls;  // for https and h2 targets
   std::string server_name;                           // for TLS; empty: the target's host
@@ -101,8 +102,10 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   void tell_holders(std::string_view event, Monotonic& told_at);
   // To who waits for a connection to that endpoint; null: for one of HTTP/1.1.
   bool is_of_use(const Lease& lease, const Endpoint* http2) const noexcept;
-  bool has_place(const Endpoint* http2, size_t without = 0) const noexcept;
-  bool can_have_place(const Endpoint* http2) const noexcept;
+  bool has_place(const Endpoint* http2, size_t without_http1 = 0) noexcept;
+  bool has_one_leaving(const Endpoint& http2) noexcept;
+  bool has_to_wait(const Endpoint& endpoint) noexcept;
+  bool can_have_place(const Endpoint* http2) noexcept;
   bool make_room(const Endpoint* http2) noexcept;
   void count_out(Endpoint& endpoint) noexcept;
   void let_shared_go() noexcept;
@@ -129,6 +132,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   // HTTP/1.1
   Connection* idle_connection(Endpoint& endpoint);
   Task<Result<Lease*>> open(Slice client_ip, Endpoint& endpoint, Monotonic deadline);
+  void not_opened(Endpoint& endpoint, const Error& error, Monotonic began, Monotonic deadline);
   Task<Result<Lease*>> open_in(Endpoint& endpoint, Monotonic deadline);
   void give_back(Connection& connection) noexcept;
   void close(Connection& connection) noexcept;

@@ -42,6 +42,15 @@ SharedConnection* Cluster::with_room(const Endpoint& endpoint) noexcept {
   return nullptr;
 }
 
+// Its only connection gets no more requests, and lasts as long as those that it has.
+bool Cluster::has_one_leaving(const Endpoint& http2) noexcept {
+  if (http2.open != 1) return false;
+  for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
+    if (&c->endpoint == &http2) return c->outdated || c->session().is_leaving();
+  }
+  return false;
+}
+
 Lease* Cluster::lease(SharedConnection& connection, bool reused) {
   if (connection.leases++ == 0) {
     idle_gauge_.add(-1);
@@ -64,10 +73,11 @@ Task<Result<Lease*>> Cluster::open_stream(Slice client_ip, Endpoint& endpoint, M
       if (!endpoint.opening) co_return full();
       co_return fail(Code::upstream_unreachable, "connect_timeout", endpoint.target.authority);
     }
+    const Monotonic began = loop_.now();
     Result<SharedConnection*> opened = co_await open_shared(endpoint, deadline);
     if (opened && (*opened)->session().has_room()) co_return lease(**opened, false);
     if (opened) continue;  // others were quicker
-    failed(endpoint, opened.error());
+    not_opened(endpoint, opened.error(), began, deadline);
     co_return std::unexpected(std::move(opened.error()));
   }
 }

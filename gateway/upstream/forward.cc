@@ -26,8 +26,6 @@ namespace {
 
 using http::HeaderId;
 
-constexpr Duration hurry = seconds(1);  // a deadline of others that tells nothing of the endpoint
-
 enum class Credentials : uint8_t { remove, keep };
 constexpr std::array<std::string_view, 2> enum_names(Credentials) { return {"remove", "keep"}; }
 
@@ -213,7 +211,7 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Attempt& att
       attempt.again = Again::rewound;
     }
     // Nor is it, if the client, or an endpoint before, left it no time.
-    const bool hurried = latest <= x.loop.now() && took < hurry;
+    const bool hurried = latest <= x.loop.now() && took < whole / 2;
     if (!stale && !r.not_processed() && !hurried) cluster_->failed(endpoint, done.error());
     // It was reached, and may have acted on the request: nobody is to be told to come again for that.
     if (code == Code::upstream_unreachable && !r.not_processed())

@@ -228,6 +228,18 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("whose turn falls on a target that has to be waited for gets another one") {
+  SlowOrigin slow;
+  H2Backend other;
+  Gateway gateway(in_front_of("\"" + slow.origin.target() + "\", \"" + other.target() + "\"", 2));
+  auto held = gateway.connect();
+  held->send(get("/slow"));
+  CHECK(eventually([&] { return slow.inside == 1; }));
+  for (int i = 0; i < 6; ++i) CHECK(gateway.ask(get("/x")).status == 200);
+  slow.let_go = true;
+  CHECK(held->read().status == 200);
+}
+
 TEST_CASE("a trickle is no progress: what counts is how long the backend has been kept waiting in all") {
   Origin origin;
   Gateway gateway(forwarding(origin, "connections_max: 1, connect_timeout: 10s"));

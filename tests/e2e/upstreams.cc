@@ -40,6 +40,22 @@ TEST_CASE("several targets share the requests; a dead one costs nobody an answer
   CHECK(gateway.has_metric(R"(sallyport_upstream_requests_total{outcome="success",upstream="web"} 24)"));
 }
 
+TEST_CASE("what breaks at once is one failure of a target, however many requests it meets") {
+  Origin one(Origin::ok("one"));
+  const int port = free_port();
+  Gateway gateway(forwarding("targets: [\"http://127.0.0.1:" + std::to_string(port) + "\", " +
+                             quoted(one.target()) + "]"));
+  std::vector<std::unique_ptr<Client>> all;
+  for (int i = 0; i < 30; ++i) all.push_back(gateway.connect());
+  for (auto& client : all) client->send(get("/x"));
+  for (auto& client : all) CHECK(client->read().status == 200);
+  const TcpServer back([](int fd, int) { Received(fd).some(); }, Place{.port = port});
+  gateway.advance(1100ms);
+  for (int i = 0; i < 2; ++i)
+    CHECK(gateway.ask(get("/x")).status == 200);  // as the first ends without an answer
+  CHECK(back.connections() > 0);
+}
+
 TEST_CASE("a target that does not shake hands is waited for once: connect_timeout is the whole of it") {
   const TcpServer silent([](int fd, int) {
     Received received(fd);
@@ -54,6 +70,34 @@ TEST_CASE("a target that does not shake hands is waited for once: connect_timeou
   gateway.advance(61s);
   CHECK(client->read().status == 503);
   CHECK(silent.connections() == 1);
+}
+
+TEST_CASE("a request that has waited for its turn leaves a target too little time to be judged by it") {
+  const TcpServer silent([](int fd, int) {
+    Received received(fd);
+    while (!received.some().empty()) {
+    }
+  });
+  std::atomic<bool> let_go{false};
+  Origin slow([&](const OriginRequest& r) {
+    eventually([&] { return let_go.load(); });
+    return Origin::ok("slow")(r);
+  });
+  Gateway gateway(forwarding(
+      "targets: [" + quoted(slow.target()) + ", \"https://127.0.0.1:" + std::to_string(silent.port()) +
+      "\"], tls: { verify: false }, connect_timeout: 60s, response_timeout: 10m, connections_max: 1"));
+  auto first = gateway.connect(), waits = gateway.connect();
+  first->send(get("/x"));
+  CHECK(eventually([&] { return slow.requests().size() == 1; }));
+  waits->send(get("/x"));
+  CHECK(gateway.ask(get("/nothing", "Expect: tea\r\n")).status == 417);  // behind it: it has been read
+  gateway.advance(40s);
+  let_go = true;
+  CHECK(first->read().status == 200);
+  CHECK(eventually([&] { return silent.connections() == 1; }));
+  gateway.advance(21s);
+  CHECK(waits->read().status == 200);  // by the other target
+  CHECK_FALSE(gateway.told("upstream_failed"));
 }
 
 TEST_CASE("a target's name is looked up") {

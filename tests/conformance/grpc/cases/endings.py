@@ -247,6 +247,21 @@ def deadline_of_all_attempts(lab):
     second.expect_gone()
 
 
+@case("deadline", "a call's own deadline is no failure of the server, and does not cost its connection", needs_clock=True)
+def deadline_of_a_stranger(lab):
+    peer = lab.peer()
+    peer.on("/test.Peer/Call", quietly)
+    client = lab.client(gateway := lab.front(peer))
+    came = client.streams[client.begin(call_within("1500m"))]
+    peer.call("/test.Peer/Call")
+    lab.late(gateway, 1)
+    client.until(lambda: came.ended, "an end of the call")
+    equal(came.value(b"grpc-status"), b"4", "grpc-status")
+    client.get("/next")
+    check(peer.call("/next").link is peer.call("/test.Peer/Call").link, "expected the same connection")
+    check("upstream_failed" not in gateway.errors(), "expected the server to be good")
+
+
 @case("deadline", "deadlines that leave the server no time are no failure of it, and do not cost its connection", needs_clock=True)
 def deadline_of_no_time(lab):
     peer = lab.peer()

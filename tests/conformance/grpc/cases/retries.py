@@ -162,6 +162,29 @@ above("POST without content", lambda client: client.begin(request("/above", meth
 above("POST with content", lambda client: post(client, "/above"))
 
 
+@case("RFC9113-6.8", "GOAWAY: the next connection has a place also where the one that ends took the target's last")
+def goaway_of_the_last_place(lab):
+    told, gate = lab.gate(), lab.gate()
+    peers = [lab.peer(), lab.peer()]
+
+    def do(call):
+        call.link.goaway(call.stream)
+        call.link.change()
+        told.set()
+        gate.wait(20)
+        call.answer(body=b"kept")
+
+    peers[0].on("/kept", do)
+    client = lab.client(lab.front(*peers, upstream="connections_max: 2"))
+    stream = client.begin(request("/kept"))
+    expect_event(told, "an acknowledgement of SETTINGS")
+    for _ in range(4):
+        client.get("/next")
+    equal(len(peers[0].links), 2, "the connections to the first backend")
+    gate.set()
+    equal(bytes(client.answer(stream).body), b"kept", "the content")
+
+
 @case("RFC9113-6.8", "GOAWAY in two steps: all under way is finished")
 def goaway_two_steps(lab):
     gates = [lab.gate() for _ in range(2)]
