@@ -60,6 +60,8 @@ class BlockPool {
     const size_t now = held();
     return now < budget_ && bytes <= budget_ - now;
   }
+  // Whether so many may ever be, with nothing else held.
+  bool can_hold(size_t bytes) const noexcept { return bytes <= budget_; }
   // An eighth over it: not even a refusal can be afforded.
   bool is_overdrawn() const noexcept { return held() / 9 > budget_ / 8; }
   size_t held() const noexcept { return taken() + small_pool::taken() + reserved_; }

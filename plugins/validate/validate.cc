@@ -158,7 +158,11 @@ class Validate final : public Policy {
       refusal->error = std::move(content.error());
       return refusal;
     }
-    if (!x.loop.blocks().has_room(json::Parser::memory_for(content->size()))) {
+    const size_t needed = json::Parser::memory_for(content->size());
+    if (!x.loop.blocks().can_hold(needed))  // nor the next time
+      return refuse(Code::body_too_large, "document_too_large",
+                    "to read so much JSON takes more memory than this gateway has (http.memory)");
+    if (!x.loop.blocks().has_room(needed)) {
       const Error full = memory_full().error();
       return refuse(full.code, full.reason, full.detail);
     }

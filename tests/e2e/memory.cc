@@ -364,6 +364,19 @@ TEST_CASE("a body in chunks of one byte comes through the checks in good time") 
   CHECK(origin.last().body.size() == 200'002);
 }
 
+TEST_CASE("a document that would take more memory than there ever is is told so, and not to come again") {
+  Origin origin;
+  Gateway gateway(routes(origin, "8MiB"));
+  const auto ask = [&](size_t bytes) {
+    return gateway.ask(post("/orders", "[\"" + std::string(bytes - 4, 'x') + "\"]"));
+  };
+  CHECK(ask(300'000).status == 200);
+  const Response never = ask(400'000);
+  CHECK(never.status == 413);
+  CHECK(never.header("retry-after").empty());
+  CHECK(never.body.find("http.memory") != std::string::npos);
+}
+
 TEST_CASE("a reload that asks for more memory than there is is refused, and what was in force goes on") {
   const std::string route =
       "limits: { l: { rate: 9/1s, by: ip } }\n"
