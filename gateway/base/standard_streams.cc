@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -14,8 +15,13 @@ bool stdout_was_closed = false;
 
 }  // namespace
 
+void tell(std::string_view text) noexcept {
+  static_cast<void>(std::fwrite(text.data(), 1, text.size(), stderr));
+}
+
 // The lowest number that is free is what open gives: the one that is missing.
 void open_standard_streams() noexcept {
+  std::signal(SIGPIPE, SIG_IGN);
   for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
     if (fcntl(stream, F_GETFD) >= 0) continue;
     if (stream == STDOUT_FILENO) stdout_was_closed = true;

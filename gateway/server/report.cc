@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "gateway/base/standard_streams.h"
 #include "gateway/config/show.h"
 #include "gateway/config/yaml.h"
 #include "gateway/json/write.h"
@@ -137,10 +138,10 @@ int check_config(const std::string& path) {
   config::Problems problems;
   const auto generation = Generation::make(path, process, nullptr, nullptr, problems);
   if (generation == nullptr) {
-    fmt::print(stderr, "{}", problems.text());
+    tell(problems.text());
     return 78;
   }
-  fmt::print(stderr, "{}", problems.text());  // warnings
+  tell(problems.text());  // warnings
   const config::Model& m = generation->model();
   fmt::print("ok: {}: {}, {}, {}\n", path, counted(m.listeners.size(), "listener"),
              counted(m.routes.size(), "route"), counted(m.upstreams.size(), "upstream"));
@@ -152,7 +153,7 @@ int show_config(const std::string& path) {
   config::Problems problems;
   const auto generation = Generation::make(path, process, nullptr, nullptr, problems);
   if (generation == nullptr) {
-    fmt::print(stderr, "{}", problems.text());
+    tell(problems.text());
     return 78;
   }
   fmt::print("{}", effective_config(*generation));

@@ -58,7 +58,6 @@ Server::Server(std::string config_path, Options options)
 Server::~Server() = default;
 
 int Server::run() {
-  std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a log that may not grow is an output that fails (EFBIG)
   // What is larger than the pool's blocks goes back to the system at once; left alone, the threshold rises.
   mallopt(M_MMAP_THRESHOLD, 2 * BlockPool::large_bytes);

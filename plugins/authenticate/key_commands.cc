@@ -33,13 +33,13 @@ struct KeyArguments {
 };
 
 int complain(int status, const std::string& what) {
-  fmt::print(stderr, "sallyport: {}\n", what);
+  tell(fmt::format("sallyport: {}\n", what));
   return status;
 }
 
 int complain(const Error& error) {
   if (error.code != Code::invalid_data) return complain(exit_failed, error.detail);
-  fmt::print(stderr, "{}", error.detail);  // the file's problems, each with its place
+  tell(error.detail);  // the file's problems, each with its place
   return exit_config;
 }
 
@@ -94,7 +94,7 @@ bool fits_file(ApiKeyFile& file, const std::string* pepper) {
   const bool first = std::ranges::none_of(file.keys, &ApiKeyEntry::has_pepper);
   if (file.pepper_check.empty() && first) file.pepper_check = check;
   if (file.pepper_check.empty())
-    fmt::print(stderr, "sallyport: this file does not tell whether that is the pepper of its other keys\n");
+    tell("sallyport: this file does not tell whether that is the pepper of its other keys\n");
   if (file.pepper_check.empty() || file.pepper_check == check) return true;
   complain(exit_usage, "--pepper: the other keys of this file were made with another one");
   return false;
@@ -116,11 +116,13 @@ int issue(KeyFileEditor& editor, const std::string& path, ApiKeyEntry entry, con
                     fmt::format("the key {} of client {} was made, but not shown (stdout: {}), and cannot be "
                                 "shown again: revoke it (sallyport keys revoke --file {} --id {})",
                                 entry.id, text::printable(entry.client), wrong, path, entry.id));
-  fmt::print(stderr, "key {} of client {}{}; this is the only time it is shown\n", entry.id,
-             text::printable(entry.client), entry.expires.empty() ? "" : ", good until " + entry.expires);
-  fmt::print(stderr, "its hash is made {}\n",
-             pepper != nullptr ? "with the pepper, which the authenticator must name as well"
-                               : "without a pepper: where the authenticator names one, give it as --pepper");
+  tell(fmt::format("key {} of client {}{}; this is the only time it is shown\n", entry.id,
+                   text::printable(entry.client),
+                   entry.expires.empty() ? "" : ", good until " + entry.expires));
+  tell(fmt::format("its hash is made {}\n",
+                   pepper != nullptr
+                       ? "with the pepper, which the authenticator must name as well"
+                       : "without a pepper: where the authenticator names one, give it as --pepper"));
   return 0;
 }
 
@@ -191,6 +193,8 @@ ApiKeyEntry* entry_with(ApiKeyFile& file, const std::string& id) {
   return nullptr;
 }
 
+constexpr const char* latest = "2261-12-31T23:59:59Z";  // that a clock of 64 bits can tell, to the year
+
 // When the key that follows `old` ends: the term that the old one was made for, once more from when the new
 // one begins.
 std::optional<std::string> same_term(const ApiKeyEntry& old, const ApiKeyEntry& next) {
@@ -200,7 +204,7 @@ std::optional<std::string> same_term(const ApiKeyEntry& old, const ApiKeyEntry& 
   const auto begin = parse_date_time(std::max(old.created, old.not_before));
   if (end && begin && *end > *begin) {
     const auto from = parse_date_time(std::max(date_time(wall_now()), next.not_before));
-    return date_time(*from + (*end - *begin));
+    return date_time(*from + std::min(*end - *begin, *parse_date_time(latest) - *from));
   }
   complain(exit_usage, "the file does not tell for how long the key was made: give --expires");
   return std::nullopt;

@@ -304,6 +304,19 @@ TEST_CASE("keys: a file that somebody has left in the way does not decide who ma
   CHECK_FALSE(fs::exists(dir.path("keys.yaml.new")));
 }
 
+TEST_CASE(
+    "keys: a term without end in sight is no overflow, and nobody has to read what is said beside a key") {
+  const TempDir dir;
+  Keys keys(dir);
+  const std::string far = keys.create({"--expires", "2262-04-11T23:47:16Z"});
+  keys.at_day(1);
+  const Finished next = keys({"rotate", "--id", far}, "2>/dev/full");
+  CHECK(next.status == 0);
+  CHECK(keys({"list"}).out.find("2261-12-31") != std::string::npos);
+  CHECK(keys({"create", "--client", "acme"}, "2>/dev/full").status == 0);
+  CHECK(keys({"revoke", "--id", "none"}, "2>/dev/full").status == 1);
+}
+
 TEST_CASE("keys: a key that could not be shown is no success, and how to end it is told") {
   const TempDir dir;
   const Keys keys(dir);
