@@ -42,7 +42,9 @@ constexpr std::array<Family, 23> families = {{
     {"sallyport_tls_handshake_failures_total", counter_type, "TLS handshakes that failed."},
     {"sallyport_http2_connections_ended_total", counter_type,
      "HTTP/2 connections that were ended because of what the client did, by reason."},
-    {"sallyport_upstream_requests_total", counter_type, "Attempts at an upstream, by outcome."},
+    {"sallyport_upstream_requests_total", counter_type,
+     "Attempts at an upstream, by outcome; answer_broken: one whose answer did not come to its end, beside "
+     "its success."},
     {"sallyport_upstream_connections", gauge_type, "Open connections to an upstream."},
     {"sallyport_store_duration_seconds", histogram_type, "From a command to a store to its reply."},
     {"sallyport_store_failures_total", counter_type, "Commands to a store that failed or came too late."},

@@ -166,7 +166,11 @@ Task<Result<RedisReply>> RedisClient::exchange(const std::vector<std::string>& w
   here.slot = &sent_.back().who;
   loop_.before_wait(*this);
   const bool in_time = co_await here.done;
-  if (!in_time) co_return down("store_timeout", "the store did not answer in time");
+  if (!in_time) {
+    auto late = down("store_timeout", "it did not answer in time (timeout)");
+    tell("store_slow", late.error());
+    co_return late;
+  }
   co_return std::move(here.reply);
 }
 

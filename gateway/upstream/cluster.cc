@@ -31,9 +31,9 @@ Cluster::Cluster(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics,
                                   {{"upstream", options_.name}, {"state", "active"}})),
       duration_(metrics.histogram("sallyport_upstream_duration_seconds", {{"upstream", options_.name}})),
       outcomes_(metrics, "sallyport_upstream_requests_total", {{"upstream", options_.name}}, "outcome") {
-  for (const char* outcome :
-       {"success", "connection_refused", "connect_timeout", "connection_reset", "name_not_resolved",
-        "name_timeout", "tls_error", "upstream_timeout", "upstream_closed", "upstream_reset"}) {
+  for (const char* outcome : {"success", "connection_refused", "connect_timeout", "connection_reset",
+                              "name_not_resolved", "name_timeout", "tls_error", "upstream_timeout",
+                              "upstream_closed", "upstream_reset", "answer_broken"}) {
     outcomes_.expect(outcome);
   }
   for (const Target& target : options_.targets) {
@@ -242,6 +242,14 @@ void Cluster::failed(Endpoint& endpoint, const Error& error) {
   if (loop_.now() < endpoint.skip_until) return;  // what breaks at once is one failure, however many it meets
   const uint32_t doublings = std::min<uint32_t>(endpoint.failures++, 5);
   endpoint.skip_until = loop_.now() + std::min<Duration>(skip_first * (1U << doublings), skip_most);
+}
+
+void Cluster::answer_broken(const Error& error) {
+  outcomes_.add("answer_broken");
+  if (loop_.now() < broken_told_at_ + tell_every) return;
+  broken_told_at_ = loop_.now();
+  observe::log(observe::Level::warn, "upstream_answer_broken",
+               {{"upstream", options_.name}, {"reason", error.reason}, {"detail", error.detail}});
 }
 
 void Cluster::give_back(Connection& connection) noexcept {

@@ -64,6 +64,8 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   // What came of a request, for the choice of endpoints and for the counters.
   void succeeded(Endpoint& endpoint, Duration took) noexcept;
   void failed(Endpoint& endpoint, const Error& error);
+  // An answer whose head has come, and has been counted as a success, has not come to its end.
+  void answer_broken(const Error& error);
 
  private:
   friend class Connection;
@@ -71,6 +73,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   friend class StreamLease;
 
   static constexpr Duration sweep_every = seconds(1);
+  static constexpr Duration tell_every = seconds(1);  // what may come in floods
   // Counts a connection that is being opened; the others hear of it if none comes of it, also if the task is
   // cancelled.
   struct OpenSlot {
@@ -164,6 +167,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   List<Lease> giving_way_;   // are about to hear of it
   Monotonic make_way_at_{};  // not sooner
   size_t unsaid_ = 0;
+  Monotonic broken_told_at_{};
   Monotonic full_told_at_{};  // tell_holders()
   Monotonic gives_way_told_at_{};
   Turns waiting_;  // for a connection of HTTP/1.1

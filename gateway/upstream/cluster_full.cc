@@ -17,7 +17,6 @@
 namespace sallyport::upstream {
 namespace {
 
-constexpr Duration tell_every = seconds(1);
 constexpr Duration look_again_after = milliseconds(50);
 
 // How many leases each client holds.

@@ -92,6 +92,10 @@ class Forward final : public Plugin {
   }
 
   Task<> handle(Exchange& x, Next) override;
+  void finished(const Exchange& x) noexcept override {
+    if (!x.sent() && side_of(x.sent().error().code) == Side::upstream)
+      cluster_->answer_broken(x.sent().error());
+  }
 
  private:
   // What may be done after a connection that turned out to be closed: nothing; if its content can be had

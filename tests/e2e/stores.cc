@@ -263,6 +263,26 @@ TEST_CASE("a reply of another form is a failure of the store, never the client's
   reply.clear();
 }
 
+TEST_CASE("a store that is slower than its timeout is told of") {
+  std::atomic<bool> silent{false};
+  FakeRedis redis([&](const FakeRedis::Words& words, int) {
+    if (words.front() == "EVALSHA") eventually([&] { return !silent; });
+    return FakeRedis::good(words);
+  });
+  std::string config = redis_limit("127.0.0.1", redis.port(), "local");
+  config.replace(config.find("2s"), 2, "500ms");
+  Gateway gateway(config);
+  CHECK(eventually([&] { return gateway.ask(get("/x")).status == 200; }));
+  silent = true;
+  auto client = gateway.connect();
+  client->send(get("/x"));
+  CHECK(eventually([&] { return redis.count("EVALSHA") == 2; }));
+  gateway.advance(600ms);
+  CHECK(client->read().status == 200);
+  CHECK(gateway.told("store_slow store=shared reason=store_timeout"));
+  silent = false;
+}
+
 TEST_CASE("a connection that has lost a reply is left, before anybody has the one of another") {
   std::mutex mutex;
   FakeRedis::Words before;

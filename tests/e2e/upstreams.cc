@@ -379,6 +379,8 @@ TEST_CASE("a slow body is 408, and a backend that stops in mid-answer ends the a
   gateway.advance(31s);
   CHECK(stuck->at_end());
   CHECK(gateway.log_line("\"path\":\"/stuck\"").find("\"bytes_out\":4") != std::string::npos);
+  CHECK(gateway.told("upstream_answer_broken upstream=web reason=body_timeout"));
+  CHECK(gateway.has_metric(R"(sallyport_upstream_requests_total{outcome="answer_broken",upstream="web"} 1)"));
 }
 
 TEST_CASE("an event stream passes event by event, and may be silent for longer than other content") {
