@@ -226,6 +226,21 @@ void append_quoted(std::string& out, std::string_view s) {
   out += '"';
 }
 
+// YAML also writes +1, 01, .5 and 5. (RFC 8259 section 6 does not).
+void append_number(std::string& out, std::string_view number) {
+  const auto is_digit = [&](size_t at) {
+    return at < number.size() && number[at] >= '0' && number[at] <= '9';
+  };
+  if (number.starts_with('-')) out += '-';
+  if (number.starts_with('-') || number.starts_with('+')) number.remove_prefix(1);
+  while (number.starts_with('0') && is_digit(1)) number.remove_prefix(1);
+  if (!is_digit(0)) out += '0';
+  for (size_t at = 0; at < number.size(); ++at) {
+    out += number[at];
+    if (number[at] == '.' && !is_digit(at + 1)) out += '0';
+  }
+}
+
 void append_json(std::string& out, const Node& node) {
   switch (node.kind) {
     case Node::Kind::null:
@@ -236,7 +251,7 @@ void append_json(std::string& out, const Node& node) {
       return;
     case Node::Kind::integer:
     case Node::Kind::number:
-      out += node.text.starts_with('+') ? node.text.substr(1) : node.text;
+      append_number(out, node.text);
       return;
     case Node::Kind::string:
       append_quoted(out, node.text);

@@ -47,6 +47,9 @@ struct RouteFields {
     for (const std::string_view key : keys) {
       if (reader.is_misspelt(key)) route.misspelt.emplace_back(key);
     }
+    if (route.name == "none")
+      reader.error_at("name",
+                      "\"none\" is what logs and metrics call requests without a route: name it otherwise");
     if (!reader.has("name") || is_name(route.name)) return;
     reader.error_at("name", fmt::format("\"{}\" is no name: 1 to 64 letters, digits, \"_\", \"-\" and \".\"",
                                         text::printable(route.name)));

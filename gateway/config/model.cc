@@ -175,6 +175,11 @@ void ClientCertificates::check(Reader& reader) {
   if (mode != ClientCertificateMode::off && !reader.has("ca")) {
     reader.error("client_certificates: ca is missing: the file of those who may have signed them");
   }
+  if (reader.has("ca") && !reader.has("mode"))
+    reader.error_at(
+        "ca",
+        "client_certificates: say what the ca is for: mode: required, or optional; without a mode "
+        "(off) nobody is asked for a certificate");
 }
 
 void ListenerTls::check(Reader& reader) {

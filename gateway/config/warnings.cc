@@ -41,6 +41,27 @@ void warn_of_proxies(const Node& document, const Model& model, Problems& problem
   }
 }
 
+// One that was to be added takes the place of all others.
+void warn_of_untrusted(const Node& document, const Model& model, Problems& problems) {
+  const Node* http = document.find("http");
+  const Node* written = http == nullptr ? nullptr : http->find("untrusted_headers");
+  if (written == nullptr) return;
+  const std::vector<std::string> usual = untrusted_headers_by_default();
+  const auto is_in = [](const std::vector<std::string>& list) {
+    return [&list](const std::string& name) {
+      return std::ranges::any_of(list, [&](const std::string& one) { return text::iequals(one, name); });
+    };
+  };
+  const std::vector<std::string>& listed = model.http.untrusted_headers;
+  const auto missing = std::ranges::find_if_not(usual, is_in(listed));
+  if (missing == usual.end() || std::ranges::all_of(listed, is_in(usual))) return;
+  problems.warn(written->mark,
+                fmt::format("http.untrusted_headers takes the place of the default list, and backends get "
+                            "{} and others as clients send them; `sallyport show` prints the list of a "
+                            "config without this key: name them as well",
+                            *missing));
+}
+
 // Of an upstream or a store, whose entry of the document that is.
 void warn_of_trust(const Node* block, std::string_view group, std::string_view name, const ClientTls& tls,
                    Problems& problems) {
@@ -110,6 +131,7 @@ void warn_of_certificates(const Model& model, Problems& problems) {
 
 void warn_of_model(const Node& document, const Model& model, Problems& problems) {
   warn_of_proxies(document, model, problems);
+  warn_of_untrusted(document, model, problems);
   warn_of_backends(document, model, problems);
   warn_of_redirects(model, problems);
   warn_of_certificates(model, problems);

@@ -153,7 +153,11 @@ class Builder final : public YAML::EventHandler {
     }
     Node node;
     node.kind = kind;
+    // For one that is not written the parser gives the place of whatever comes next.
     node.mark = mark_of(mark);
+    const bool is_value = !open_.empty() && open_.back().node.is_map();
+    if (kind == Node::Kind::null && is_value && node.mark.line != open_.back().name_mark.line)
+      node.mark = open_.back().name_mark;
     node.text = value;
     if (anchor != 0) anchors_[anchor] = node;
     place(std::move(node));

@@ -32,7 +32,7 @@ class Admin {
   ~Admin();
 
  private:
-  static constexpr size_t connections_max = 64;
+  static constexpr size_t connections_max = 16;  // a page may be large
   Task<> serve_connection(net::AcceptedSocket socket);
 
   Loop& loop_;

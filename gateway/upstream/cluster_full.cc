@@ -143,11 +143,12 @@ void Cluster::tell_holders(std::string_view event, Monotonic& told_at) {
   if (loop_.now() < told_at + tell_every) return;
   told_at = loop_.now();
   std::array<size_t, 4> waiting{};
-  size_t leased = 0, most = 0;
+  size_t leased = 0, most = 0, used = 0;  // used: of the connections
   Slice by;
   Holdings holdings;
   for (Lease* lease = leased_.front(); lease != nullptr; lease = leased_.after(*lease)) {
     ++leased;
+    if (!lease->endpoint.target.http2) ++used;
     ++waiting[static_cast<size_t>(lease->requester.standing().waits_for)];
     if (lease->holder == nullptr) continue;
     const size_t held = ++holding_of(holdings, *lease).second;
@@ -162,6 +163,7 @@ void Cluster::tell_holders(std::string_view event, Monotonic& told_at) {
   observe::log(observe::Level::warn, event,
                {{"upstream", options_.name},
                 {"in_use", fmt::format("{}", leased)},
+                {"opening", fmt::format("{}", open_ - used)},
                 {"wait_for_content", count(content)},
                 {"wait_for_backend", count(backend)},
                 {"wait_for_reader", count(reader)},

@@ -28,10 +28,11 @@ bool has_another_meaning(std::string_view header) {
     if (name.starts_with(family)) return true;
   }
   constexpr std::array names = {
-      "host",        "connection", "keep-alive",   "te",        "trailer",       "transfer-encoding",
-      "upgrade",     "expect",     "date",         "via",       "origin",        "cookie",
-      "set-cookie",  "range",      "user-agent",   "referer",   "forwarded",     "cache-control",
-      "traceparent", "tracestate", "x-request-id", "x-real-ip", "http2-settings"};
+      "host",         "connection", "keep-alive",   "te",        "trailer",        "transfer-encoding",
+      "upgrade",      "expect",     "date",         "via",       "origin",         "cookie",
+      "set-cookie",   "range",      "user-agent",   "referer",   "forwarded",      "cache-control",
+      "traceparent",  "tracestate", "x-request-id", "x-real-ip", "http2-settings", "grpc-timeout",
+      "max-forwards", "pragma",     "priority"};
   return std::ranges::find(names, name) != names.end();
 }
 

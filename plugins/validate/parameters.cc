@@ -18,6 +18,12 @@ namespace {
 constexpr size_t parameter_bytes_max = 16 * 1024;
 constexpr json::Limits parameter_limits{parameter_bytes_max * 6 + 2, 4};  // six: each byte as \u00xx
 
+std::string pointer_to(std::string_view where, std::string_view name) {
+  std::string pointer = fmt::format("/{}", where);
+  json::append_step(pointer, name);
+  return pointer;
+}
+
 // What is wrong with the parameters of one request.
 class Check {
  public:
@@ -43,7 +49,7 @@ class Check {
         return h.id == http::HeaderId::other && http::is_spelling_of(h.name, p.name);
       });
       if (again)
-        wrong_.push_back({"/headers/" + p.name, "maxItems",
+        wrong_.push_back({pointer_to("headers", p.name), "maxItems",
                           "this header is there in a second spelling, which many servers take for the same"});
     }
   }
@@ -58,10 +64,10 @@ class Check {
     for (const http::QueryPair& pair : *pairs) {
       const auto at = std::ranges::lower_bound(known, pair.name, {}, &Parameter::name);
       if (at == known.end() || at->name != pair.name) {
-        wrong_.push_back({"/query/" + text::printable(pair.name, 40), "additionalProperties",
-                          "this parameter is not known here"});
+        wrong_.push_back(
+            {pointer_to("query", pair.name), "additionalProperties", "this parameter is not known here"});
       } else if (std::exchange(seen[static_cast<size_t>(at - known.begin())], 1) != 0) {
-        wrong_.push_back({"/query/" + at->name, "maxItems", "this parameter is there twice"});
+        wrong_.push_back({pointer_to("query", at->name), "maxItems", "this parameter is there twice"});
       } else {
         check_value(*at, pair.value, "query");
       }
@@ -98,7 +104,7 @@ class Check {
     for (const http::Header& h : x_.request.headers) {
       if (!text::iequals(h.name, p.name)) continue;
       if (found != nullptr) {
-        wrong_.push_back({"/headers/" + p.name, "maxItems", "this header is there twice"});
+        wrong_.push_back({pointer_to("headers", p.name), "maxItems", "this header is there twice"});
         return;
       }
       found = &h;
@@ -117,7 +123,7 @@ class Check {
   // A number or a boolean is one by JSON's grammar, from its first byte to its last, and in the one spelling
   // that all backends read alike; anything else is text.
   void check_value(const Parameter& p, Slice value, std::string_view where) {
-    const std::string pointer = fmt::format("/{}/{}", where, p.name);
+    const std::string pointer = pointer_to(where, p.name);
     if (value.size() > parameter_bytes_max || !text::is_utf8(value)) {
       wrong_.push_back({pointer, "maxLength", "the value is too long, or is not UTF-8"});
       return;

@@ -240,7 +240,8 @@ class SchemaCompiler {
     }
   }
   void required(const Node& v, SchemaNode& out) {
-    if (!v.is_list()) return wrong(v, "expected a list of names");
+    if (!v.is_list())
+      return wrong(v, "expected a list of names (only what a parameter itself is may be true or false)");
     for (const Node& name : v.items) {
       if (!name.is_scalar() || name.kind == Node::Kind::null) wrong(name, "expected a name");
       out.required_at.emplace(name.text, static_cast<uint32_t>(out.required.size()));

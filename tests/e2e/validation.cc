@@ -168,6 +168,11 @@ TEST_CASE("a query that some read otherwise is forwarded as it was read") {
   CHECK(s.origin.last().head.starts_with("GET /pages?text=a%20b%3Bc&page=1 "));
 }
 
+TEST_CASE("a parameter is pointed to as RFC 6901 writes its name") {
+  Story s;
+  CHECK(s.gateway.ask(get("/pages?a/b~c=1")).body.find(R"("pointer":"/query/a~1b~0c")") != std::string::npos);
+}
+
 TEST_CASE("a route that validates refuses what it does not describe") {
   Story s;
   const std::string chunked = "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n";

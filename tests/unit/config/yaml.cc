@@ -108,3 +108,10 @@ TEST_CASE("what is written reads as the same") {
       "[yes, 'true', '1', 1.5e3, -.5, '0x1f', 'null', ' a', 'a ', '- a', 'a: b', 'a #b', \"\\\\\\\"\"]");
   CHECK(written_again("a: {b: [1, two, 'th ree']}") == "a:\n  b: [1, two, \"th ree\"]\n");
 }
+
+TEST_CASE("numbers that YAML writes in its own way are written as JSON does") {
+  Problems problems;
+  const auto node = parse_yaml("[01, .5, 5., +1, -.5, -007.250, 1e5, 0, 0.0, 1.e3]\n", "t.yaml", problems);
+  REQUIRE(node != nullptr);
+  CHECK(to_json(*node) == "[1,0.5,5.0,1,-0.5,-7.250,1e5,0,0.0,1.0e3]");
+}

@@ -379,3 +379,19 @@ TEST_CASE("a file of authorities that is empty is no word for the system's") {
                              conf.path()),
                  told));
 }
+
+TEST_CASE("what is left empty is told where it stands, and what has no word or no effect is told") {
+  CHECK(problems_of("http:\n\n\nlog: {}\n").starts_with("t.yaml:3:1: "));
+  const Conf conf;
+  const std::string tls =
+      "version: 1\nlisteners: [{ name: m, address: 127.0.0.1:0, tls: { certificates: [{ cert: tls/tls.crt, "
+      "key: "
+      "tls/tls.key }], client_certificates: { ca: tls/tls.crt";
+  CHECK(contains(Conf::check(tls + " } } }]\n", conf.path()).problems.text(),
+                 "client_certificates: say what the ca is for: mode: required"));
+  CHECK(Conf::check(tls + ", mode: off } } }]\n", conf.path()).problems.text() == "");
+  CHECK(contains(
+      problems_of("routes: [{ name: none, match: { path: / }, authenticate: public, respond: { status: "
+                  "204 } }]\n"),
+      "\"none\" is what logs and metrics call requests without a route"));
+}

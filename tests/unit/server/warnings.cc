@@ -28,6 +28,12 @@ std::string warnings_of(const std::string& open, const std::string& closed,
   return checked.problems.text();
 }
 
+std::string warned(const std::string& rest) {
+  const test::Checked checked = Conf::check(std::string(head) + rest, SALLYPORT_SOURCE_DIR "/conf/examples");
+  CHECK(checked.generation != nullptr);
+  return checked.problems.text();
+}
+
 }  // namespace
 
 TEST_CASE("a public route that takes what a protected one beside it does not recognise is warned of") {
@@ -115,12 +121,6 @@ TEST_CASE("a route that lets everybody past is as dangerous beside a protected o
 
 TEST_CASE("what is valid and leaves a door open, or has no effect, is warned of in one line") {
   setenv("KEY_PEPPER", "pepper", 1);
-  const auto warned = [](const std::string& rest) {
-    const test::Checked checked =
-        Conf::check(std::string(head) + rest, SALLYPORT_SOURCE_DIR "/conf/examples");
-    CHECK(checked.generation != nullptr);
-    return checked.problems.text();
-  };
   CHECK(
       warned("authenticators: { keys: { type: api_key, file: ../keys.yaml, pepper: env:KEY_PEPPER } "
              "}\nroutes: [{ name: r, match: { path: / }, authenticate: { mode: off, any_of: [keys] }, "
@@ -208,4 +208,15 @@ TEST_CASE("who trusts everybody's X-Forwarded-For or PROXY header is warned") {
     CHECK(contains(checked.problems.text(), "warning: "));
   }
   CHECK(problems_of("http: { trusted_proxies: [10.0.0.0/8, \"2001:db8::/32\", 0.0.0.0/1] }\n") == "");
+}
+
+TEST_CASE("a list that takes the place of a longer one, and a pattern that is none, are warned of") {
+  CHECK(contains(warned("http: { untrusted_headers: [X-My-User] }\n"),
+                 "warning: http.untrusted_headers takes the place of the default list, and backends get "
+                 "X-Forwarded and others"));
+  CHECK(warned("http: { untrusted_headers: [] }\n") == "");
+  CHECK(warned("http: { untrusted_headers: [x-real-ip] }\n") == "");
+  CHECK(contains(warned("routes: [{ name: r, match: { path: /o/:id }, authenticate: public, respond: { "
+                        "status: 204 } }]\n"),
+                 "\":id\" stands for itself; a part that differs is written {id}"));
 }
