@@ -131,6 +131,8 @@ struct Resolver::Name : ListNode {
   List<Waiter> waiting;
   Outcome outcome;  // of the last one
   Monotonic over_at{};
+  Outcome good;  // of the last one that has found something
+  Monotonic good_at{};
 };
 
 Resolver::Resolver(Loop& loop, Options options) : loop_(loop), options_(std::move(options)) {}
@@ -146,7 +148,7 @@ void Resolver::use(Options options) {
     return;
   }
   options_ = std::move(options);
-  for (const auto& [host, name] : names_) name->outcome = nullptr;  // others may know better
+  for (const auto& [host, name] : names_) name->outcome = name->good = nullptr;  // others may know better
   channel_.reset();
   begin_again();
 }
@@ -164,6 +166,12 @@ Task<Result<Resolved>> Resolver::resolve(std::string host, uint16_t port, Monoto
   const bool in_time = co_await here.over;
   if (!in_time) co_return fail(Code::timed_out, "name_timeout", "the name could not be looked up in time");
   co_return with_port(*here.outcome, port);
+}
+
+std::optional<Resolver::Known> Resolver::last_known(const std::string& host, uint16_t port) const {
+  const auto at = names_.find(host);
+  if (at == names_.end() || at->second->good == nullptr) return std::nullopt;
+  return Known{*with_port(*at->second->good, port), at->second->good_at};
 }
 
 // The name, with its outcome or its look-up under way; null if there are too many.
@@ -279,6 +287,10 @@ void Resolver::look_on(Name& name) {
 void Resolver::finish(Name& name, Result<Addresses> all) {
   name.outcome = std::make_shared<const Result<Addresses>>(std::move(all));
   name.over_at = loop_.now();
+  if (*name.outcome) {
+    name.good = name.outcome;
+    name.good_at = name.over_at;
+  }
   name.open = false;
   const Outcome outcome = name.outcome;
   List<Waiter> now;

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -49,6 +50,13 @@ class Resolver final : private TurnEnd {
   // 2.1; "_" is let through) is never asked for. Errors: name_not_resolved; io, if nobody could say (with the
   // same reason); timed_out.
   Task<Result<Resolved>> resolve(std::string host, uint16_t port, Monotonic deadline);
+
+  // What a look-up has last found for the name, by the servers of now, and when; without asking anybody.
+  struct Known {
+    Resolved found;
+    Monotonic at;
+  };
+  std::optional<Known> last_known(const std::string& host, uint16_t port) const;
 
  private:
   struct Half;

@@ -114,7 +114,22 @@ void Cluster::leave_old_addresses(const Endpoint& endpoint) {
 
 Task<Result<void>> Cluster::have_addresses(Endpoint& endpoint, Monotonic deadline) {
   if (!endpoint.addresses.empty()) co_return Result<void>{};
+  // A cluster that a reload has made begins with what the one before knew.
+  auto known = resolver_.last_known(endpoint.target.host, endpoint.target.port);
+  const auto take_known = [&] {
+    take_addresses(endpoint, std::move(known->found));
+    endpoint.look_up_at = loop_.now();
+  };
+  if (known && loop_.now() <= known->at + 2 * options_.resolve_every) {
+    take_known();
+    co_return Result<void>{};
+  }
+  if (known) deadline = std::min(deadline, loop_.now() + std::min(patience, options_.connect_timeout / 2));
   auto found = co_await resolver_.resolve(endpoint.target.host, endpoint.target.port, deadline);
+  if (!found && known && found.error().code != Code::name_not_resolved) {
+    take_known();
+    co_return Result<void>{};
+  }
   if (!found) {
     co_return fail(Code::upstream_unreachable, found.error().reason,
                    fmt::format("{}: {}", endpoint.target.host, found.error().detail));

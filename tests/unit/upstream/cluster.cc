@@ -115,6 +115,20 @@ TEST_CASE("a name that is asked for steadily is looked up beside the requests") 
   }
 }
 
+TEST_CASE(
+    "a cluster that follows another begins with the addresses that are known, also where DNS is silent") {
+  for (const auto pause : {1s, 7200s}) {
+    Story s;
+    s.lost = true;
+    s.pass(pause);
+    s.cluster = std::make_shared<upstream::Cluster>(s.loop, s.resolver, s.metrics, s.options());
+    auto lease = s.cluster->acquire({}, false);
+    s.turn();
+    s.pass(300ms);
+    Story::release(test::finish(s.loop, std::move(lease)));
+  }
+}
+
 TEST_CASE("after a pause requests wait for a silent DNS, together a quarter of a second, once a look-up") {
   Story story;
   story.lost = true;
