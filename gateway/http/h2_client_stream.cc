@@ -1,5 +1,6 @@
 #include "gateway/http/h2_client_stream.h"
 
+#include <fmt/format.h>
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
@@ -223,6 +224,10 @@ std::unexpected<Error> ClientStream::broken() const {
   const Code code = answered_ ? Code::upstream_bad_answer : Code::upstream_unreachable;
   if (close_code_ == NGHTTP2_REFUSED_STREAM)
     return fail(code, "upstream_refused_stream", "the upstream refused the stream");
+  if (cut_off_ && !client_.ended_by().empty())
+    return fail(
+        code, "upstream_closed",
+        fmt::format("the upstream's connection was ended for what came over it: {}", client_.ended_by()));
   if (cut_off_) return fail(code, "upstream_closed", "the upstream's connection has ended");
   return fail(Code::upstream_bad_answer, "upstream_reset", "the upstream reset the stream, or we its answer");
 }

@@ -26,6 +26,8 @@ namespace {
 
 using http::HeaderId;
 
+constexpr size_t not_processed_more = 3;  // attempts, as they cost the backend nothing but the saying
+
 enum class Credentials : uint8_t { remove, keep };
 constexpr std::array<std::string_view, 2> enum_names(Credentials) { return {"remove", "keep"}; }
 
@@ -104,6 +106,7 @@ class Forward final : public Plugin {
   struct Attempt {  // at a request; the next one takes over what stands below
     Monotonic began;
     Again again = Again::no;
+    bool not_processed = false;              // the backend has said that it has not acted on it
     Monotonic answer_by = Monotonic::max();  // once it has gone out whole: however often it is tried
     bool new_one_closed = false;             // a new connection, without a byte of an answer
   };
@@ -172,12 +175,13 @@ Task<> Forward::handle(Exchange& x, Next) {
     x.hold(**connection);
     (*connection)->holder = &x;
     attempt.again = Again::no;
+    attempt.not_processed = false;
     Result<void> done = co_await send_and_receive(x, **connection, attempt);
     if (done) co_return;
     x.release_held();
     const bool can =
         attempt.again == Again::untouched || (attempt.again == Again::rewound && x.rewind_body());
-    if (!can || tried >= attempts) {
+    if (!can || tried >= attempts + (attempt.not_processed ? not_processed_more : 0)) {
       co_await x.fail(std::move(done.error()));
       co_return;
     }
@@ -209,6 +213,7 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Attempt& att
     const bool closed = r.answered_nothing() && code != Code::upstream_timeout;
     const bool stale = c.reused && closed;
     const bool by_chance = stale || (closed && !std::exchange(attempt.new_one_closed, true));
+    attempt.not_processed = r.not_processed();
     if ((stale || r.not_processed()) && r.content_untouched()) {
       attempt.again = Again::untouched;
     } else if (r.not_processed() || (by_chance && is_idempotent(x.request.method))) {
