@@ -91,7 +91,25 @@ class Hosts {
 };
 
 // The routes of one path, by the number of their host.
-using Leaf = std::unordered_map<size_t, Methods>;
+class Leaf {
+ public:
+  bool empty() const noexcept { return hosts_.empty(); }
+  const Methods* find(size_t host) const noexcept {
+    const auto at = std::ranges::lower_bound(hosts_, host, {}, &Of::host);
+    return at == hosts_.end() || at->host != host ? nullptr : &at->methods;
+  }
+  Methods& of(size_t host) {
+    const auto at = std::ranges::lower_bound(hosts_, host, {}, &Of::host);
+    return at != hosts_.end() && at->host == host ? at->methods : hosts_.insert(at, Of{host, {}})->methods;
+  }
+
+ private:
+  struct Of {
+    size_t host;
+    Methods methods;
+  };
+  std::vector<Of> hosts_;  // in the order of their numbers
+};
 
 struct Node {
   TextMap<std::unique_ptr<Node>> literals;
@@ -115,7 +133,7 @@ void add_methods(Methods& here, const Router::Entry& entry) {
 void insert(Node& root, size_t host, const Router::Entry& entry) {
   Node* node = &root;
   for (const Segment& s : entry.path->segments) {
-    if (s.kind == Segment::Kind::rest) return add_methods(node->rest[host], entry);
+    if (s.kind == Segment::Kind::rest) return add_methods(node->rest.of(host), entry);
     std::unique_ptr<Node>& next = s.kind == Segment::Kind::param ? node->param : node->literals[s.text];
     if (next == nullptr) next = std::make_unique<Node>();
     node = next.get();
@@ -125,7 +143,7 @@ void insert(Node& root, size_t host, const Router::Entry& entry) {
     if (next == nullptr) next = std::make_unique<Node>();
     node = next.get();
   }
-  add_methods(node->here[host], entry);
+  add_methods(node->here.of(host), entry);
 }
 
 // A path split at its slashes, one segment at a time.
@@ -148,8 +166,8 @@ struct Reach {
   bool any_of(const Leaf& leaf, Take take) const {
     if (leaf.empty()) return false;
     for (size_t host = narrowest;; host = hosts.wider(host)) {
-      const auto found = leaf.find(host);
-      if (found != leaf.end() && take(found->second)) return true;
+      const Methods* found = leaf.find(host);
+      if (found != nullptr && take(*found)) return true;
       if (host == Hosts::any) return false;
     }
   }

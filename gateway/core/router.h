@@ -2,7 +2,8 @@
 //
 // The most specific path wins, of those that the request's host may ask for: a literal segment before {name},
 // {name} before {rest...}. Of one path a named host comes before *.suffix, and that before none; for methods
-// that it does not take, the next. The cost does not depend on the number of routes.
+// that it does not take, the next. The cost does not depend on the number of paths; of hosts that share one
+// path it is the logarithm.
 #pragma once
 
 #include <array>

@@ -26,8 +26,6 @@ namespace {
 
 using http::HeaderId;
 
-constexpr size_t not_processed_more = 3;  // attempts, as they cost the backend nothing but the saying
-
 enum class Credentials : uint8_t { remove, keep };
 constexpr std::array<std::string_view, 2> enum_names(Credentials) { return {"remove", "keep"}; }
 
@@ -103,6 +101,8 @@ class Forward final : public Plugin {
   // What may be done after a connection that turned out to be closed: nothing; if its content can be had
   // again; all.
   enum class Again : uint8_t { no, rewound, untouched };
+  static constexpr size_t not_processed_more =
+      3;            // attempts, as they cost the backend no more than the saying
   struct Attempt {  // at a request; the next one takes over what stands below
     Monotonic began;
     Again again = Again::no;
@@ -175,7 +175,6 @@ Task<> Forward::handle(Exchange& x, Next) {
     x.hold(**connection);
     (*connection)->holder = &x;
     attempt.again = Again::no;
-    attempt.not_processed = false;
     Result<void> done = co_await send_and_receive(x, **connection, attempt);
     if (done) co_return;
     x.release_held();
