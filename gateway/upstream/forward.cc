@@ -180,7 +180,7 @@ Task<> Forward::handle(Exchange& x, Next) {
     x.release_held();
     const bool can =
         attempt.again == Again::untouched || (attempt.again == Again::rewound && x.rewind_body());
-    if (!can || tried >= attempts + (attempt.not_processed ? not_processed_more : 0)) {
+    if (!can || tried >= attempts + (attempt.not_processed ? 3 : 0)) {
       co_await x.fail(std::move(done.error()));
       co_return;
     }
