@@ -101,8 +101,6 @@ class Forward final : public Plugin {
   // What may be done after a connection that turned out to be closed: nothing; if its content can be had
   // again; all.
   enum class Again : uint8_t { no, rewound, untouched };
-  static constexpr size_t not_processed_more =
-      3;            // attempts, as they cost the backend no more than the saying
   struct Attempt {  // at a request; the next one takes over what stands below
     Monotonic began;
     Again again = Again::no;
