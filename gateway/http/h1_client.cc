@@ -9,7 +9,7 @@
 namespace sallyport::http::h1 {
 namespace {
 
-constexpr int interim_max = 100;
+constexpr int interim_max = 32;
 constexpr Duration last_words_time = seconds(1);  // a connection that is broken tells at once
 constexpr ReceivedBody::Faults faults = {Code::upstream_timeout, Code::upstream_bad_answer,
                                          Code::upstream_bad_answer};

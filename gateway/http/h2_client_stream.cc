@@ -12,7 +12,7 @@
 namespace sallyport::http::h2 {
 namespace {
 
-constexpr size_t interim_max = 100;
+constexpr size_t interim_max = 32;
 constexpr Duration dead_after = seconds(1);         // without a word, while we wait
 constexpr Duration dead_after_others = seconds(5);  // while a call's own deadline passes
 

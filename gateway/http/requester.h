@@ -27,7 +27,7 @@ class Requester {
   virtual Task<Result<void>> send(const Request& request, Slice host, const Timeouts& timeouts,
                                   Arena& arena) = 0;
 
-  // Reads the next response's head into the arena: an interim one (1xx, at most 100) or the final one, whose
+  // Reads the next response's head into the arena: an interim one (1xx, at most 32) or the final one, whose
   // response.body is then the stream of its content. Errors: upstream_timeout, upstream_bad_answer.
   // 101 is an answer only to a request with `upgrade`, and of that protocol.
   virtual Task<Result<void>> read_response(const Request& request, Arena& arena, Response& response) = 0;

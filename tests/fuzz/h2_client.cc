@@ -93,7 +93,7 @@ struct Call : ListNode {
     const http::Requester::Timeouts timeouts{seconds(15), seconds(30)};
     Result<void> done = co_await call.stream.send(call.request, "backend.test", timeouts, call.arena);
     for (int interim = 0; done && call.response.status < 200; ++interim) {
-      require(interim <= 100);
+      require(interim <= 32);
       done = co_await call.stream.read_response(call.request, call.arena, call.response);
       if (!done) break;
       require(call.response.status >= 100 && call.response.status <= 599 && call.response.status != 101);

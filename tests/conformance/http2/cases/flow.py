@@ -63,6 +63,24 @@ def stream_window(lab):
     equal(bytes(client.answer(1).body), BODY, "the content")
 
 
+@case("RFC9113-6.9.1", "a client that gives its window back 4 KiB by 4 KiB, for the stream and for the connection, gets all")
+def small_updates(lab):  # as Go's do
+    body, step, given = BODY * 20, 4096, 0
+    client = ask(lab, body=body, settings=[(wire.INITIAL_WINDOW_SIZE, 1 << 22)])
+    client.send(wire.window_update(0, 1 << 22))
+    came = client.streams[1]
+
+    def give():
+        nonlocal given
+        steps = (len(came.body) - given) // step
+        given += steps * step
+        client.send((wire.window_update(1, step) + wire.window_update(0, step)) * steps)
+        return came.ended
+
+    client.until(give, "the end of the answer")
+    check(bytes(came.body) == body, "expected the content as it is, came another")
+
+
 @case("RFC9113-6.9.1", "no more than the connection's window is sent, over all streams")
 def connection_window(lab):
     client = ask(lab, settings=[(wire.INITIAL_WINDOW_SIZE, 1 << 20)])
