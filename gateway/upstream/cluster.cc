@@ -33,7 +33,7 @@ Cluster::Cluster(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics,
       outcomes_(metrics, "sallyport_upstream_requests_total", {{"upstream", options_.name}}, "outcome") {
   for (const char* outcome : {"success", "connection_refused", "connect_timeout", "connection_reset",
                               "name_not_resolved", "name_timeout", "tls_error", "upstream_timeout",
-                              "upstream_closed", "upstream_reset", "answer_broken"}) {
+                              "upstream_closed", "upstream_reset", "upstream_goaway", "answer_broken"}) {
     outcomes_.expect(outcome);
   }
   for (const Target& target : options_.targets) {

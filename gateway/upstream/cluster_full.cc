@@ -163,14 +163,14 @@ void Cluster::tell_holders(std::string_view event, Monotonic& told_at) {
   observe::log(observe::Level::warn, event,
                {{"upstream", options_.name},
                 {"in_use", fmt::format("{}", leased)},
-                {"opening", fmt::format("{}", open_ - used)},
                 {"wait_for_content", count(content)},
                 {"wait_for_backend", count(backend)},
                 {"wait_for_reader", count(reader)},
                 {"tunnels", count(either)},
                 {"without_connection", fmt::format("{}", unsaid_)},
                 {"most_held_by", by},
-                {"most_held", fmt::format("{}", most)}});
+                {"most_held", fmt::format("{}", most)},
+                {"opening", fmt::format("{}", open_ - used)}});
 }
 
 }  // namespace sallyport::upstream

@@ -76,7 +76,9 @@ Task<Result<Lease*>> Cluster::open_stream(Slice client_ip, Endpoint& endpoint, M
     const Monotonic began = loop_.now();
     Result<SharedConnection*> opened = co_await open_shared(endpoint, deadline);
     if (opened && (*opened)->session().has_room()) co_return lease(**opened, false);
-    if (opened) continue;  // others were quicker
+    if (opened && !(*opened)->session().is_leaving()) continue;  // others were quicker
+    if (opened)
+      opened = fail(Code::upstream_unreachable, "upstream_goaway", "the upstream ended a new connection");
     not_opened(endpoint, opened.error(), began, deadline);
     co_return std::unexpected(std::move(opened.error()));
   }

@@ -99,7 +99,7 @@ TEST_CASE("a reload keeps the key set whose source is the same: also while the i
   CHECK(gateway.admin("/readyz").status == 200);
   CHECK(gateway.ask(bearer(issuer.good())).status == 200);
   gateway.rewrite_config(
-      "routes: [ { name: none, match: { path: / }, authenticate: public, respond: { status: 200 } } ]\n");
+      "routes: [ { name: other, match: { path: / }, authenticate: public, respond: { status: 200 } } ]\n");
   reload_and_wait(gateway);
   gateway.rewrite_config(
       one_idp(jwks.url()));  // it was gone from the config: nothing is known of it any more

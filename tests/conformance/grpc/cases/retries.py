@@ -162,6 +162,15 @@ above("POST without content", lambda client: client.begin(request("/above", meth
 above("POST with content", lambda client: post(client, "/above"))
 
 
+@case("RFC9113-6.8", "GOAWAY on each new connection: the request fails, and few are opened for it")
+def goaway_at_once(lab):
+    peer = lab.peer(greet=False, hello=wire.settings() + wire.goaway(0, wire.NO_ERROR))
+    client = lab.client(lab.front(peer))
+    came = whatever(client, client.begin(request("/asked")))
+    equal(came.status, 503, "the status")
+    check(len(peer.links) <= 5, f"expected 5 connections at most, came {len(peer.links)}")
+
+
 @case("RFC9113-6.8", "GOAWAY: the next connection has a place also where the one that ends took the target's last")
 def goaway_of_the_last_place(lab):
     told, gate = lab.gate(), lab.gate()

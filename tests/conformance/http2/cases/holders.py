@@ -54,4 +54,4 @@ def unread_heads(lab):
     lab.gateway.advance(3)
     for _ in range(3):
         lab.connect().get("/few/other")
-    check("wait_for_reader=8" in lab.gateway.errors(), "expected the log to tell who is waited for")
+    check("upstream_connection_gives_way upstream=few" in lab.gateway.errors(), "expected the log to tell of it")
