@@ -10,8 +10,9 @@ namespace {
 
 constexpr int32_t stream_window = 128 * 1024;
 constexpr int32_t stream_window_at_first = 4 * 1024;
-// A client that does not read must not stop the others: there is room for all of them.
-constexpr int32_t connection_window = stream_window * static_cast<int32_t>(ClientSession::streams_most);
+// A client that does not read must not stop the others: there is room for all of them, in the half of it that
+// nghttp2 gives back only once it is used.
+constexpr int32_t connection_window = 2 * stream_window * static_cast<int32_t>(ClientSession::streams_most);
 constexpr Duration head_timeout = seconds(10);
 
 }  // namespace

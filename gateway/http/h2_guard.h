@@ -72,8 +72,8 @@ class FrameGuard {
   Offence see(Slice bytes, Monotonic now) noexcept;
   // We reset a stream for something the client did.
   Offence reset_sent(Monotonic now) noexcept;
-  // So much content has left, in one frame: the peer gives its room back, in steps of its own (those that
-  // take 4 KiB at a time tell of each, for the stream and for the connection).
+  // So much content has left, in one frame: the peer gives its room back, in steps of its own (some tell
+  // of each 4 KiB that is taken, some of each 512 bytes, for the stream and for the connection).
   void data_sent(size_t bytes) noexcept {
     work_.earn(3);
     updates_ = std::min(updates_ + bytes / content_an_update, updates_max);
@@ -101,8 +101,8 @@ class FrameGuard {
   uint32_t stream_id() const noexcept;
 
   static constexpr size_t header_bytes = 9;  // RFC 9113 section 4.1
-  static constexpr size_t content_an_update = 1024;
-  static constexpr size_t updates_max = 32 * 1024;  // for 32 MiB on the way
+  static constexpr size_t content_an_update = 256;
+  static constexpr size_t updates_max = 128 * 1024;  // for 32 MiB on the way
   bool of_client_;
   size_t block_bytes_max_;
   StreamIds ids_;

@@ -17,10 +17,11 @@ constexpr Duration last_call_time = seconds(1);  // for an answer to the PING th
 constexpr int32_t stream_window = 256 * 1024;  // content of one request that may be under way to us
 constexpr int32_t stream_window_at_first = 16 * 1024;
 
-// Content that a backend does not take must not stop that of others: there is room for all of it.
+// Content that a backend does not take must not stop that of others: there is room for all of it, in the half
+// of it that nghttp2 gives back only once it is used.
 int32_t connection_window(uint32_t streams) noexcept {
   constexpr int64_t most = std::numeric_limits<int32_t>::max();  // RFC 9113 section 6.9.1
-  return static_cast<int32_t>(std::min(most, int64_t{stream_window} * std::max<int64_t>(streams, 1)));
+  return static_cast<int32_t>(std::min(most, 2 * int64_t{stream_window} * std::max<int64_t>(streams, 1)));
 }
 
 }  // namespace

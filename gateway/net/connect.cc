@@ -1,5 +1,6 @@
 #include "gateway/net/connect.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/net/socket.h"
@@ -7,6 +8,11 @@
 #include "gateway/net/tls_stream.h"
 
 namespace sallyport::net {
+
+Monotonic share_of(Monotonic now, Monotonic deadline, size_t left) noexcept {
+  constexpr size_t shares_most = 3;
+  return now + (deadline - now) / static_cast<int64_t>(std::clamp<size_t>(left, 1, shares_most));
+}
 
 Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, SocketAddress to, TlsOptions tls,
                                               Monotonic deadline) {

@@ -26,6 +26,10 @@ struct TlsOptions {
   bool http2 = false;                               // h2 is offered, and must be chosen (ALPN)
 };
 
+// Until when one of so many addresses of a name is tried that are left: one that is silent leaves time for
+// the others, and one that is far away has a third of it at least.
+Monotonic share_of(Monotonic now, Monotonic deadline, size_t left) noexcept;
+
 // Connects, and shakes hands if TLS is asked for, all before the deadline. TCP_NODELAY is on.
 // Errors: connection_refused, timed_out, tls_failed (detail names the cause), io.
 Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, SocketAddress to, TlsOptions tls,

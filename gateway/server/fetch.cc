@@ -52,9 +52,9 @@ Task<Result<std::unique_ptr<net::Stream>>> open(Loop& loop, net::Resolver& resol
   auto found = co_await resolver.resolve(url.target.host, url.target.port, deadline);
   if (!found) co_return std::unexpected(std::move(found.error()));
   Result<std::unique_ptr<net::Stream>> stream = fail(Code::io, "not_connected");
-  for (const net::SocketAddress& address : found->addresses) {
-    stream = co_await net::connect(loop, address, *tls, deadline);
-    if (stream) break;
+  for (size_t left = found->addresses.size(); left > 0 && !stream; --left) {
+    const net::SocketAddress& address = found->addresses[found->addresses.size() - left];
+    stream = co_await net::connect(loop, address, *tls, net::share_of(loop.now(), deadline, left));
   }
   co_return stream;
 }

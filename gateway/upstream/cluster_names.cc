@@ -15,9 +15,6 @@ constexpr Duration ttl_least = seconds(1);  // a name whose answer lasts for les
 // For the look-up of a name that nobody has asked for in a long time. Beyond that a silent DNS server costs
 // nothing.
 constexpr Duration patience = milliseconds(250);
-// An address of several has a third of the time that is left at least, so that one that is far away is
-// reached.
-constexpr size_t shares_most = 3;
 
 // Adds the addresses of a family that nobody has answered for.
 void keep_unanswered(const std::vector<net::SocketAddress>& before, net::Resolved& found) {
@@ -164,8 +161,7 @@ Task<Result<Connected>> Cluster::connect_to_one(Endpoint& endpoint, Monotonic de
   }
   for (size_t left = endpoint.addresses.size();; --left) {
     net::SocketAddress address = endpoint.addresses[endpoint.next_address++ % endpoint.addresses.size()];
-    const Monotonic now = loop_.now();  // one that is silent leaves time for the name's others
-    const Monotonic until = now + (deadline - now) / static_cast<int64_t>(std::min(left, shares_most));
+    const Monotonic until = net::share_of(loop_.now(), deadline, left);
     Result<std::unique_ptr<net::Stream>> stream = co_await net::connect(loop_, address, tls, until);
     if (stream) co_return Connected{std::move(*stream), std::move(address)};
     const Error& e = stream.error();

@@ -120,17 +120,14 @@ class JwtAuthenticator final : public Authenticator {
   }
 
  private:
-  // True if the issuer has been asked since the key of that token's header was first missed. Said once: by
-  // the next time it may have one of that name.
+  // True if the issuer has been asked since the key of that token's header was first missed.
   bool is_told_of(Slice token) {
     const std::optional<uint64_t> next = source_->next_fetch();
     if (!next) return true;
     const uint64_t header = siphash(missed_key_, token.substr(0, token.find('.')));
     Missed& missed = missed_[header % missed_.size()];
     if (missed.header != header || missed.fetch == 0) missed = {header, *next};
-    if (!source_->has_told(missed.fetch)) return false;
-    missed = {};
-    return true;
+    return source_->has_told(missed.fetch);
   }
 
   Verdict check(Slice token, Wall now) {

@@ -316,7 +316,7 @@ void check_memory(const BodyRule& rule, const config::Node& block, Setup& setup)
   setup.problems.warn(
       written == nullptr ? block.mark : written->mark,
       fmt::format("validate.body.max {}: to read so much JSON takes up to {} at a time, and of "
-                  "http.memory a worker has {}: what is larger than that lets through is 503; raise "
+                  "http.memory a worker has {}: what is larger than that lets through is 413; raise "
                   "http.memory, or lower this",
                   to_string(rule.max), to_string(Bytes{needed}), to_string(Bytes{memory})));
 }

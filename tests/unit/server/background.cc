@@ -8,7 +8,11 @@
 
 #include "gateway/async/timer.h"
 #include "gateway/base/file_state.h"
+#include "gateway/server/fetch.h"
+#include "tests/support/fake_dns.h"
 #include "tests/support/process.h"
+#include "tests/support/silent.h"
+#include "tests/support/tcp_server.h"
 #include "tests/unit/async/support.h"
 
 using namespace sallyport;
@@ -115,4 +119,27 @@ TEST_CASE("a file that cannot be read is tried again until it can be, and each c
   s.dir.write("keys.yaml", "again");
   looks("not ours", 3);
   CHECK(s.news == 3);
+}
+
+TEST_CASE("a document is fetched from the next address of its name where the first is silent") {
+  const test::TcpServer server([](int fd, int) {
+    test::Received(fd).some();
+    test::send_all(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  });
+  const test::Silent silent(server.port());
+  test::FakeDns dns(
+      [](const test::FakeDns::Query& q) { return test::FakeDns::addresses(q, {"127.0.0.2", "127.0.0.1"}); });
+  Loop loop;
+  net::Resolver resolver{loop, {{dns.server()}, "/dev/null"}};
+  Background::Fetch what;
+  what.url = "http://idp.test:" + std::to_string(server.port()) + "/jwks";
+  auto document = server::fetch_document(loop, resolver, what);
+  for (int i = 0; i < 100 && !document.done(); ++i) {
+    test::advance(milliseconds(100));
+    test::turn(loop);
+    eventually([&] { return document.done() || server.connections() > 0 || i < 60; });
+  }
+  const Result<std::string> got = test::finish(loop, std::move(document));
+  REQUIRE(got);
+  CHECK(*got == "{}");
 }

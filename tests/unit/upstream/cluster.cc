@@ -2,10 +2,7 @@
 // are in tests/e2e/names.cc.
 #include "gateway/upstream/cluster.h"
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <atomic>
 #include <memory>
@@ -16,12 +13,14 @@
 #include "gateway/observe/metrics.h"
 #include "tests/support/fake_dns.h"
 #include "tests/support/process.h"
+#include "tests/support/silent.h"
 #include "tests/support/tcp_server.h"
 #include "tests/unit/async/support.h"
 
 using namespace sallyport;
 using namespace std::chrono_literals;
 using test::FakeDns;
+using test::Silent;
 
 namespace {
 
@@ -34,28 +33,6 @@ void serve_settings(int fd, int) {
   while (input.some() != "") {
   }
 }
-
-// An address on which nobody answers a SYN: what waits there to be accepted is as much as may.
-class Silent {
- public:
-  explicit Silent(int port) {
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_port = htons(static_cast<uint16_t>(port));
-    inet_pton(AF_INET, "127.0.0.2", &at.sin_addr);
-    const auto* address = reinterpret_cast<const sockaddr*>(&at);
-    REQUIRE(bind(listener_.get(), address, sizeof at) == 0);
-    REQUIRE(listen(listener_.get(), 0) == 0);
-    for (int i = 0; i < 3; ++i) {
-      waiting_.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
-      connect(waiting_.back().get(), address, sizeof at);
-    }
-  }
-
- private:
-  Fd listener_{socket(AF_INET, SOCK_STREAM, 0)};
-  std::vector<Fd> waiting_;
-};
 
 // A backend whose name DNS knows until it is lost, and a connection to it that is kept.
 struct Story {

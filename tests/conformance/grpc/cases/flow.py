@@ -235,6 +235,26 @@ def stalled_beside(lab):
     check(bytes(other.get("/other").body) == PATTERN, "expected the content as it was sent, came another")
 
 
+@case("RFC9113-5.2.1", "nor do ninety of them, however long the other's answer is")
+def many_stalled_beside(lab):
+    peer = lab.peer()
+
+    def long(call):
+        call.head(200, ("content-length", str(len(PATTERN))))
+        call.send_content(PATTERN)
+
+    gateway = lab.front(peer, upstream="connections_max: 1")
+    client = lab.client(gateway, settings=[(wire.INITIAL_WINDOW_SIZE, 10)])
+    for number in range(90):
+        peer.on(f"/{number}", long)
+        client.begin(request(f"/{number}"))
+    client.until(lambda: sum(len(stream.body) for stream in client.streams.values()) == 900, "ten octets of each")
+    peer.on("/other", long)
+    for _ in range(2):
+        other = lab.client(gateway, give_back=True)
+        check(bytes(other.get("/other").body) == PATTERN, "expected the content as it was sent, came another")
+
+
 @case("RFC9113-5.2.1", "answers that are whole, but that no client takes, do not hold back others from the same backend")
 def whole_and_stalled(lab):
     peer = lab.peer()
