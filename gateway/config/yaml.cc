@@ -51,6 +51,17 @@ Node::Kind kind_of_plain(const std::string& s) {
                                                                                        : Node::Kind::number;
 }
 
+// Numbers of the core schema that are none here.
+bool is_other_number(std::string_view s) {
+  if (s.starts_with('-') || s.starts_with('+')) s.remove_prefix(1);
+  const auto all_of = [&](std::string_view digits) {
+    return s.size() > 2 && s.find_first_not_of(digits, 2) == s.npos;
+  };
+  if (s.starts_with("0x")) return all_of("0123456789abcdefABCDEF");
+  if (s.starts_with("0o")) return all_of("01234567");
+  return text::iequals(s, ".inf") || text::iequals(s, ".nan");
+}
+
 // Builds Nodes out of the parser's events, within limits.
 class Builder final : public YAML::EventHandler {
  public:
@@ -72,6 +83,11 @@ class Builder final : public YAML::EventHandler {
     }
     if (!text::is_utf8(value)) throw Refused{mark, "this is not UTF-8"};
     const bool plain = tag.empty() || tag == "?";
+    if (plain && is_other_number(value))
+      throw Refused{mark,
+                    fmt::format("{} is a number to others who read YAML: write it in decimal, or between "
+                                "quotes if it is text",
+                                text::printable(value))};
     const Node::Kind kind = plain ? kind_of_plain(value) : Node::Kind::string;
     leaf(mark, anchor, kind, kind == Node::Kind::null ? "" : value);
   }

@@ -15,6 +15,7 @@
 #include "gateway/config/ranges.h"
 #include "gateway/crypto/hash.h"
 #include "gateway/http/uri.h"
+#include "gateway/net/tls_context.h"
 #include "gateway/observe/log.h"
 
 namespace sallyport {
@@ -205,9 +206,9 @@ std::shared_ptr<KeySource> key_address(const JwksOptions& jwks, config::Reader& 
   std::string from = address;
   if (!jwks.ca.empty()) {
     const Result<std::string> pem = read_file(jwks.ca.resolved, file_bytes_max);
-    if (!pem || !pem->contains("CERTIFICATE-----")) {
-      reader.error_at("ca", fmt::format("{}: {}", jwks.ca.shown,
-                                        pem ? "there is no certificate (PEM) in it" : pem.error().detail));
+    const auto trust = pem ? net::TlsClientContext::make({.ca_pem = *pem}) : std::unexpected(pem.error());
+    if (!trust) {
+      reader.error_at("ca", fmt::format("{}: {}", jwks.ca.shown, trust.error().detail));
       return nullptr;
     }
     const crypto::Digest digest = crypto::sha256(*pem);

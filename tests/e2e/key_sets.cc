@@ -111,14 +111,11 @@ TEST_CASE("a reload keeps the key set whose source is the same: also while the i
 TEST_CASE("the known keys stay where the CA of their address is renewed, and are fetched by it at once") {
   const Issuer issuer;
   Jwks jwks(issuer.jwks());
-  const auto ca = [](const std::string& what) {
-    return "-----BEGIN CERTIFICATE-----\n" + what + "\n-----END CERTIFICATE-----\n";
-  };
-  Gateway gateway(one_idp(jwks.url() + ", ca: ca.pem"),
-                  [&](const TempDir& dir) { dir.write("ca.pem", ca("first")); });
+  const std::string ca = certificates().read("other.crt");
+  Gateway gateway(one_idp(jwks.url() + ", ca: ca.pem"), [&](const TempDir& dir) { dir.write("ca.pem", ca); });
   CHECK(eventually([&] { return gateway.admin("/readyz").status == 200; }));
   jwks.set("", "500 No");
-  gateway.dir().write("ca.pem", ca("second"));
+  gateway.dir().write("ca.pem", ca + ca);
   reload_and_wait(gateway);
   CHECK(eventually([&] { return jwks.fetched() == 2; }));
   CHECK(gateway.admin("/readyz").status == 200);
@@ -265,6 +262,7 @@ TEST_CASE("an issuer that crawls has its time, and no more") {
 TEST_CASE("a source of keys that cannot be one is refused at load, and no password is told") {
   const TempDir dir;
   dir.write("no.pem", "nothing");
+  dir.write("cut.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
   const auto problem = [&](const std::string& jwks) {
     const std::string path =
         dir.write("gateway.yaml",
@@ -289,6 +287,8 @@ TEST_CASE("a source of keys that cannot be one is refused at load, and no passwo
   has(problem("url: \"https://idp.example/a b\""), "url");
   has(problem("url: \"https://idp.example/jwks\", ca: missing.pem"), "missing.pem");
   has(problem("url: \"https://idp.example/jwks\", ca: no.pem"), "no.pem");
+  has(problem("url: \"https://idp.example/jwks\", ca: cut.pem"),
+      "cut.pem: the ca file holds no PEM certificate, or a broken one");
 }
 
 TEST_CASE("an authenticator that would take a token of nobody, for nobody, is refused at load") {

@@ -115,3 +115,13 @@ TEST_CASE("numbers that YAML writes in its own way are written as JSON does") {
   REQUIRE(node != nullptr);
   CHECK(to_json(*node) == "[1,0.5,5.0,1,-0.5,-7.250,1e5,0,0.0,1.0e3]");
 }
+
+TEST_CASE("what others read as a number is not taken for text without quotes") {
+  for (const char* number : {"0x10", "-0xFF", "0o17", ".inf", "-.INF", ".nan"}) {
+    CAPTURE(number);
+    CHECK(refusal_of("a: " + std::string(number) + "\n").find("is a number to others") != std::string::npos);
+    CHECK(refusal_of("a: \"" + std::string(number) + "\"\n").empty());
+  }
+  for (const char* text : {"0x", "0xg1", "0o8", ".info", "x0x10"})
+    CHECK(refusal_of("a: " + std::string(text) + "\n").empty());
+}
