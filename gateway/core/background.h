@@ -27,7 +27,10 @@ class Background {
   struct Wish {
     std::atomic<bool> made = false;
     std::atomic<uint64_t> begun = 0, over = 0;  // fetches so far; one at a time
+    std::atomic<Monotonic> over_at{};           // the last one
   };
+  // A wish is heard within half a second, but not sooner than this after the last fetch, whoever makes it.
+  static constexpr Duration wish_pause = seconds(10);
   struct Fetch {
     std::string url;      // http:// or https://
     std::string ca_file;  // empty: the system's bundle
@@ -36,10 +39,7 @@ class Background {
     Duration retry_after = seconds(5);  // after one that was not good; doubled up to retry_at_most
     Duration retry_at_most = seconds(30);
     size_t bytes_max = 1 << 20;
-    // Heard within half a second, but not sooner than wish_pause after the last, whoever makes it. Null:
-    // nobody will.
-    std::shared_ptr<Wish> wish;
-    Duration wish_pause = seconds(10);
+    std::shared_ptr<Wish> wish;  // null: nobody will make one
   };
 
   // Why a watched file cannot be read at present, if so. It has to be told once, not at each look.

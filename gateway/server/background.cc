@@ -91,7 +91,7 @@ class MainBackground::Fetching final : public Handle {
   ~Fetching() override { owner_.fetchings_.remove(this); }
 
   void look() {
-    if (pause_ == nullptr || what_.wish == nullptr || loop_.now() < last_ + what_.wish_pause) return;
+    if (pause_ == nullptr || what_.wish == nullptr || loop_.now() < last_ + wish_pause) return;
     if (what_.wish->made) pause_->notify();
   }
 
@@ -111,8 +111,11 @@ class MainBackground::Fetching final : public Handle {
                       {"detail", document.error().detail}});
       }
       const bool good = got_(std::move(document));
-      if (what_.wish != nullptr) ++what_.wish->over;
       last_ = loop_.now();
+      if (what_.wish != nullptr) {
+        what_.wish->over_at = last_;
+        ++what_.wish->over;
+      }
       WaitUntil pause(loop_, last_ + (good ? what_.every : retry));
       const WaitSlot here(pause_, pause);
       const bool wanted = co_await pause;

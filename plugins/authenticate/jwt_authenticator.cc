@@ -98,7 +98,8 @@ class JwtAuthenticator final : public Authenticator {
     // Perhaps the issuer signs with a new one, be it under an old name, or can be asked again.
     if (unknown || why == "bad_signature" || verdict.good.error().code == Code::dependency_down)
       source_->want();
-    if (unknown && !is_told_of(token)) {  // our failure, until the issuer says that it is the token's
+    if (unknown &&
+        !is_told_of(token, x.loop.now())) {  // our failure, until the issuer says that it is the token's
       return fail(Code::dependency_down, "key_set_stale",
                   "the token's key is not known, and the issuer's newest keys are not here yet");
     }
@@ -121,13 +122,13 @@ class JwtAuthenticator final : public Authenticator {
 
  private:
   // True if the issuer has been asked since the key of that token's header was first missed.
-  bool is_told_of(Slice token) {
+  bool is_told_of(Slice token, Monotonic now) {
     const std::optional<uint64_t> next = source_->next_fetch();
     if (!next) return true;
     const uint64_t header = siphash(missed_key_, token.substr(0, token.find('.')));
     Missed& missed = missed_[header % missed_.size()];
     if (missed.header != header || missed.fetch == 0) missed = {header, *next};
-    return source_->has_told(missed.fetch);
+    return source_->has_told(missed.fetch, now);
   }
 
   Verdict check(Slice token, Wall now) {

@@ -49,8 +49,11 @@ class KeySource {
   std::optional<uint64_t> next_fetch() const noexcept {
     return failing_ == nullptr ? std::nullopt : std::optional(wish_->begun + 1);
   }
-  // True if that is over, and what was fetched last was a key set.
-  bool has_told(uint64_t fetch) const noexcept { return wish_->over >= fetch && !*failing_; }
+  // True if that is over, what was fetched last was a key set, and who wishes now has to wait for a newer
+  // one.
+  bool has_told(uint64_t fetch, Monotonic now) const noexcept {
+    return wish_->over >= fetch && !*failing_ && now < wish_->over_at.load() + Background::wish_pause;
+  }
   // A token has not found its key: perhaps there is a newer set.
   void want() const noexcept { wish_->made = true; }
 
