@@ -61,11 +61,13 @@ uint32_t ClientSession::streams_max() const noexcept {
 uint32_t ClientSession::room() const noexcept {
   if (!ready_ || retired_ || leaving_ || ended() || nghttp2_session_check_request_allowed(session_) == 0)
     return 0;
-  // What a backend does not take of one upload holds up all others here.
-  if (nghttp2_session_get_remote_window_size(session_) <= 0) return 0;
   const size_t most = streams_max();
   if (streams_ >= most || held_ >= streams_most) return 0;
   return static_cast<uint32_t>(std::min(most - streams_, streams_most - held_));
+}
+
+bool ClientSession::has_window() const noexcept {
+  return nghttp2_session_get_remote_window_size(session_) > 0;
 }
 
 void ClientSession::goodbye() {

@@ -37,6 +37,8 @@ class ClientSession final : public Session {
   // True if a request may be sent now that the backend will not queue.
   bool has_room() const noexcept { return room() > 0; }
   uint32_t room() const noexcept;
+  // False: what the backend does not take of one upload holds up all others here.
+  bool has_window() const noexcept;
   uint32_t streams_max() const noexcept;  // at a time, as the backend has it
   // Nothing moves any more; every stream has been told.
   bool over() const noexcept { return over_; }

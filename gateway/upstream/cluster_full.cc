@@ -148,7 +148,7 @@ void Cluster::tell_holders(std::string_view event, Monotonic& told_at) {
   Holdings holdings;
   for (Lease* lease = leased_.front(); lease != nullptr; lease = leased_.after(*lease)) {
     ++leased;
-    if (!lease->endpoint.target.http2) ++used;
+    used += lease->endpoint.target.http2 ? 0 : 1;
     ++waiting[static_cast<size_t>(lease->requester.standing().waits_for)];
     if (lease->holder == nullptr) continue;
     const size_t held = ++holding_of(holdings, *lease).second;
@@ -156,6 +156,8 @@ void Cluster::tell_holders(std::string_view event, Monotonic& told_at) {
     most = held;
     by = lease->holder->client_ip;
   }
+  for (Connection* c = idle_.front(); c != nullptr; c = idle_.after(*c)) ++used;
+  for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) ++used;
   const auto count = [&](http::Standing::WaitsFor whom) {
     return fmt::format("{}", waiting[static_cast<size_t>(whom)]);
   };

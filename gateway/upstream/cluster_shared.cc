@@ -35,11 +35,15 @@ struct Goodbye {
 
 }  // namespace
 
+// One that others' uploads hold up only where there will be no other.
 SharedConnection* Cluster::with_room(const Endpoint& endpoint) noexcept {
+  SharedConnection* held_up = nullptr;
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
-    if (&c->endpoint == &endpoint && c->session().has_room()) return c;
+    if (&c->endpoint != &endpoint || !c->session().has_room()) continue;
+    if (c->session().has_window()) return c;
+    held_up = c;
   }
-  return nullptr;
+  return held_up == nullptr || endpoint.opening || can_have_place(&endpoint) ? nullptr : held_up;
 }
 
 // Its only connection gets no more requests, and lasts as long as those that it has.
@@ -144,7 +148,8 @@ void Cluster::tell_waiting(Endpoint& endpoint) {
   const bool may_open = !endpoint.opening && can_have_place(&endpoint);
   size_t room = may_open ? 1 : 0;
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
-    if (&c->endpoint == &endpoint) room += c->session().room();
+    const bool is_taken = c->session().has_window() || !(may_open || endpoint.opening);  // with_room()
+    if (&c->endpoint == &endpoint && is_taken) room += c->session().room();
   }
   for (; room > 0; --room) {
     Turns::Waiter* next = endpoint.waiting.next();

@@ -13,9 +13,9 @@
 #include "gateway/base/host_name.h"
 #include "gateway/base/text.h"
 #include "gateway/config/ranges.h"
+#include "gateway/crypto/certificate.h"
 #include "gateway/crypto/hash.h"
 #include "gateway/http/uri.h"
-#include "gateway/net/tls_context.h"
 #include "gateway/observe/log.h"
 
 namespace sallyport {
@@ -206,9 +206,10 @@ std::shared_ptr<KeySource> key_address(const JwksOptions& jwks, config::Reader& 
   std::string from = address;
   if (!jwks.ca.empty()) {
     const Result<std::string> pem = read_file(jwks.ca.resolved, file_bytes_max);
-    const auto trust = pem ? net::TlsClientContext::make({.ca_pem = *pem}) : std::unexpected(pem.error());
-    if (!trust) {
-      reader.error_at("ca", fmt::format("{}: {}", jwks.ca.shown, trust.error().detail));
+    if (!pem || !crypto::holds_certificates(*pem)) {
+      reader.error_at("ca", fmt::format("{}: {}", jwks.ca.shown,
+                                        pem ? "the ca file holds no PEM certificate, or a broken one"
+                                            : pem.error().detail));
       return nullptr;
     }
     const crypto::Digest digest = crypto::sha256(*pem);

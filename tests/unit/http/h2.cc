@@ -96,7 +96,7 @@ TEST_CASE("what frames cost comes back with time, and with what the connection d
   CHECK(pings(start + seconds(2)) == 30);
 }
 
-TEST_CASE("whoever takes content in pieces of 512 bytes may tell of each, twice, however much is on the way") {
+TEST_CASE("whoever takes content by 512 bytes may tell of each, twice, however much is on the way") {
   h2::FrameGuard guard = begun();
   const auto updates = [&](int count) {
     for (int i = 0; i < count; ++i) {

@@ -124,6 +124,19 @@ def stuck_beside(lab):
     check(peer.call("/stuck").link is not peer.call("/other/0").link, "expected another connection")
 
 
+@case("RFC9113-5.2.1", "nor, where there can be no other connection, what has no content")
+def stuck_beside_the_last(lab):
+    peer = lab.peer(settings=[(wire.INITIAL_WINDOW_SIZE, MIB)], give_back=False)
+    peer.on("/stuck", lambda call: call.wait_until_gone())
+    gateway = lab.front(peer, upstream="connections_max: 1")
+    client = lab.client(gateway)
+    stream = client.begin(request("/stuck", method="POST"), end=False)
+    client.upload(stream, PATTERN[:wire.WINDOW], end=False)
+    peer.call("/stuck").expect_content(wire.WINDOW)
+    for _ in range(3):
+        lab.client(gateway).get("/other")
+
+
 @case("RFC9113-4.2", "no frame is larger than the backend takes")
 def frame_size(lab):
     peer = lab.peer(settings=[(wire.INITIAL_WINDOW_SIZE, MIB)])
