@@ -103,7 +103,7 @@ const std::map<std::string, std::set<std::string>> allowed = {
     {"async", {"base"}},
     {"json", {"base"}},
     {"crypto", {"base"}},
-    {"net", {"base", "async"}},
+    {"net", {"base", "async", "crypto"}},
     {"http", {"base", "async", "net"}},
     {"config", {"base", "json"}},
     {"observe", {"base", "async"}},

@@ -6,19 +6,24 @@
 #include <openssl/x509.h>
 
 namespace sallyport::crypto {
+namespace {
 
-bool holds_certificates(std::string_view pem) {
+int no_pass_phrase(char*, int, int, void*) { return -1; }  // nobody is asked for one
+
+}  // namespace
+
+void FreeX509::operator()(x509_st* certificate) const noexcept { X509_free(certificate); }
+
+std::vector<X509Ptr> read_certificates(std::string_view pem) {
+  std::vector<X509Ptr> all;
   BIO* text = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
-  size_t count = 0;
-  while (X509* one = PEM_read_bio_X509(text, nullptr, nullptr, nullptr)) {
-    X509_free(one);
-    ++count;
-  }
+  while (X509* one = PEM_read_bio_X509(text, nullptr, &no_pass_phrase, nullptr)) all.emplace_back(one);
+  BIO_free(text);
   const uint32_t error = ERR_peek_last_error();
   const bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
   ERR_clear_error();
-  BIO_free(text);
-  return at_end && count > 0;
+  if (!at_end) all.clear();
+  return all;
 }
 
 }  // namespace sallyport::crypto

@@ -78,17 +78,6 @@ std::optional<int64_t> seconds_left(const X509& certificate) {
   return std::max<int64_t>(int64_t{days} * 86'400 + rest, 0);
 }
 
-std::vector<X509Ptr> read_certificates(const std::string& pem) {
-  std::vector<X509Ptr> all;
-  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  while (X509* one = PEM_read_bio_X509(bio.get(), nullptr, &no_pass_phrase, nullptr)) all.emplace_back(one);
-  const uint32_t error = ERR_peek_last_error();
-  const bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-  ERR_clear_error();
-  if (!at_end) all.clear();
-  return all;
-}
-
 Certificate::Certificate(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Certificate::~Certificate() = default;
 Wall Certificate::not_before() const noexcept { return impl_->not_before; }
@@ -98,7 +87,7 @@ const std::vector<std::string>& Certificate::names() const noexcept { return imp
 Result<std::shared_ptr<const Certificate>> Certificate::read(const std::string& chain_pem,
                                                              const std::string& key_pem) {
   auto impl = std::make_unique<Impl>();
-  impl->chain = read_certificates(chain_pem);
+  impl->chain = crypto::read_certificates(chain_pem);
   if (impl->chain.empty()) return bad("the certificate file holds no PEM certificate, or a broken one");
   const BioPtr bio(BIO_new_mem_buf(key_pem.data(), static_cast<int>(key_pem.size())));
   impl->key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, &no_pass_phrase, nullptr));

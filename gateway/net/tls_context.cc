@@ -218,7 +218,7 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
         return of(ssl).crypt_ticket(name, iv, cipher, hmac, encrypt == 1);
       });
   if (options.client_certificates == ClientCertificates::off) return context;
-  const std::vector<X509Ptr> authorities = read_certificates(options.client_ca_pem);
+  const std::vector<X509Ptr> authorities = crypto::read_certificates(options.client_ca_pem);
   if (!trust(c, authorities))
     return bad("client_certificates.ca holds no PEM certificate, or a broken one", bad_client_ca);
   for (const X509Ptr& one : authorities) SSL_CTX_add_client_CA(c, one.get());
@@ -273,7 +273,7 @@ Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::make(TlsClient
   if (options.verify) {
     const bool own = options.ca_pem.has_value();
     if (!own) options.ca_pem = read_file(system_bundle, system_bundle_max).value_or("");
-    if (!trust(c, read_certificates(*options.ca_pem))) {
+    if (!trust(c, crypto::read_certificates(*options.ca_pem))) {
       return bad(own ? "the ca file holds no PEM certificate, or a broken one"
                      : std::string("there is no system bundle of authorities at ") + system_bundle +
                            "; name a ca file");

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/crypto/certificate.h"
 #include "gateway/net/tls_context.h"
 
 namespace sallyport::net {
@@ -21,7 +22,7 @@ struct SslDeleter {
     Free(p);
   }
 };
-using X509Ptr = std::unique_ptr<X509, SslDeleter<X509_free>>;
+using crypto::X509Ptr;
 using KeyPtr = std::unique_ptr<EVP_PKEY, SslDeleter<EVP_PKEY_free>>;
 using BioPtr = std::unique_ptr<BIO, SslDeleter<BIO_free>>;
 using ContextPtr = std::unique_ptr<SSL_CTX, SslDeleter<SSL_CTX_free>>;
@@ -38,9 +39,6 @@ struct Certificate::Impl {
 
 // True if whoever sent this hello can check a signature made with the key.
 bool can_check(const SSL_CLIENT_HELLO& hello, const EVP_PKEY& key);
-
-// Reads all certificates of a PEM text; empty if there is none or one is broken.
-std::vector<X509Ptr> read_certificates(const std::string& pem);
 
 // Until it ends, by the clock by which BoringSSL judges it; 0 behind that. Nothing: its end cannot be read.
 std::optional<int64_t> seconds_left(const X509& certificate);

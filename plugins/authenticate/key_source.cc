@@ -206,7 +206,7 @@ std::shared_ptr<KeySource> key_address(const JwksOptions& jwks, config::Reader& 
   std::string from = address;
   if (!jwks.ca.empty()) {
     const Result<std::string> pem = read_file(jwks.ca.resolved, file_bytes_max);
-    if (!pem || !crypto::holds_certificates(*pem)) {
+    if (!pem || crypto::read_certificates(*pem).empty()) {
       reader.error_at("ca", fmt::format("{}: {}", jwks.ca.shown,
                                         pem ? "the ca file holds no PEM certificate, or a broken one"
                                             : pem.error().detail));
