@@ -103,8 +103,8 @@ void check_upstreams(Setup& setup) {
     setup.problems.warn(
         block.mark,
         fmt::format("upstreams.{}.connections_max {} is less than its targets need ({}: one for each h2:// "
-                    "or h2c://, "
-                    "and one for the others): requests to one target will wait for those to another",
+                    "or h2c://, and one for the others): requests to one target will wait for those to "
+                    "another",
                     name, options->connections_max, connections_least(options->targets)));
   }
 }

@@ -98,8 +98,8 @@ class JwtAuthenticator final : public Authenticator {
     // Perhaps the issuer signs with a new one, be it under an old name, or can be asked again.
     if (unknown || why == "bad_signature" || verdict.good.error().code == Code::dependency_down)
       source_->want();
-    if (unknown &&
-        !is_told_of(token, x.loop.now())) {  // our failure, until the issuer says that it is the token's
+    // Our failure, until the issuer says that it is the token's.
+    if (unknown && !is_told_of(token, x.loop.now())) {
       return fail(Code::dependency_down, "key_set_stale",
                   "the token's key is not known, and the issuer's newest keys are not here yet");
     }
