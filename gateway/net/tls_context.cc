@@ -6,7 +6,6 @@
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <array>
@@ -16,6 +15,7 @@
 
 #include "gateway/base/file.h"
 #include "gateway/base/text.h"
+#include "gateway/crypto/hash.h"
 #include "gateway/net/tls_internal.h"
 
 namespace sallyport::net {
@@ -29,7 +29,7 @@ constexpr uint8_t alpn_http1[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1',
                                   8, 'h', 't', 't', 'p', '/', '1', '.', '0'};
 constexpr uint8_t alpn_http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
-constexpr size_t system_bundle_max = 16 << 20;
+constexpr size_t bundle_bytes_max = 16 << 20;
 constexpr uint32_t session_life_s = 7200;
 
 std::unexpected<Error> bad(std::string detail, std::string_view reason = "bad_tls_config") {
@@ -74,11 +74,9 @@ bool trust(SSL_CTX* context, const std::vector<X509Ptr>& authorities) {
   return all;
 }
 
-std::string sha256(const std::string& what) {
-  std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const uint8_t*>(what.data()), what.size(),
-         reinterpret_cast<uint8_t*>(digest.data()));
-  return digest;
+std::string digest_of(const std::string& what) {
+  const crypto::Digest digest = crypto::sha256(what);
+  return {digest.begin(), digest.end()};
 }
 
 // A session ends with the first of the certificates that it was let in with: its ticket would let it in
@@ -101,11 +99,11 @@ int end_session_with(int good, X509_STORE_CTX* verified) {
 std::string admission_by(const TlsServerOptions& options) {
   const bool asks = options.client_certificates != ClientCertificates::off;
   const bool required = options.client_certificates == ClientCertificates::required;
-  return sha256(std::string(options.tls13_only ? "1.3 " : "1.2 ") +
-                (required ? "required"
-                 : asks   ? "optional"
-                          : "off") +
-                '\0' + (asks ? options.client_ca_pem : std::string()));
+  return digest_of(std::string(options.tls13_only ? "1.3 " : "1.2 ") +
+                   (required ? "required"
+                    : asks   ? "optional"
+                             : "off") +
+                   '\0' + (asks ? options.client_ca_pem : std::string()));
 }
 
 struct TlsServerContext::Impl {
@@ -270,17 +268,22 @@ Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::make(TlsClient
   impl->verify = options.verify;
   SSL_CTX* c = impl->context.get();
   SSL_CTX_set_alpn_protos(c, alpn_http11, sizeof alpn_http11);
+  const bool own = !options.ca_file.empty();
+  std::string pem;
+  if (own || options.verify) {
+    Result<std::string> read = read_file(own ? options.ca_file : system_bundle, bundle_bytes_max);
+    if (!read && own) return std::unexpected(std::move(read.error()));
+    pem = std::move(read).value_or("");
+  }
   if (options.verify) {
-    const bool own = options.ca_pem.has_value();
-    if (!own) options.ca_pem = read_file(system_bundle, system_bundle_max).value_or("");
-    if (!trust(c, crypto::read_certificates(*options.ca_pem))) {
+    if (!trust(c, crypto::read_certificates(pem))) {
       return bad(own ? "the ca file holds no PEM certificate, or a broken one"
                      : std::string("there is no system bundle of authorities at ") + system_bundle +
                            "; name a ca file");
     }
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
   }
-  impl->identity = sha256((options.verify ? "verify" : "any") + ('\0' + options.ca_pem.value_or("")));
+  impl->identity = digest_of((options.verify ? "verify" : "any") + ('\0' + pem));
   return std::make_shared<const TlsClientContext>(std::move(impl));
 }
 

@@ -5,7 +5,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,10 +88,11 @@ class TlsServerContext {
 
 struct TlsClientOptions {
   bool verify = true;
-  std::optional<std::string> ca_pem;  // without it the system's bundle
+  std::string ca_file;  // of authorities, in PEM; empty: the system's bundle
 };
 class TlsClientContext {
  public:
+  // Reads the file. Errors: of read_file; invalid_data, if it holds no authority.
   static Result<std::shared_ptr<const TlsClientContext>> make(TlsClientOptions options);
   ssl_ctx_st* raw() const noexcept;
   bool verify() const noexcept;

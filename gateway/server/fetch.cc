@@ -6,7 +6,6 @@
 
 #include "gateway/async/signal.h"
 #include "gateway/base/arena.h"
-#include "gateway/base/file.h"
 #include "gateway/http/h1_client.h"
 #include "gateway/http/uri.h"
 #include "gateway/net/connect.h"
@@ -32,13 +31,7 @@ Result<Url> split(const std::string& url) {
 Result<net::TlsOptions> tls_for(const Url& url, const Background::Fetch& what) {
   net::TlsOptions options;
   if (!url.target.tls) return options;
-  net::TlsClientOptions client;
-  if (!what.ca_file.empty()) {
-    Result<std::string> pem = read_file(what.ca_file, 1 << 20);
-    if (!pem) return std::unexpected(std::move(pem.error()));
-    client.ca_pem = std::move(*pem);
-  }
-  auto context = net::TlsClientContext::make(std::move(client));
+  auto context = net::TlsClientContext::make({.ca_file = what.ca_file});
   if (!context) return std::unexpected(std::move(context.error()));
   options.context = std::move(*context);
   options.server_name = url.target.host;

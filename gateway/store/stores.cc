@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "gateway/base/file.h"
 #include "gateway/config/address.h"
 #include "gateway/config/model.h"
 #include "gateway/net/tls_context.h"
@@ -22,14 +21,7 @@ Result<RedisOptions> redis_options(const std::string& name, const config::Store&
   options.timeout = block.timeout;
   options.connect_timeout = block.connect_timeout;
   if (!url->tls) return options;
-  net::TlsClientOptions tls;
-  tls.verify = block.tls.verify;
-  if (!block.tls.ca.empty()) {
-    Result<std::string> pem = read_file(block.tls.ca.resolved, 1 << 20);
-    if (!pem) return std::unexpected(std::move(pem.error()));
-    tls.ca_pem = std::move(*pem);
-  }
-  auto context = net::TlsClientContext::make(std::move(tls));
+  auto context = net::TlsClientContext::make({block.tls.verify, block.tls.ca.resolved});
   if (!context) return std::unexpected(std::move(context.error()));
   options.tls.context = std::move(*context);
   options.tls.server_name = block.tls.server_name.empty() ? url->host : block.tls.server_name;

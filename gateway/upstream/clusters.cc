@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "gateway/base/file.h"
 #include "gateway/base/text.h"
 #include "gateway/config/show.h"
 #include "gateway/core/setup.h"
@@ -23,14 +22,7 @@ Result<std::shared_ptr<const net::TlsClientContext>> tls_for(const std::string& 
                                                              Cache& generation) {
   const std::string key = "upstream.trust." + name;
   if (const auto made = generation.find<Trust>(key)) return made->context;
-  net::TlsClientOptions options;
-  options.verify = tls.verify;
-  if (!tls.ca.empty()) {
-    Result<std::string> pem = read_file(tls.ca.resolved, 1 << 20);
-    if (!pem) return std::unexpected(std::move(pem.error()));
-    options.ca_pem = std::move(*pem);
-  }
-  auto context = net::TlsClientContext::make(std::move(options));
+  auto context = net::TlsClientContext::make({tls.verify, tls.ca.resolved});
   if (!context) return context;
   return generation.get<Trust>(key, [&] { return std::make_shared<Trust>(std::move(*context)); })->context;
 }

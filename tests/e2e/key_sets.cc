@@ -76,6 +76,17 @@ std::string for_long(const Issuer& issuer) {
   return issuer.token(R"({"iss":"https://idp","aud":"api","sub":"ann","exp":99999999999})");
 }
 
+int status_of(const Gateway& gateway, const Issuer& by) { return gateway.ask(bearer(for_long(by))).status; }
+
+// A token of it is good soon, and is refused at no time.
+void expect_in_time(const Gateway& gateway, const Issuer& issuer) {
+  CHECK(eventually([&] {
+    const int status = status_of(gateway, issuer);
+    CHECK(status != 401);
+    return status == 200;
+  }));
+}
+
 const std::string no_keys = R"({"keys":[]})";
 
 }  // namespace
@@ -201,45 +212,35 @@ TEST_CASE("the first token of a new key is not refused for it while the issuer i
   const Issuer issuer, next("ES256", "k2"), same_name("ES256", "k1");
   Jwks jwks(issuer.jwks());
   Gateway gateway(one_idp(jwks.url()));
-  const auto status = [&](const Issuer& by) { return gateway.ask(bearer(for_long(by))).status; };
-  CHECK(eventually([&] { return status(issuer) == 200; }));
+  CHECK(eventually([&] { return status_of(gateway, issuer) == 200; }));
   jwks.set(next.jwks());
   gateway.advance(11s);
   for (int turn = 0; turn < 2; ++turn) CHECK(gateway.admin("/readyz").status == 200);  // it has looked
-  CHECK(status(next) == 503);
-  CHECK(eventually([&] {
-    const int now = status(next);
-    CHECK(now != 401);
-    return now == 200;
-  }));
+  CHECK(status_of(gateway, next) == 503);
+  expect_in_time(gateway, next);
   jwks.set(same_name.jwks());
   gateway.advance(15min);
-  CHECK(eventually([&] { return status(same_name) == 200; }));
+  CHECK(eventually([&] { return status_of(gateway, same_name) == 200; }));
   jwks.set(issuer.jwks());
   gateway.advance(11s);
-  CHECK(status(issuer) == 401);  // by its name another has signed, and asks for it
-  CHECK(eventually([&] { return status(issuer) == 200; }));
+  CHECK(status_of(gateway, issuer) == 401);  // by its name another has signed, and asks for it
+  CHECK(eventually([&] { return status_of(gateway, issuer) == 200; }));
 }
 
 TEST_CASE("a new key is not refused because a stranger had the issuer asked just before it came") {
   const Issuer issuer, next("ES256", "k2"), stranger("ES256", "k3");
   Jwks jwks(issuer.jwks());
   Gateway gateway(one_idp(jwks.url()));
-  const auto status = [&](const Issuer& by) { return gateway.ask(bearer(for_long(by))).status; };
-  CHECK(eventually([&] { return status(issuer) == 200; }));
+  CHECK(eventually([&] { return status_of(gateway, issuer) == 200; }));
   gateway.advance(11s);
-  CHECK(eventually([&] { return status(stranger) == 401; }));
+  CHECK(eventually([&] { return status_of(gateway, stranger) == 401; }));
   jwks.set(next.jwks());
   for (int i = 0; i < 5; ++i) {
-    CHECK(status(next) == 503);
-    CHECK(status(stranger) == 401);  // of which the issuer has told
+    CHECK(status_of(gateway, next) == 503);
+    CHECK(status_of(gateway, stranger) == 401);  // of which the issuer has told
   }
   gateway.advance(11s);
-  CHECK(eventually([&] {
-    const int now = status(next);
-    CHECK(now != 401);
-    return now == 200;
-  }));
+  expect_in_time(gateway, next);
 }
 
 TEST_CASE("an issuer that crawls has its time, and no more") {

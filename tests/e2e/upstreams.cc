@@ -25,6 +25,13 @@ routes:
 
 std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 
+// A backend that says nothing.
+void takes_all(int fd, int) {
+  Received received(fd);
+  while (!received.some().empty()) {
+  }
+}
+
 }  // namespace
 
 TEST_CASE("several targets share the requests; a dead one costs nobody an answer") {
@@ -57,11 +64,7 @@ TEST_CASE("what breaks at once is one failure of a target, however many requests
 }
 
 TEST_CASE("a target that does not shake hands is waited for once: connect_timeout is the whole of it") {
-  const TcpServer silent([](int fd, int) {
-    Received received(fd);
-    while (!received.some().empty()) {
-    }
-  });
+  const TcpServer silent(takes_all);
   Gateway gateway(forwarding("targets: [\"https://127.0.0.1:" + std::to_string(silent.port()) +
                              "\"], tls: { verify: false }, connect_timeout: 60s"));
   const auto client = gateway.connect();
@@ -73,11 +76,7 @@ TEST_CASE("a target that does not shake hands is waited for once: connect_timeou
 }
 
 TEST_CASE("a request that has waited for its turn leaves a target too little time to be judged by it") {
-  const TcpServer silent([](int fd, int) {
-    Received received(fd);
-    while (!received.some().empty()) {
-    }
-  });
+  const TcpServer silent(takes_all);
   std::atomic<bool> let_go{false};
   Origin slow([&](const OriginRequest& r) {
     eventually([&] { return let_go.load(); });

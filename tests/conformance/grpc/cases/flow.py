@@ -27,8 +27,7 @@ def stalled(lab, gateway, progress):
 def expect_room(lab, peer, gateway):
     """Another client gets a large answer whole."""
     peer.on("/other", fills)
-    other = lab.client(gateway, give_back=True)
-    check(bytes(other.get("/other").body) == PATTERN, "expected the content as it was sent, came another")
+    expect_other(lab, gateway)
 
 
 # --- what the backend takes
@@ -233,6 +232,12 @@ def old_client_back_pressure(lab):
     check(came.endswith(PATTERN) and len(came) - came.index(b"\r\n\r\n") - 4 == len(body), f"expected the whole content, came {len(came)} octets")
 
 
+def expect_other(lab, gateway):
+    """Another client gets the whole of a long answer."""
+    other = lab.client(gateway, give_back=True)
+    check(bytes(other.get("/other").body) == PATTERN, "expected the content as it was sent, came another")
+
+
 @case("RFC9113-5.2.1", "a client that takes nothing does not hold back another's answer from the same backend")
 def stalled_beside(lab):
     peer = lab.peer()
@@ -264,8 +269,7 @@ def many_stalled_beside(lab):
     client.until(lambda: sum(len(stream.body) for stream in client.streams.values()) == 900, "ten octets of each")
     peer.on("/other", long)
     for _ in range(2):
-        other = lab.client(gateway, give_back=True)
-        check(bytes(other.get("/other").body) == PATTERN, "expected the content as it was sent, came another")
+        expect_other(lab, gateway)
 
 
 @case("RFC9113-5.2.1", "answers that are whole, but that no client takes, do not hold back others from the same backend")

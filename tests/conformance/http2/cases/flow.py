@@ -214,7 +214,7 @@ def unread_upload(lab):
     # beside the window there is what the kernel holds of the backend's connection: its receive buffer is small
     check(window <= sent < len(content) - window, f"expected to be stopped soon behind the window of {window} octets, sent {sent}")
     other = client.begin(request("/other", ("content-length", "100000"), method="POST"), end=False)
-    client.upload(other, content[:100000])
+    client.upload(other, bytes(100000))
     client.answer(other)
     gate.set()
     client.upload(stream, content[sent:])
@@ -233,15 +233,19 @@ def stream_window_exceeded(lab):
     client.expect_error(stream, wire.FLOW_CONTROL_ERROR)
 
 
+def stick(lab, client, path, gate):
+    """An upload of which the backend takes nothing until then: as much of it as may be under way."""
+    content = bytes(8 << 20)
+    lab.narrow.on(path, lambda visit: gate.wait(30))
+    send_all_that_is_allowed(client, begin_upload(lab, client, path, content), content)
+
+
 @case("RFC9113-6.9.1", "more DATA than the connection's window is FLOW_CONTROL_ERROR")
 def connection_window_exceeded(lab):
     client = lab.connect(acknowledge=False)  # until then there is no room but the 64 KB of the beginning
     gate = lab.gate()
-    content = bytes(8 << 20)
     for number in range(16):
-        path = f"/narrow/{number}"
-        lab.narrow.on(path, lambda visit: gate.wait(30))
-        send_all_that_is_allowed(client, begin_upload(lab, client, path, content), content)
+        stick(lab, client, f"/narrow/{number}", gate)
         if client.windows[0] == 0:
             break
     equal(client.windows[0], 0, "what is left of the connection's window")
@@ -254,13 +258,10 @@ def connection_window_exceeded(lab):
 def stuck_uploads(lab):
     client = lab.connect()
     gate = lab.gate()
-    content = bytes(8 << 20)
     for number in range(6):
-        path = f"/narrow/{number}"
-        lab.narrow.on(path, lambda visit: gate.wait(30))
-        send_all_that_is_allowed(client, begin_upload(lab, client, path, content), content)
+        stick(lab, client, f"/narrow/{number}", gate)
     other = client.begin(request("/other", ("content-length", "100000"), method="POST"), end=False)
-    client.upload(other, content[:100000])
+    client.upload(other, bytes(100000))
     client.answer(other)
     gate.set()
 
