@@ -32,14 +32,6 @@ struct UseOptions {
   }
 };
 
-// A Redis as one worker has it: what was leased from it must not be spent from another.
-struct Shared {
-  static constexpr size_t leases_max = 4096;
-
-  std::shared_ptr<store::RedisClient> redis;
-  Leases leases{leases_max};
-};
-
 using Tables = std::vector<std::shared_ptr<LimitTable>>;  // one a rule, in their order
 
 // Of each limit one, as long as a route uses it: who floods one leaves the others alone. Made before workers
@@ -59,15 +51,14 @@ Tables tables_for(const std::vector<LimitRule>& rules, Setup& setup) {
 class Limit final : public Policy {
  public:
   Limit(Setup& setup, config::Mode mode, std::vector<LimitRule> rules, Tables tables,
-        std::shared_ptr<Shared> shared)
+        std::shared_ptr<LeasedStore> store)
       : Policy(setup, "limit", mode),
         route_(setup.route),
         rules_(std::move(rules)),
         tables_(std::move(tables)) {
     for (const LimitRule& rule : rules_) policies_ += (policies_.empty() ? "" : ", ") + rule.policy;
-    if (shared == nullptr) return;
-    const std::shared_ptr<Leases> leases(shared, &shared->leases);
-    shared_ = std::make_unique<SharedBuckets>(*setup.loop, rules_, route_, shared->redis, leases);
+    if (store != nullptr)
+      shared_ = std::make_unique<SharedBuckets>(*setup.loop, rules_, route_, std::move(store));
   }
 
   Task<Decision> decide(Exchange& x) override {
@@ -181,7 +172,7 @@ class Limit final : public Policy {
 };
 
 // Null, and the reader is told, if it cannot be had; also while the config is only checked.
-std::shared_ptr<Shared> shared_for(const std::string& name, config::Reader& reader, Setup& setup) {
+std::shared_ptr<LeasedStore> shared_for(const std::string& name, config::Reader& reader, Setup& setup) {
   const config::Store& block = *setup.model.store(name);
   // Made once a config, where it is checked: the workers read no file.
   const auto options = setup.generation.get<store::RedisOptions>(
@@ -195,11 +186,10 @@ std::shared_ptr<Shared> shared_for(const std::string& name, config::Reader& read
   if (options == nullptr || setup.checking()) return nullptr;
   const std::string key =
       fmt::format("limit.store.{}\n{}{}", name, config::yaml_of(block), store::identity(*options));
-  return setup.worker.get<Shared>(key, [&] {
-    auto shared = std::make_shared<Shared>();
-    shared->redis =
-        std::make_shared<store::RedisClient>(*setup.loop, *setup.resolver, setup.metrics, *options);
-    return shared;
+  return setup.worker.get<LeasedStore>(key, [&] {
+    return std::make_shared<LeasedStore>(
+        *setup.loop,
+        std::make_unique<store::RedisClient>(*setup.loop, *setup.resolver, setup.metrics, *options));
   });
 }
 

@@ -8,11 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "gateway/async/nursery.h"
 #include "gateway/async/task.h"
 #include "gateway/core/exchange.h"
-#include "gateway/store/redis.h"
-#include "plugins/limit/leases.h"
+#include "plugins/limit/leased_store.h"
 #include "plugins/limit/rule.h"
 
 namespace sallyport {
@@ -21,7 +19,7 @@ class SharedBuckets {
  public:
   // rules: all of the route's, of which those in Redis count here; they outlive this.
   SharedBuckets(Loop& loop, const std::vector<LimitRule>& rules, std::string_view route,
-                std::shared_ptr<store::RedisClient> redis, std::shared_ptr<Leases> leases);
+                std::shared_ptr<LeasedStore> store);
 
   // Takes one request from a lease of each bucket. False, and nothing is taken, unless all have one. The
   // states of the rules here are set if it was taken.
@@ -30,20 +28,15 @@ class SharedBuckets {
   Task<Result<bool>> take(Exchange& x, BucketStates& states);
 
  private:
-  class Marked;
   std::string name_in_redis(const LimitRule& rule, Slice bucket) const;
-  void renew(const LimitRule& rule, Slice bucket, Lease& lease);
-  Task<> keep(const LimitRule& rule, std::string name, SipTag key);
-  Task<> ask_for_more(const LimitRule& rule, std::string name, SipTag key);
+  void renew(const LimitRule& rule, Slice bucket, const Lease& lease);
   void count_asks(Exchange& x);
 
   Loop& loop_;
   const std::vector<LimitRule>& rules_;
   std::string_view route_;
-  std::shared_ptr<store::RedisClient> redis_;
-  std::shared_ptr<Leases> leases_;
-  bool leasing_;      // every rule here may be leased
-  Nursery renewals_;  // last: they use what stands above
+  std::shared_ptr<LeasedStore> store_;
+  bool leasing_;  // every rule here may be leased
 };
 
 }  // namespace sallyport
