@@ -8,7 +8,8 @@ namespace sallyport {
 
 namespace {
 
-constexpr size_t kept_always = 4096;  // of a request's content, however short memory is
+constexpr size_t kept_always = 4096;       // of a request's content, however short memory is
+constexpr size_t kept_for_again = 16'384;  // of what has gone to a backend, which may ask for it elsewhere
 
 }  // namespace
 
@@ -122,10 +123,16 @@ Task<Result<Slice>> Content::wait(Task<Result<Slice>> pending) {
   co_return passed_on(std::move(piece));
 }
 
-// Once more than what was kept is gone, nothing can be given again: its memory goes back.
+// A backend that leaves in order has not acted on what it got. Once more is gone than is kept, nothing can be
+// given again: its memory goes back.
 Result<Slice> Content::passed_on(Result<Slice> piece) {
   piece = count(std::move(piece));
-  if (piece && !piece->empty()) {
+  if (!piece || piece->empty()) return piece;
+  const bool is_whole_so_far = came_ == kept_.size() + piece->size();
+  if (is_whole_so_far && came_ <= kept_for_again && x_.loop.blocks().pressure() == Pressure::none) {
+    kept_.append(*piece);
+    given_ = kept_.size();
+  } else {
     kept_.release();
     given_ = 0;
   }

@@ -28,7 +28,7 @@ class ClientConnection final : public Requester {
   bool answered_nothing() const noexcept override { return !answered_; }
   bool request_sent() const noexcept override { return pump_.done(); }
   bool content_untouched() const noexcept override { return content_untouched_; }
-  bool not_processed() const noexcept override { return false; }  // HTTP/1.1 has no way to say so
+  Refusal refusal() const noexcept override { return Refusal::none; }  // HTTP/1.1 has no way to say so
   Standing standing() const noexcept override;
   void give_up_content() override { upload_.give_up(); }
   void give_up_answer() noexcept override;  // and the connection is closed

@@ -70,7 +70,10 @@ int Session::Callbacks::frame_received(nghttp2_session* session, const nghttp2_f
   if (hd.type == NGHTTP2_SETTINGS && (hd.flags & NGHTTP2_FLAG_ACK) != 0)
     nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, me.window_of_all_);
   if (hd.type == NGHTTP2_PING && (hd.flags & NGHTTP2_FLAG_ACK) != 0) me.ping_answered();
-  if (hd.type == NGHTTP2_GOAWAY) me.leaving_ = true;
+  if (hd.type == NGHTTP2_GOAWAY) {
+    me.leaving_ = true;
+    me.leaving_code_ = frame->goaway.error_code;
+  }
   Stream* s = stream(session, hd.stream_id);
   const bool head = hd.type == NGHTTP2_HEADERS;
   if (s == nullptr || (!head && hd.type != NGHTTP2_DATA)) return 0;
@@ -118,6 +121,7 @@ int Session::Callbacks::frame_sent(nghttp2_session* session, const nghttp2_frame
   const bool last =
       (hd.type == NGHTTP2_HEADERS || hd.type == NGHTTP2_DATA) && (hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   if (!last) return 0;
+  me.guard_.end_sent();
   if (Stream* s = stream(session, hd.stream_id)) {
     s->end_sent_ = true;
     me.note(*s);
@@ -182,6 +186,8 @@ const nghttp2_option* Session::Callbacks::options(Role role) {
     nghttp2_option_new(&o);
     nghttp2_option_set_no_auto_window_update(o, 1);
     nghttp2_option_set_max_send_header_block_length(o, block_sent_max);
+    // It ends a client for its resets whatever else that asks for and takes; FrameGuard counts them.
+    nghttp2_option_set_stream_reset_rate_limit(o, UINT32_MAX, UINT32_MAX);
     nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(o, lenient ? 1 : 0);
     return std::unique_ptr<nghttp2_option, Freed>(o);
   };

@@ -14,6 +14,9 @@ constexpr int32_t stream_window_at_first = 4 * 1024;
 // nghttp2 gives back only once it is used.
 constexpr int32_t connection_window = 2 * stream_window * static_cast<int32_t>(ClientSession::streams_most);
 constexpr Duration head_timeout = seconds(10);
+constexpr Duration probe_timeout = seconds(2);
+// Servers of gRPC end a connection that is asked more often while they have nothing to say.
+constexpr Duration probe_pause = std::chrono::minutes(5);
 
 }  // namespace
 
@@ -25,7 +28,8 @@ ClientSession::ClientSession(net::Stream& stream, Duration write_timeout, Owner&
                connection_window,
                head_timeout,
                write_timeout}),
-      owner_(owner) {}
+      owner_(owner),
+      probe_(stream.loop(), [](void* self) { static_cast<ClientSession*>(self)->probe_over(); }, this) {}
 
 Task<> ClientSession::run() {
   Task<> reading = read();
@@ -68,6 +72,23 @@ uint32_t ClientSession::room() const noexcept {
 
 bool ClientSession::has_window() const noexcept {
   return nghttp2_session_get_remote_window_size(session_) > 0;
+}
+
+void ClientSession::probe() {
+  const Monotonic now = stream_.loop().now();
+  if (probe_.armed() || is_leaving() || (!answered_ && now < probed_at_ + probe_pause)) return;
+  answered_ = false;
+  probed_at_ = now;
+  probe_.arm_after(probe_timeout);
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+  schedule();
+}
+
+void ClientSession::probe_over() {
+  probe_.disarm();
+  if (heard_at_ > probed_at_) return;
+  retire();
+  schedule();
 }
 
 void ClientSession::goodbye() {

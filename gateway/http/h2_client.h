@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "gateway/async/timer.h"
 #include "gateway/http/h2_client_stream.h"
 #include "gateway/http/h2_session.h"
 
@@ -43,10 +44,17 @@ class ClientSession final : public Session {
   // Nothing moves any more; every stream has been told.
   bool over() const noexcept { return over_; }
   bool ended() const noexcept { return over_ || ended_ || !is_sendable(); }
+  // It is leaving, and has said no other reason than that.
+  bool is_leaving_in_order() const noexcept { return leaving_ && leaving_code_ == 0; }
   // It gets no new requests; it has ended, or will with those that are under way.
-  bool is_leaving() const noexcept { return retired_ || leaving_ || ended(); }
+  bool is_leaving() const noexcept {
+    return retired_ || leaving_ || ended() || (ready_ && streams_max() == 0);
+  }
   // No new requests: what is under way goes on.
   void retire() noexcept { retired_ = true; }
+  // Asks a backend that has been silent to a request whether it is there (PING, RFC 9113 section 6.7); from
+  // one that says nothing at all to that, too, the session retires.
+  void probe();
   // Says goodbye to a connection without requests.
   void goodbye();
 
@@ -58,13 +66,18 @@ class ClientSession final : public Session {
   void tell(Stream& stream) override;
   void turn_ended() override;
   Task<> wait_for_close();
+  void probe_over();
 
   Owner& owner_;
   List<ClientStream> open_;  // all of them
   size_t held_ = 0;          // as many; one that has ended may have content that nobody has pulled yet
   bool ready_ = false;
   bool retired_ = false;
-  bool over_ = false;           // run() has ended
+  bool over_ = false;  // run() has ended
+  Budget cancels_{60, 2};
+  Monotonic probed_at_{};
+  bool answered_ = true;        // something, since it was probed
+  Timer probe_;                 // armed: a PING is not answered yet
   WaitUntil* waits_ = nullptr;  // for ready_
   Event close_;
 };

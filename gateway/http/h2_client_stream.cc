@@ -13,8 +13,7 @@ namespace sallyport::http::h2 {
 namespace {
 
 constexpr size_t interim_max = 32;
-constexpr Duration dead_after = seconds(1);         // without a word, while we wait
-constexpr Duration dead_after_others = seconds(5);  // while a call's own deadline passes
+constexpr Duration dead_after = seconds(1);  // without a word, while we wait
 
 }  // namespace
 
@@ -34,8 +33,18 @@ void ClientStream::over() noexcept {
   --client_.held_;
   give_up_room();
   if (closed_ || (end_sent_ && input_ended_)) return;
-  client_.reset(*this, NGHTTP2_CANCEL);
+  cancel();
   client_.forget(*this);
+  // Whoever gives up early, client or deadline, cannot tell a slow backend from a connection that is dead.
+  if (!answered_ && client_.heard_at_ <= sent_at_) client_.probe();
+}
+
+// Some backends end a connection over which much is cancelled, with all that is under way on it: before that,
+// it gets no more requests.
+void ClientStream::cancel() noexcept {
+  if (closed_ || id_ <= 0) return;
+  client_.reset(*this, NGHTTP2_CANCEL);
+  if (!client_.cancels_.spend(loop().now())) client_.retire();
 }
 
 // --- the request
@@ -92,7 +101,7 @@ Task<> ClientStream::answer_begins() {
 
 Task<> ClientStream::pump(const Request& request) {
   pumped_ = co_await pump_all(request);
-  if (!pumped_) client_.reset(*this, NGHTTP2_CANCEL);  // half a request is none
+  if (!pumped_) cancel();  // half a request is none
 }
 
 Task<Result<void>> ClientStream::pump_all(const Request& request) {
@@ -127,7 +136,7 @@ void ClientStream::field(Slice name, Slice value) {
 }
 
 void ClientStream::fields_end(bool ended) {
-  answered_ = true;
+  answered_ = client_.answered_ = true;
   if (head_final_ || fault_) return;
   Result<Response> head = head_.finish(method_, ended);
   if (head && head->status < 200 && heads_.size() == interim_max)
@@ -194,8 +203,9 @@ Body& ClientStream::tunnel(Body&, TunnelLimits) { std::unreachable(); }
 // --- how it ends
 
 // The session's connection-wide refusal (GOAWAY) closes streams with the same code.
-bool ClientStream::not_processed() const noexcept {
-  return !answered_ && (id_ <= 0 || (closed_ && close_code_ == NGHTTP2_REFUSED_STREAM));
+Requester::Refusal ClientStream::refusal() const noexcept {
+  if (answered_ || (id_ > 0 && !(closed_ && close_code_ == NGHTTP2_REFUSED_STREAM))) return Refusal::none;
+  return id_ <= 0 || client_.is_leaving_in_order() ? Refusal::leaving : Refusal::refused;
 }
 
 Standing ClientStream::standing() const noexcept {
@@ -233,12 +243,11 @@ std::unexpected<Error> ClientStream::broken() const {
 }
 
 // A connection over which nothing at all comes may be dead without a word: its other requests are not added
-// to. A call's own deadline may be too short to tell.
+// to. A call's own deadline may be too short to tell (over()).
 std::unexpected<Error> ClientStream::late(std::string_view reason, std::string detail) {
   const Monotonic silent_since = std::max(client_.heard_at_, sent_at_);
   const bool is_ours = loop().now() < timeouts_.deadline;
-  if (!answered_ && loop().now() - silent_since >= (is_ours ? dead_after : dead_after_others))
-    client_.retire();
+  if (!answered_ && is_ours && loop().now() - silent_since >= dead_after) client_.retire();
   return fail(Code::upstream_timeout, reason, std::move(detail));
 }
 

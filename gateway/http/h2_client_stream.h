@@ -32,7 +32,7 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   bool answered_nothing() const noexcept override { return !answered_ && (cut_off_ || !closed_); }
   bool request_sent() const noexcept override { return pump_.done(); }
   bool content_untouched() const noexcept override { return content_untouched_; }
-  bool not_processed() const noexcept override;
+  Refusal refusal() const noexcept override;
   Standing standing() const noexcept override;
   void give_up_content() override { upload_.give_up(); }
   void give_up_answer() noexcept override;
@@ -48,6 +48,7 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   void fields_end(bool ended) override;
   Task<Result<Slice>> wait_for_content() override;
   void wake() override;
+  void cancel() noexcept;   // tells the backend that nobody waits for the answer
   void cut_off() noexcept;  // the connection has ended
   void give_up_room() noexcept;
 

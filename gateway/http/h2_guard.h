@@ -89,6 +89,8 @@ class FrameGuard {
     resets_.earn(1);
     work_.earn(4);
   }
+  // One side of an exchange has been sent whole: a client that has had an answer may leave another.
+  void end_sent() noexcept { resets_.earn(1); }
 
   // The preface, or a frame that is no DATA, or a header block has begun and not ended; and when it did.
   bool in_head() const noexcept {
@@ -106,7 +108,7 @@ class FrameGuard {
   bool of_client_;
   size_t block_bytes_max_;
   StreamIds ids_;
-  Budget resets_{200, 50};
+  Budget resets_{1000, 100};  // a page that is left takes hundreds along
   Budget work_{1000, 100};
   Budget crumbs_{4096, 100};  // DATA frames of next to nothing that nobody has pulled
   size_t updates_ = 0;        // of windows, that are earned; more of them are work

@@ -86,6 +86,7 @@ class Session : private TurnEnd {
   std::string_view ended_by_;
   bool ended_ = false;
   bool leaving_ = false;               // the peer has sent GOAWAY
+  uint32_t leaving_code_ = 0;          // of it (RFC 9113 section 7)
   std::unique_ptr<FieldList> fields_;  // kept for its memory
 
  private:

@@ -20,6 +20,10 @@ class Requester {
     Monotonic deadline = Monotonic::max();      // for the answer's head, and with HTTP/2 for all of it
   };
 
+  // Whether the backend has said that it has not acted on the request, and will not (RFC 9113 section 8.7):
+  // because it ends its connection in order (GOAWAY), or for reasons of its own.
+  enum class Refusal : uint8_t { none, leaving, refused };
+
   // Sends the head and the content, pulled from request.body, until all of it is sent or the backend begins
   // to answer: then the rest goes on beside the answer, until over(). Errors: those of request.body as they
   // are; upstream_unreachable if the backend broke off (then the three below tell whether it may be tried
@@ -48,8 +52,7 @@ class Requester {
   virtual bool request_sent() const noexcept = 0;
   // True if the request has content, and none of it has been pulled: the backend cannot have acted on it.
   virtual bool content_untouched() const noexcept = 0;
-  // True if the backend has said that it has not acted on the request, and will not (RFC 9113 section 8.7).
-  virtual bool not_processed() const noexcept = 0;
+  virtual Refusal refusal() const noexcept = 0;
 
  protected:
   ~Requester() = default;

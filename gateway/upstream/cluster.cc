@@ -31,9 +31,10 @@ Cluster::Cluster(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics,
                                   {{"upstream", options_.name}, {"state", "active"}})),
       duration_(metrics.histogram("sallyport_upstream_duration_seconds", {{"upstream", options_.name}})),
       outcomes_(metrics, "sallyport_upstream_requests_total", {{"upstream", options_.name}}, "outcome") {
-  for (const char* outcome : {"success", "connection_refused", "connect_timeout", "connection_reset",
-                              "name_not_resolved", "name_timeout", "tls_error", "upstream_timeout",
-                              "upstream_closed", "upstream_reset", "upstream_goaway", "answer_broken"}) {
+  for (const char* outcome :
+       {"success", "connection_refused", "connect_timeout", "connection_reset", "name_not_resolved",
+        "name_timeout", "tls_error", "upstream_timeout", "upstream_closed", "upstream_reset",
+        "upstream_refused_stream", "upstream_goaway", "answer_broken"}) {
     outcomes_.expect(outcome);
   }
   for (const Target& target : options_.targets) {
@@ -133,7 +134,7 @@ Task<Result<Lease*>> Cluster::acquire_new(Slice client_ip, Endpoint& endpoint, M
 // without_http1: as if so many of those were gone.
 bool Cluster::has_place(const Endpoint* http2, size_t without_http1) noexcept {
   if (open_ + endpoints_.size() < options_.connections_max) return true;
-  const size_t without = without_http1 + (http2 != nullptr && has_one_leaving(*http2) ? 1 : 0);
+  const size_t without = without_http1 + std::min(count_leaving(), options_.connections_max);
   if (!keeps_firsts_) return open_ - without < options_.connections_max;
   size_t kept = 0, of_http1 = 0;
   bool has_http1 = false;
@@ -141,7 +142,7 @@ bool Cluster::has_place(const Endpoint* http2, size_t without_http1) noexcept {
     if (!endpoint->target.http2) {
       has_http1 = true;
       of_http1 += endpoint->open;
-    } else if (endpoint.get() != http2 && endpoint->open == 0) {
+    } else if (endpoint.get() != http2 && endpoint->open == endpoint->leaving) {
       ++kept;
     }
   }
@@ -173,12 +174,14 @@ void Cluster::count_out(Endpoint& endpoint) noexcept {
   --endpoint.open;
 }
 
-// One that nobody uses; it is gone a little later, and the next may go then. Not a target's last one, whose
-// place is kept for it.
+// One that nobody uses. Not a target's last one, whose place is kept for it.
 void Cluster::let_shared_go() noexcept {
+  count_leaving();
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
-    if (c->leases > 0 || c->endpoint.opening || (keeps_firsts_ && c->endpoint.open == 1)) continue;
-    if (!c->session().ended()) c->session().goodbye();
+    const Endpoint& endpoint = c->endpoint;
+    if (c->leases > 0 || endpoint.opening || c->is_leaving()) continue;
+    if (keeps_firsts_ && endpoint.open == endpoint.leaving + 1) continue;
+    c->session().goodbye();
     return;
   }
 }

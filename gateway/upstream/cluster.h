@@ -28,8 +28,8 @@ struct ClusterOptions {
   Duration idle_timeout = seconds(60);
   Duration resolve_every = seconds(30);
   // Open ones, of this worker. Each HTTP/2 target can have one, and those of HTTP/1.1 one together, whoever
-  // holds the others, where it is not less than that; one that is ending, and is a target's only one, does
-  // not count for the next.
+  // holds the others, where it is not less than that. Those of HTTP/2 that get no more requests, and end with
+  // those that they have, do not count, up to as many again.
   size_t connections_max = 1024;
   std::shared_ptr<const net::TlsClientContext> tls;  // for https and h2 targets
   std::string server_name;                           // for TLS; empty: the target's host
@@ -106,7 +106,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   // To who waits for a connection to that endpoint; null: for one of HTTP/1.1.
   bool is_of_use(const Lease& lease, const Endpoint* http2) const noexcept;
   bool has_place(const Endpoint* http2, size_t without_http1 = 0) noexcept;
-  bool has_one_leaving(const Endpoint& http2) noexcept;
+  size_t count_leaving() noexcept;
   bool has_to_wait(const Endpoint& endpoint) noexcept;
   bool can_have_place(const Endpoint* http2) noexcept;
   bool make_room(const Endpoint* http2) noexcept;
@@ -142,6 +142,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
 
   // HTTP/2
   SharedConnection* with_room(const Endpoint& endpoint) noexcept;
+  bool may_open_another(const Endpoint& endpoint) noexcept;
   Lease* lease(SharedConnection& connection, bool reused);
   Task<Result<Lease*>> open_stream(Slice client_ip, Endpoint& endpoint, Monotonic deadline);
   Task<Result<SharedConnection*>> open_shared(Endpoint& endpoint, Monotonic deadline);

@@ -56,7 +56,8 @@ void put_in_order(std::vector<Candidate>& candidates) {
 
 // To who waits for a connection to that endpoint; null: of HTTP/1.1.
 bool Cluster::is_of_use(const Lease& lease, const Endpoint* http2) const noexcept {
-  return http2 != nullptr && http2->open > 0 ? &lease.endpoint == http2 : !lease.endpoint.target.http2;
+  return http2 != nullptr && http2->open > http2->leaving ? &lease.endpoint == http2
+                                                          : !lease.endpoint.target.http2;
 }
 
 std::unexpected<Error> Cluster::full() {
@@ -89,6 +90,7 @@ Monotonic Cluster::choose_who_gives_way(const Endpoint* http2, size_t wanted) {
   Monotonic due = Monotonic::max();
   Holdings holdings;
   std::vector<Candidate> candidates;
+  count_leaving();
   for (Lease* lease = leased_.front(); lease != nullptr; lease = leased_.after(*lease)) {
     if (!is_of_use(*lease, http2)) continue;
     Holdings::value_type& client = holding_of(holdings, *lease);

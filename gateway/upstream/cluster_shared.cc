@@ -23,6 +23,9 @@ struct Cluster::Opening {
 
 namespace {
 
+// While uploads hold up the connections of a backend that takes no other: how long before it is asked again.
+constexpr Duration full_for = seconds(30);
+
 // A connection that does not get ready is of no use, also if whoever waits for that is cancelled.
 struct Goodbye {
   explicit Goodbye(http::h2::ClientSession& to) noexcept : session(&to) {}
@@ -43,16 +46,25 @@ SharedConnection* Cluster::with_room(const Endpoint& endpoint) noexcept {
     if (c->session().has_window()) return c;
     held_up = c;
   }
-  return held_up == nullptr || endpoint.opening || can_have_place(&endpoint) ? nullptr : held_up;
+  return held_up == nullptr || may_open_another(endpoint) ? nullptr : held_up;
 }
 
-// Its only connection gets no more requests, and lasts as long as those that it has.
-bool Cluster::has_one_leaving(const Endpoint& http2) noexcept {
-  if (http2.open != 1) return false;
+// Or one is being opened.
+bool Cluster::may_open_another(const Endpoint& endpoint) noexcept {
+  if (loop_.now() < endpoint.full_until) return false;
+  return endpoint.opening || can_have_place(&endpoint);
+}
+
+// Of all endpoints, and of each.
+size_t Cluster::count_leaving() noexcept {
+  for (const auto& endpoint : endpoints_) endpoint->leaving = 0;
+  size_t all = 0;
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
-    if (&c->endpoint == &http2) return c->outdated || c->session().is_leaving();
+    if (!c->is_leaving()) continue;
+    ++c->endpoint.leaving;
+    ++all;
   }
-  return false;
+  return all;
 }
 
 Lease* Cluster::lease(SharedConnection& connection, bool reused) {
@@ -72,7 +84,8 @@ Task<Result<Lease*>> Cluster::open_stream(Slice client_ip, Endpoint& endpoint, M
     if (shared != nullptr) co_return lease(*shared, true);
     const bool may_open = my_turn && !endpoint.opening && make_room(&endpoint);
     if (!may_open) {
-      my_turn = co_await wait_for_turn(endpoint.waiting, client_ip, deadline);
+      const bool called = co_await wait_for_turn(endpoint.waiting, client_ip, deadline);
+      my_turn = called || with_room(endpoint) != nullptr;
       if (my_turn) continue;
       if (!endpoint.opening) co_return full();
       co_return fail(Code::upstream_unreachable, "connect_timeout", endpoint.target.authority);
@@ -83,6 +96,9 @@ Task<Result<Lease*>> Cluster::open_stream(Slice client_ip, Endpoint& endpoint, M
     if (opened && !(*opened)->session().is_leaving()) continue;  // others were quicker
     if (opened)
       opened = fail(Code::upstream_unreachable, "upstream_goaway", "the upstream ended a new connection");
+    endpoint.full_until = loop_.now() + full_for;
+    if (SharedConnection* held_up = with_room(endpoint)) co_return lease(*held_up, true);
+    endpoint.full_until = Monotonic::min();
     not_opened(endpoint, opened.error(), began, deadline);
     co_return std::unexpected(std::move(opened.error()));
   }
@@ -146,9 +162,10 @@ void Cluster::clear_away() noexcept {
 void Cluster::tell_waiting(Endpoint& endpoint) {
   if (endpoint.waiting.empty()) return;
   const bool may_open = !endpoint.opening && can_have_place(&endpoint);
+  const bool may_be_held_up = !may_open_another(endpoint);
   size_t room = may_open ? 1 : 0;
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
-    const bool is_taken = c->session().has_window() || !(may_open || endpoint.opening);  // with_room()
+    const bool is_taken = c->session().has_window() || may_be_held_up;  // with_room()
     if (&c->endpoint == &endpoint && is_taken) room += c->session().room();
   }
   for (; room > 0; --room) {

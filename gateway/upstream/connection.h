@@ -36,6 +36,8 @@ struct Endpoint {
   uint32_t failures = 0;                    // in a row
   Monotonic skip_until = Monotonic::min();  // after failures: others are asked first
   size_t open = 0;                          // connections, also those that are being opened
+  size_t leaving = 0;                       // of them (Cluster::count_leaving)
+  Monotonic full_until = Monotonic::min();  // it has not taken another HTTP/2 connection beside those it has
   bool opening = false;                     // an HTTP/2 connection: one at a time, the others wait for it
   Turns waiting;                            // for a stream
 };
@@ -91,6 +93,8 @@ class SharedConnection final : public ListNode, private http::h2::ClientSession:
     running_ = session_.run();
   }
   http::h2::ClientSession& session() noexcept { return session_; }
+  // It gets no more requests, and lasts as long as those that it has.
+  bool is_leaving() const noexcept { return outdated || session_.is_leaving(); }
   // The cluster is going.
   void orphan() noexcept { cluster_ = nullptr; }
 

@@ -182,7 +182,7 @@ Task<> Forward::handle(Exchange& x, Next) {
       co_await x.fail(std::move(done.error()));
       co_return;
     }
-    fresh = true;
+    fresh = fresh || !attempt.not_processed;
   }
 }
 
@@ -210,17 +210,18 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Attempt& att
     const bool closed = r.answered_nothing() && code != Code::upstream_timeout;
     const bool stale = c.reused && closed;
     const bool by_chance = stale || (closed && !std::exchange(attempt.new_one_closed, true));
-    attempt.not_processed = r.not_processed();
-    if ((stale || r.not_processed()) && r.content_untouched()) {
+    using enum http::Requester::Refusal;
+    attempt.not_processed = r.refusal() != none;
+    if ((stale || attempt.not_processed) && r.content_untouched()) {
       attempt.again = Again::untouched;
-    } else if (r.not_processed() || (by_chance && is_idempotent(x.request.method))) {
+    } else if (attempt.not_processed || (by_chance && is_idempotent(x.request.method))) {
       attempt.again = Again::rewound;
     }
     // Nor is it, if the client, or an endpoint before, left it no time.
     const bool hurried = latest <= x.loop.now() && took < whole / 2;
-    if (!stale && !r.not_processed() && !hurried) cluster_->failed(endpoint, done.error());
+    if (!stale && r.refusal() != leaving && !hurried) cluster_->failed(endpoint, done.error());
     // It was reached, and may have acted on the request: nobody is to be told to come again for that.
-    if (code == Code::upstream_unreachable && !r.not_processed())
+    if (code == Code::upstream_unreachable && !attempt.not_processed)
       done.error().code = Code::upstream_bad_answer;
     co_return done;
   }

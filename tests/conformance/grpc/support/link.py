@@ -31,6 +31,7 @@ class Link:
         self.settled = False  # the gateway knows our settings
         self.most_open = 0  # streams at a time, since it does
         self.gone = threading.Event()
+        self.deaf = False  # what comes is lost, as on a path that ends without a word
         self._block = None
 
     # --- sending
@@ -79,6 +80,8 @@ class Link:
                 head = self._exactly(9)
                 stream = int.from_bytes(head[5:9], "big") & wire.WINDOW_MAX
                 frame = wire.Frame(head[3], head[4], stream, self._exactly(int.from_bytes(head[:3], "big")))
+                if self.deaf:
+                    continue
                 with self.changed:
                     self.frames.append(frame)
                     self._take(frame)
