@@ -222,7 +222,7 @@ Task<Result<void>> ServerConnection::taken() {
 
 Task<bool> ServerConnection::finish() {
   if (!keep_alive_ || stream_.broken()) co_return false;
-  body_.set_silence(linger_time);
+  body_.set_silence(with_content.silence);
   while (!body_.finished()) {
     if (closing_) co_return false;
     Result<Slice> piece = co_await body_.pull();

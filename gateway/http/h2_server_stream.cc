@@ -12,10 +12,6 @@
 namespace sallyport::http::h2 {
 namespace {
 
-// For how long, and how much, is still read of a request whose 2xx ends behind it.
-constexpr Duration whole_time = seconds(30);
-constexpr uint64_t whole_bytes_max = 64 << 20;
-
 bool has_content(const Request& request, const Response& response) noexcept {
   if (response.status == 101) return true;
   return may_have_content(request.method, response.status) && !response.length.is_nothing() &&
@@ -61,13 +57,12 @@ Task<> ServerStream::finish() {
 }
 
 Task<> ServerStream::read_off() {
-  const Monotonic last = loop().now() + (end_held_ ? whole_time : linger_time);
-  const uint64_t most = end_held_ ? whole_bytes_max : linger_bytes_max;
+  const Monotonic last = loop().now() + with_content.whole;
   uint64_t dropped = 0;
-  for (bool told = true; told && dropped < most && !input_ended_ && has_room();) {
+  for (bool told = true; told && dropped < with_content.bytes && !input_ended_ && has_room();) {
     dropped += arrived_.size();
     drop_arrived();
-    told = co_await wait(reader_, std::min(last, loop().now() + linger_time));
+    told = co_await wait(reader_, std::min(last, loop().now() + with_content.silence));
   }
   if (std::exchange(end_held_, false)) {
     offer({}, true, nullptr);

@@ -78,7 +78,7 @@ Task<> Admin::serve_connection(net::AcceptedSocket socket) {
     go_on = co_await http.finish();
     arena.clear();
   }
-  co_await http::linger(*stream);
+  co_await http::linger(*stream, http::at_the_end);
 }
 
 }  // namespace sallyport::server

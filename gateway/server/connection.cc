@@ -93,7 +93,8 @@ void Connection::cut(std::string_view why) {
 // What it sends meanwhile would meet a closed port, and reset it.
 Task<> Connection::end_in_order() {
   state_ = State::closing;
-  co_await http::linger(*stream_);
+  rests_since_ = worker_.loop().now();
+  co_await http::linger(*stream_, draining_ ? http::at_the_end : http::with_content);
   worker_.over(*this);
 }
 
@@ -119,6 +120,7 @@ void Connection::give_way(Monotonic now) {
 }
 
 Duration Connection::asks_nothing_for(Monotonic now) noexcept {
+  if (state_ == State::closing && !made_room_) return now - rests_since_;
   const Stalled found = made_room_ ? Stalled{} : stalled(now);
   return found.asks ? Duration{} : found.still;
 }

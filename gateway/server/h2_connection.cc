@@ -57,7 +57,7 @@ void Http2Connection::end_all(List<Call>& calls) noexcept {
 Task<> Http2Connection::run() {
   co_await session_.run();
   end_all(calls_);  // whoever still works for this client works for nobody
-  co_await http::linger(stream_);
+  co_await http::linger(stream_, http::at_the_end);
 }
 
 http::h2::ServerStream* Http2Connection::begin(int32_t id, size_t others) {

@@ -179,6 +179,16 @@ TEST_CASE("413, 415 and 400 for a body") {
   CHECK(s.origin.last().body == R"({"item":"a"})");
 }
 
+TEST_CASE("a client that sends all of its content before it looks at the answer gets it") {
+  Story s;
+  const std::string much(8'000'000, 'x');
+  for (const char* path : {"/small", "/nowhere"}) {
+    auto client = s.gateway.connect();
+    CHECK(client->send(post(path, much)));
+    CHECK(is_problem(client->read(), path == std::string("/small") ? 413 : 404));
+  }
+}
+
 TEST_CASE("431, 414 and 408") {
   Story s;
   CHECK(is_problem(s.gateway.ask(get("/open/x", "A: " + std::string(40000, 'a') + "\r\n")), 431));

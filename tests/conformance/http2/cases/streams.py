@@ -243,6 +243,21 @@ def content_behind_answer(lab):
     check(client.streams[stream].reset is None, f"expected no RST_STREAM; came: {client.told()}")
 
 
+@case("RFC9113-8.1", "much content behind the answer is read off, too: many clients send all of it before they look")
+def much_behind_answer(lab):
+    client = lab.connect()
+    stream = client.begin(request("/small", ("content-length", "8000000"), method="POST"), end=False)
+    client.answer(stream, 413)
+    came, left = client.streams[stream], 8000000
+    while left:
+        client.until(lambda: client.may_send(stream) > 0 or came.reset is not None, "a window")
+        check(came.reset is None, f"expected no RST_STREAM; came: {client.told()}")
+        piece = min(left, client.may_send(stream), wire.FRAME_MAX)
+        left -= piece
+        client.send_data(stream, bytes(piece), end=not left)
+    client.expect_alive()
+
+
 @case("RFC9113-8.1", "an answer that is whole before the request is ended by RST_STREAM(NO_ERROR)")
 def early_answer(lab):
     client = lab.connect()
