@@ -226,10 +226,11 @@ TEST_CASE("handshakes and heads that do not go on give way to newcomers, and con
   Origin origin;
   Gateway gateway(places(3, origin));  // one of them for another client
   auto asks = begun_upload(gateway);
-  const auto gives_way = [&](Client& client, int so_far) {
+  const auto gives_way = [&](Client& client, int so_far, std::string_view meanwhile = "") {
     CHECK_FALSE(gateway.connect()->connected());
     for (int looks = 0; looks < 3; ++looks) {
       gateway.advance(1100ms);
+      client.send(std::string(meanwhile));
       gateway.connect();
     }
     std::string came;
@@ -249,10 +250,16 @@ TEST_CASE("handshakes and heads that do not go on give way to newcomers, and con
     head->send("GET / HT");
     gives_way(*head, 2);
   }
+  {
+    auto answered = gateway.connect();
+    const std::string length = "Content-Length: 99\r\nConnection: close\r\n\r\n";
+    CHECK(answered->ask("POST /own HTTP/1.1\r\nHost: a\r\n" + length).status == 200);
+    gives_way(*answered, 3, "what is still read off");
+  }
   auto h2 = gateway.connect({.alpn = "\x02h2"});
   h2->send(std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 33));
   const std::string goaway("\0\0\x08\x07\0\0\0\0\0", 9);
-  CHECK(gives_way(*h2, 3).find(goaway) != std::string::npos);
+  CHECK(gives_way(*h2, 4).find(goaway) != std::string::npos);
   CHECK(h2->ended_in_order());
   h2.reset();
   CHECK(eventually([&] { return gateway.ask(get("/newcomer")).status == 200; }));
