@@ -76,8 +76,8 @@ bool ClientSession::has_window() const noexcept {
 
 void ClientSession::probe() {
   const Monotonic now = stream_.loop().now();
-  if (probe_.armed() || is_leaving() || (!answered_ && now < probed_at_ + probe_pause)) return;
-  answered_ = false;
+  if (probe_.armed() || is_leaving() || (!answers_ && now < probed_at_ + probe_pause)) return;
+  answers_ = false;
   probed_at_ = now;
   probe_.arm_after(probe_timeout);
   nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);

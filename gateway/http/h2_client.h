@@ -44,8 +44,8 @@ class ClientSession final : public Session {
   // Nothing moves any more; every stream has been told.
   bool over() const noexcept { return over_; }
   bool ended() const noexcept { return over_ || ended_ || !is_sendable(); }
-  // It is leaving, and has said no other reason than that.
-  bool is_leaving_in_order() const noexcept { return leaving_ && leaving_code_ == 0; }
+  // The backend ends it, for no reason that it has said, and has answered over it.
+  bool is_leaving_in_order() const noexcept { return leaving_ && leaving_code_ == 0 && has_answered_; }
   // It gets no new requests; it has ended, or will with those that are under way.
   bool is_leaving() const noexcept {
     return retired_ || leaving_ || ended() || (ready_ && streams_max() == 0);
@@ -76,7 +76,8 @@ class ClientSession final : public Session {
   bool over_ = false;  // run() has ended
   Budget cancels_{60, 2};
   Monotonic probed_at_{};
-  bool answered_ = true;        // something, since it was probed
+  bool answers_ = true;  // since it was probed
+  bool has_answered_ = false;
   Timer probe_;                 // armed: a PING is not answered yet
   WaitUntil* waits_ = nullptr;  // for ready_
   Event close_;

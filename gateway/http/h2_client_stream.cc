@@ -136,7 +136,7 @@ void ClientStream::field(Slice name, Slice value) {
 }
 
 void ClientStream::fields_end(bool ended) {
-  answered_ = client_.answered_ = true;
+  answered_ = client_.answers_ = client_.has_answered_ = true;
   if (head_final_ || fault_) return;
   Result<Response> head = head_.finish(method_, ended);
   if (head && head->status < 200 && heads_.size() == interim_max)

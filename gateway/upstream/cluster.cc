@@ -60,28 +60,32 @@ Cluster::~Cluster() {
   }
 }
 
-// Round robin, past endpoints that have just failed, and past those that have to be waited for; if all are
-// like that, they are asked nevertheless.
+// Round robin, past endpoints that have just failed, and to the first of those that are waited for the least;
+// if all have failed, they are asked nevertheless.
 Endpoint& Cluster::choose() {
   const size_t count = endpoints_.size();
   if (count == 1) return *endpoints_.front();
   std::optional<size_t> good;
-  for (size_t at = turn_; at < turn_ + count; ++at) {
+  Wait least{};
+  for (size_t at = turn_; at < turn_ + count && !(good && least == Wait::none); ++at) {
     Endpoint& endpoint = *endpoints_[at % count];
     if (endpoint.failures > 0 && loop_.now() < endpoint.skip_until) continue;
-    const bool at_once = !has_to_wait(endpoint);
-    if (at_once || !good) good = at;
-    if (at_once) break;
+    const Wait wait = wait_for(endpoint);
+    if (good && wait >= least) continue;
+    good = at;
+    least = wait;
   }
   const size_t chosen = good.value_or(turn_);
   turn_ = chosen + 1;
   return *endpoints_[chosen % count];
 }
 
-bool Cluster::has_to_wait(const Endpoint& endpoint) noexcept {
-  if (!endpoint.target.http2) return !waiting_.empty() || !can_have_place(nullptr);
-  if (!endpoint.waiting.empty()) return true;
-  return with_room(endpoint) == nullptr && (endpoint.opening || !can_have_place(&endpoint));
+Cluster::Wait Cluster::wait_for(const Endpoint& endpoint) noexcept {
+  if (!endpoint.target.http2)
+    return waiting_.empty() && can_have_place(nullptr) ? Wait::none : Wait::for_others;
+  if (endpoint.waiting.empty() && with_room(endpoint) != nullptr) return Wait::none;
+  if (endpoint.opening) return Wait::for_connection;
+  return endpoint.waiting.empty() && can_have_place(&endpoint) ? Wait::none : Wait::for_others;
 }
 
 Connection* Cluster::idle_connection(Endpoint& endpoint) {
@@ -229,6 +233,7 @@ void Cluster::succeeded(Endpoint& endpoint, Duration took) noexcept {
                  {{"upstream", options_.name}, {"target", endpoint.target.authority}});
   }
   endpoint.failures = 0;
+  endpoint.skip_until = Monotonic::min();
   outcomes_.add("success");
   duration_.observe(took);
 }

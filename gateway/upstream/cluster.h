@@ -94,6 +94,9 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
     Endpoint& endpoint_;
   };
   struct Opening;
+  // What a request is to wait for before it has a connection to an endpoint, the longest last; a connection
+  // that it opens itself is none.
+  enum class Wait : uint8_t { none, for_connection, for_others };
 
   Endpoint& choose();
   Task<bool> wait_for_turn(Turns& turns, Slice client_ip, Monotonic deadline);
@@ -107,7 +110,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   bool is_of_use(const Lease& lease, const Endpoint* http2) const noexcept;
   bool has_place(const Endpoint* http2, size_t without_http1 = 0) noexcept;
   size_t count_leaving() noexcept;
-  bool has_to_wait(const Endpoint& endpoint) noexcept;
+  Wait wait_for(const Endpoint& endpoint) noexcept;
   bool can_have_place(const Endpoint* http2) noexcept;
   bool make_room(const Endpoint* http2) noexcept;
   void count_out(Endpoint& endpoint) noexcept;

@@ -186,7 +186,7 @@ def leaving_bounded(lab):
 
 @case("RFC9113-8.7", "a backend that refuses whatever it is asked does not draw requests away from the others")
 def black_hole(lab):
-    for refuses in (lambda call: call.reset(wire.REFUSED_STREAM),
+    for refuses in (lambda call: call.reset(wire.REFUSED_STREAM), lambda call: call.link.goaway(0),
                     lambda call: call.link.goaway(max(0, call.stream - 2), wire.ENHANCE_YOUR_CALM)):
         peers = [lab.peer(), lab.peer()]
         for number in range(20):
@@ -196,6 +196,28 @@ def black_hole(lab):
             equal(bytes(client.get(f"/{number}").body), b"hello", "the content")
         check(len(peers[0].calls) <= 5, f"expected that few requests go to the one that refuses, came {len(peers[0].calls)}")
         check("upstream_failed" in gateway.errors(), "expected that the log tells of it")
+
+
+@case("RFC9113-8.7", "an answer of before does not make a backend good that refuses from then on")
+def turns_to_refusing(lab):
+    gate, peers = lab.gate(), [lab.peer(), lab.peer()]
+    peers[0].on("/under-way", lambda call: (gate.wait(20), call.answer()))
+    for number in range(40):
+        peers[0].on(f"/{number}", lambda call: call.reset(wire.REFUSED_STREAM))
+    client = lab.client(lab.front(*peers))
+    streams = []
+    while "/under-way" not in peers[0].paths():
+        streams.append(client.begin(request("/under-way")))
+        client.settle()
+    for number in range(20):
+        client.get(f"/{number}")
+    gate.set()
+    for stream in streams:
+        client.answer(stream)
+    seen = len(peers[0].calls)
+    for number in range(20, 40):
+        equal(bytes(client.get(f"/{number}").body), b"hello", "the content")
+    check(len(peers[0].calls) - seen <= 2, f"expected that few more requests go to it, came {len(peers[0].calls) - seen}")
 
 
 # --- a connection that is held up
