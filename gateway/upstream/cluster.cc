@@ -46,7 +46,7 @@ Cluster::Cluster(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics,
 }
 
 Cluster::~Cluster() {
-  resolving_.cancel_all();
+  background_.cancel_all();
   while (Connection* idle = idle_.front()) {
     idle_gauge_.add(-1);
     close(*idle);
@@ -126,6 +126,7 @@ Task<Result<Lease*>> Cluster::acquire_late(Slice client_ip, Endpoint& endpoint, 
 Lease* Cluster::kept_one(Endpoint& endpoint, bool fresh) {
   if (!endpoint.target.http2) return fresh || !waiting_.empty() ? nullptr : idle_connection(endpoint);
   SharedConnection* shared = endpoint.waiting.empty() ? with_room(endpoint) : nullptr;
+  if (shared != nullptr) spread(endpoint);
   return shared == nullptr ? nullptr : lease(*shared, true);
 }
 

@@ -132,8 +132,9 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   void take_addresses(Endpoint& endpoint, net::Resolved found);
   void leave_old_addresses(const Endpoint& endpoint);
   Task<Result<void>> have_addresses(Endpoint& endpoint, Monotonic deadline);
-  Task<Result<Connected>> connect(Endpoint& endpoint, Monotonic deadline);
-  Task<Result<Connected>> connect_to_one(Endpoint& endpoint, Monotonic deadline);
+  static constexpr size_t all = SIZE_MAX;  // addresses_max: of those that are tried
+  Task<Result<Connected>> connect(Endpoint& endpoint, Monotonic deadline, size_t addresses_max = all);
+  Task<Result<Connected>> connect_to_one(Endpoint& endpoint, Monotonic deadline, size_t addresses_max);
 
   // HTTP/1.1
   Connection* idle_connection(Endpoint& endpoint);
@@ -148,7 +149,11 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   bool may_open_another(const Endpoint& endpoint) noexcept;
   Lease* lease(SharedConnection& connection, bool reused);
   Task<Result<Lease*>> open_stream(Slice client_ip, Endpoint& endpoint, Monotonic deadline);
-  Task<Result<SharedConnection*>> open_shared(Endpoint& endpoint, Monotonic deadline);
+  Task<Result<SharedConnection*>> open_shared(Endpoint& endpoint, Monotonic deadline,
+                                              size_t addresses_max = all);
+  void spread(Endpoint& endpoint);
+  bool turn_to_unconnected(Endpoint& endpoint) noexcept;
+  Task<> open_beside(Endpoint& endpoint);
   void give_back(StreamLease& lease) noexcept;
   void close(SharedConnection& connection) noexcept;
   void clear_away() noexcept;
@@ -178,8 +183,8 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   List<SharedConnection> shared_;
   List<StreamLease> over_;  // end with the turn
   Timer sweeper_;
-  Timer way_maker_;  // while somebody waits
-  Nursery resolving_;
+  Timer way_maker_;     // while somebody waits
+  Nursery background_;  // what no request waits for
   observe::Gauge idle_gauge_;
   observe::Gauge active_gauge_;
   observe::Histogram& duration_;

@@ -40,7 +40,7 @@ bool Cluster::look_up(Endpoint& endpoint) {
     endpoint.look_up_at = now + options_.resolve_every;
     endpoint.resolving_since = now;
     endpoint.resolving = true;
-    resolving_.start(resolve_again(endpoint));
+    background_.start(resolve_again(endpoint));
   }
   endpoint.behind = endpoint.behind && endpoint.resolving && now < behind_until(endpoint);
   return endpoint.behind;
@@ -80,6 +80,7 @@ void Cluster::take_addresses(Endpoint& endpoint, net::Resolved found) {
   if (endpoint.addresses == found.addresses) return;
   endpoint.addresses = std::move(found.addresses);
   ++endpoint.lists;
+  endpoint.spread_until = Monotonic::min();
   leave_old_addresses(endpoint);
 }
 
@@ -137,12 +138,12 @@ Task<Result<void>> Cluster::have_addresses(Endpoint& endpoint, Monotonic deadlin
 
 // With the addresses of before and, if these have failed, with those that a look-up finds meanwhile. One that
 // has been silent for as long as a connection may take is not waited for.
-Task<Result<Connected>> Cluster::connect(Endpoint& endpoint, Monotonic deadline) {
+Task<Result<Connected>> Cluster::connect(Endpoint& endpoint, Monotonic deadline, size_t addresses_max) {
   Result<void> resolved = co_await have_addresses(endpoint, deadline);
   if (!resolved) co_return std::unexpected(std::move(resolved.error()));
   for (;;) {
     const uint32_t list = endpoint.lists;
-    Result<Connected> connected = co_await connect_to_one(endpoint, deadline);
+    Result<Connected> connected = co_await connect_to_one(endpoint, deadline, addresses_max);
     if (connected ? has(endpoint, connected->address) : loop_.now() >= deadline) co_return connected;
     if (endpoint.resolving && endpoint.lists == list) {
       const Monotonic until = std::min(deadline, endpoint.resolving_since + options_.connect_timeout);
@@ -152,14 +153,15 @@ Task<Result<Connected>> Cluster::connect(Endpoint& endpoint, Monotonic deadline)
   }
 }
 
-Task<Result<Connected>> Cluster::connect_to_one(Endpoint& endpoint, Monotonic deadline) {
+Task<Result<Connected>> Cluster::connect_to_one(Endpoint& endpoint, Monotonic deadline,
+                                                size_t addresses_max) {
   net::TlsOptions tls;
   if (endpoint.target.tls) {
     tls.context = options_.tls;
     tls.server_name = options_.server_name.empty() ? endpoint.target.host : options_.server_name;
     tls.http2 = endpoint.target.http2;
   }
-  for (size_t left = endpoint.addresses.size();; --left) {
+  for (size_t left = std::min(addresses_max, endpoint.addresses.size());; --left) {
     net::SocketAddress address = endpoint.addresses[endpoint.next_address++ % endpoint.addresses.size()];
     const Monotonic until = net::share_of(loop_.now(), deadline, left);
     Result<std::unique_ptr<net::Stream>> stream = co_await net::connect(loop_, address, tls, until);

@@ -38,14 +38,21 @@ struct Goodbye {
 
 }  // namespace
 
-// One that others' uploads hold up only where there will be no other.
+// Of one address, the first, so that no more are kept than are needed; of several the one with the fewest
+// requests, each in its turn. One that others' uploads hold up only where there will be no other.
 SharedConnection* Cluster::with_room(const Endpoint& endpoint) noexcept {
-  SharedConnection* held_up = nullptr;
+  SharedConnection *best = nullptr, *held_up = nullptr;
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
     if (&c->endpoint != &endpoint || !c->session().has_room()) continue;
-    if (c->session().has_window()) return c;
-    held_up = c;
+    if (!c->session().has_window()) {
+      held_up = c;
+    } else if (endpoint.addresses.size() < 2) {
+      return c;
+    } else if (best == nullptr || c->leases < best->leases) {
+      best = c;
+    }
   }
+  if (best != nullptr) return best;
   return held_up == nullptr || may_open_another(endpoint) ? nullptr : held_up;
 }
 
@@ -71,6 +78,10 @@ Lease* Cluster::lease(SharedConnection& connection, bool reused) {
   if (connection.leases++ == 0) {
     idle_gauge_.add(-1);
     active_gauge_.add(1);
+  }
+  if (connection.endpoint.addresses.size() > 1) {  // behind the others
+    connection.unlink();
+    shared_.push_back(connection);
   }
   auto* made = new StreamLease(*this, connection);
   made->reused = reused;
@@ -104,10 +115,39 @@ Task<Result<Lease*>> Cluster::open_stream(Slice client_ip, Endpoint& endpoint, M
   }
 }
 
-Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monotonic deadline) {
+// A name's addresses are as many backends: each gets a connection, as far as there are places, and is tried
+// as often as a name is looked up.
+void Cluster::spread(Endpoint& endpoint) {
+  if (endpoint.open >= endpoint.addresses.size() || endpoint.opening) return;
+  const Monotonic now = loop_.now();
+  if (now >= endpoint.spread_until) {
+    endpoint.spread_until = now + options_.resolve_every;
+    endpoint.spreads_left = endpoint.addresses.size();
+  }
+  if (endpoint.spreads_left == 0 || !has_place(&endpoint)) return;
+  --endpoint.spreads_left;
+  if (turn_to_unconnected(endpoint)) background_.start(open_beside(endpoint));
+}
+
+bool Cluster::turn_to_unconnected(Endpoint& endpoint) noexcept {
+  for (size_t tried = 0; tried < endpoint.addresses.size(); ++tried, ++endpoint.next_address) {
+    const auto& address = endpoint.addresses[endpoint.next_address % endpoint.addresses.size()];
+    SharedConnection* c = shared_.front();
+    while (c != nullptr && (&c->endpoint != &endpoint || c->address != address)) c = shared_.after(*c);
+    if (c == nullptr) return true;
+  }
+  return false;
+}
+
+Task<> Cluster::open_beside(Endpoint& endpoint) {
+  co_await open_shared(endpoint, loop_.now() + options_.connect_timeout, 1);
+}
+
+Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monotonic deadline,
+                                                     size_t addresses_max) {
   const Opening opening(*this, endpoint);
   OpenSlot slot(*this, endpoint);
-  Result<Connected> connected = co_await connect(endpoint, deadline);
+  Result<Connected> connected = co_await connect(endpoint, deadline, addresses_max);
   if (!connected) co_return std::unexpected(std::move(connected.error()));
   slot.keep();
   auto* made = new SharedConnection(*this, endpoint, std::move(*connected), options_.body_timeout);

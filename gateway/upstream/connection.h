@@ -40,6 +40,8 @@ struct Endpoint {
   Monotonic full_until = Monotonic::min();  // it has not taken another HTTP/2 connection beside those it has
   bool opening = false;                     // an HTTP/2 connection: one at a time, the others wait for it
   Turns waiting;                            // for a stream
+  Monotonic spread_until = Monotonic::min();  // Cluster::spread
+  size_t spreads_left = 0;
 };
 
 struct Connected {

@@ -2,6 +2,8 @@
 // nobody else's matter.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -256,6 +258,25 @@ TEST_CASE("an HTTP/2 connection to where a name was takes no more requests, and 
   CHECK(old.connections() == 1);
   CHECK(now.connections() == 1);
   CHECK(eventually([&] { return gateway.has_metric(idle + std::string("1")); }));
+}
+
+TEST_CASE("over HTTP/2, too, each address of a name gets its share of the requests") {
+  std::array<std::atomic<int>, 3> answered{};
+  TcpServer first([&](int fd, int) { serve_h2(fd, answered[0]); });
+  TcpServer second([&](int fd, int) { serve_h2(fd, answered[1]); }, {"127.0.0.2", first.port()});
+  TcpServer third([&](int fd, int) { serve_h2(fd, answered[2]); }, {"127.0.0.3", first.port()});
+  FakeDns server([](const FakeDns::Query& q) {  // and one where nobody is
+    return FakeDns::addresses(q, {"127.0.0.1", "127.0.0.4", "127.0.0.2", "127.0.0.3"});
+  });
+  Gateway gateway(dns(server) + "upstreams: { b: { targets: [\"h2c://good.test:" +
+                  std::to_string(first.port()) + "\"] } }\nroutes:\n" + route("b"));
+  const auto least = [&] { return std::min({answered[0].load(), answered[1].load(), answered[2].load()}); };
+  CHECK(eventually([&] { return gateway.ask(get("/b")).status == 200 && least() > 0; }));
+  const std::array<int, 3> before{answered[0], answered[1], answered[2]};
+  for (int i = 0; i < 30; ++i) CHECK(gateway.ask(get("/b")).status == 200);
+  for (size_t i = 0; i < 3; ++i) CHECK(answered[i] == before[i] + 10);
+  CHECK(first.connections() == 1);
+  CHECK(gateway.errors().find("upstream_failed") == std::string::npos);
 }
 
 TEST_CASE("after a pause the first request goes to where the name is now, also if a connection was kept") {
