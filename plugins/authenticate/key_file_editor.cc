@@ -2,22 +2,31 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
+#include <linux/limits.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <utility>
 
+#include "gateway/base/fd.h"
 #include "gateway/base/file.h"
+#include "gateway/base/text.h"
 #include "plugins/authenticate/api_key.h"
 
 namespace sallyport {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* acl_name = "system.posix_acl_access";
 
 std::unexpected<Error> failed(std::string detail) { return fail(Code::io, "key_file", std::move(detail)); }
 std::unexpected<Error> failed_by_system(std::string_view what, std::string_view path) {
@@ -55,11 +64,61 @@ bool write_all(int fd, std::string_view bytes) {
   return true;
 }
 
-// Who may read it stays as it was.
-bool keep_access(int fd, const std::string& old_path) {
-  struct stat old{};
-  if (stat(old_path.c_str(), &old) != 0) return true;
-  return fchmod(fd, old.st_mode & 0777) == 0 && (fchown(fd, old.st_uid, old.st_gid) == 0 || geteuid() != 0);
+// The POSIX ACL of an open file as the system keeps it; empty: it has none, or its file system knows none.
+Result<std::string> acl_of(int fd, const std::string& path) {
+  std::string acl;
+  acl.resize(XATTR_SIZE_MAX);
+  const ssize_t size = fgetxattr(fd, acl_name, acl.data(), acl.size());
+  if (size < 0 && errno != ENODATA && errno != ENOTSUP) return failed_by_system("read the ACL of", path);
+  acl.resize(static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  return acl;
+}
+
+// One that the fresh file has from its directory would let in others than the old one did.
+bool set_acl(int fd, const std::string& acl) {
+  if (!acl.empty()) return fsetxattr(fd, acl_name, acl.data(), acl.size(), 0) == 0;
+  return fremovexattr(fd, acl_name) == 0 || errno == ENODATA || errno == ENOTSUP;
+}
+
+std::string user_name(uid_t id) {
+  const passwd* known = getpwuid(id);
+  return known != nullptr ? text::printable(known->pw_name) : std::to_string(id);
+}
+
+std::string group_name(gid_t id) {
+  const group* known = getgrgid(id);
+  return known != nullptr ? text::printable(known->gr_name) : std::to_string(id);
+}
+
+std::unexpected<Error> cannot_keep(std::string_view what, const std::string& path, const struct stat& old) {
+  const std::string cause = std::strerror(errno);
+  return failed(fmt::format(
+      "the file that takes the place of {} cannot be given the same {} ({}), and the gateway might "
+      "not be able to read it: nothing was changed; run this as user {} in the group {}, or as root",
+      path, what, cause, user_name(old.st_uid), group_name(old.st_gid)));
+}
+
+// Gives the file that takes the place of an old one what the old one has: owner, group, mode and POSIX ACL.
+// One that the gateway may no longer read would leave it with the keys of before, those that were revoked
+// included.
+Result<void> keep_access(int fd, const std::string& old_path) {
+  const Fd old(::open(old_path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!old && errno == ENOENT) return {};
+  struct stat was{}, is{};
+  if (!old || fstat(old.get(), &was) != 0 || fstat(fd, &is) != 0) return failed_by_system("read", old_path);
+  const Result<std::string> acl = acl_of(old.get(), old_path);
+  if (!acl) return std::unexpected(acl.error());
+  const bool other_owner = was.st_uid != is.st_uid || was.st_gid != is.st_gid;
+  if (other_owner && fchown(fd, was.st_uid, was.st_gid) != 0)
+    return cannot_keep("owner and group", old_path, was);
+  // The ACL before the mode, whose bits for the group are the mask of the ACL.
+  if (!set_acl(fd, *acl)) return cannot_keep("POSIX ACL", old_path, was);
+  if (fchmod(fd, was.st_mode & 07777) != 0 || fstat(fd, &is) != 0) return failed_by_system("write", old_path);
+  if (is.st_mode != was.st_mode) {  // the system has left a bit out without a word
+    errno = EPERM;
+    return cannot_keep("mode", old_path, was);
+  }
+  return {};
 }
 
 // By a file beside it that takes its place; one that an earlier run has left there is not used, as it may be
@@ -67,16 +126,14 @@ bool keep_access(int fd, const std::string& old_path) {
 Result<void> replace(const std::string& path, std::string_view text) {
   const std::string fresh = path + ".new";
   unlink(fresh.c_str());
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return failed_by_system("write", fresh);
-  const bool written = keep_access(fd, path) && write_all(fd, text) && fsync(fd) == 0;
-  const int cause = errno;
-  close(fd);
-  if (written && rename(fresh.c_str(), path.c_str()) == 0) return {};
-  if (!written) errno = cause;
-  auto error = failed_by_system("write", path);
-  unlink(fresh.c_str());
-  return error;
+  const Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file) return failed_by_system("write", fresh);
+  Result<void> done = keep_access(file.get(), path);
+  if (done &&
+      (!write_all(file.get(), text) || fsync(file.get()) != 0 || rename(fresh.c_str(), path.c_str()) != 0))
+    done = failed_by_system("write", path);
+  if (!done) unlink(fresh.c_str());
+  return done;
 }
 
 // The entries of a text, if the gateway would take it: nothing is told or written of one that it would not.
@@ -121,7 +178,9 @@ Result<KeyFileEditor> KeyFileEditor::open(const std::string& path, bool may_be_m
   while (flock(lock, LOCK_EX) != 0) {
     if (errno != EINTR) return failed_by_system("lock", lock_path);
   }
-  if (may_be_missing && access(path.c_str(), F_OK) != 0) return editor;
+  // Only what is surely not there is begun anew: all keys would be gone otherwise.
+  struct stat there{};
+  if (may_be_missing && stat(path.c_str(), &there) != 0 && errno == ENOENT) return editor;
   Result<ApiKeyFile> file = read_key_file(path);
   if (!file) return std::unexpected(std::move(file.error()));
   editor.file = std::move(*file);

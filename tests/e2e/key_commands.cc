@@ -1,7 +1,11 @@
 // `sallyport keys`: what it does to a key file, and what it refuses to do.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <filesystem>
 
@@ -24,9 +28,19 @@ class Keys {
     const int64_t shift = day * day_s * 1'000'000'000;
     dir_.write("clock", std::string(reinterpret_cast<const char*>(&shift), sizeof shift));
   }
+  // Whoever may do anything to files but give them to somebody else: a user in these groups.
+  void as_user(const std::string& id, const std::string& groups = "") {
+    prefix_ = {"setpriv", "--reuid", id, "--regid", id};
+    if (groups.empty())
+      prefix_.emplace_back("--clear-groups");
+    else
+      prefix_.insert(prefix_.end(), {"--groups", groups});
+    prefix_.insert(prefix_.end(), {"--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"});
+  }
   // to: where a shell sends what it prints, such as ">/dev/full".
   Finished operator()(std::vector<std::string> words, const std::string& to = "") const {
     words.insert(words.begin(), {binary(), "keys"});
+    words.insert(words.begin(), prefix_.begin(), prefix_.end());
     words.insert(words.end(), {"--file", file_});
     if (!to.empty()) words.insert(words.begin(), {"/bin/sh", "-c", "exec \"$@\" " + to, "sh"});
     return run(words,
@@ -62,9 +76,84 @@ class Keys {
  private:
   const TempDir& dir_;
   std::string file_;
+  std::vector<std::string> prefix_;
 };
 
+// Who may read a file, and how.
+struct Access {
+  uid_t owner = 0;
+  gid_t group = 0;
+  mode_t mode = 0;
+  std::string acl;
+  explicit Access(const std::string& path) : acl(1024, 0) {
+    struct stat about{};
+    REQUIRE(stat(path.c_str(), &about) == 0);
+    owner = about.st_uid;
+    group = about.st_gid;
+    mode = about.st_mode;
+    acl.resize(
+        static_cast<size_t>(std::max<ssize_t>(getxattr(path.c_str(), acl_name, acl.data(), acl.size()), 0)));
+  }
+  bool operator==(const Access&) const = default;
+  static constexpr const char* acl_name = "system.posix_acl_access";
+};
+
+// A POSIX ACL as the system keeps it: the owner reads and writes, user 3003 reads, nobody else does.
+std::string acl_for_reader() {
+  struct Entry {
+    uint16_t tag, permissions;
+    uint32_t id;
+  };
+  constexpr uint32_t none = ~uint32_t{0}, version = 2;
+  const std::array<Entry, 5> entries = {
+      Entry{1, 6, none}, {2, 4, 3003}, {4, 0, none}, {0x10, 4, none}, {0x20, 0, none}};
+  return std::string(reinterpret_cast<const char*>(&version), sizeof version) +
+         std::string(reinterpret_cast<const char*>(entries.data()), sizeof entries);
+}
+
 }  // namespace
+
+TEST_CASE("keys: whoever may read the file may read what takes its place, or nothing is changed") {
+  const TempDir dir;
+  Keys keys(dir);
+  const std::string id = keys.create(), file = dir.path("keys.yaml");
+  chmod(file.c_str(), 0640);
+  if (chown(file.c_str(), 3001, 3000) != 0) return;  // not root
+  const Access before(file);
+  const std::vector<std::vector<std::string>> commands = {
+      {"create", "--client", "b"}, {"rotate", "--id", id}, {"revoke", "--id", id}};
+  for (const auto& [user, groups] : {std::pair("3002", "3000"), std::pair("3001", "")}) {
+    keys.as_user(user, groups);
+    for (const std::vector<std::string>& words : commands) {
+      keys.refuses(words, "the same owner and group (Operation not permitted)", 1);
+      keys.refuses(words, "run this as user 3001 in the group 3000, or as root", 1);
+      CHECK(Access(file) == before);
+    }
+    CHECK_FALSE(fs::exists(dir.path("keys.yaml.new")));
+  }
+  keys.as_user("3001", "3000");
+  CHECK(keys({"rotate", "--id", id}).status == 0);
+  CHECK(Access(file) == before);
+}
+
+TEST_CASE("keys: a file's POSIX ACL stays, and one of its directory's does not come") {
+  const TempDir dir;
+  const Keys keys(dir);
+  const std::string id = keys.create(), file = dir.path("keys.yaml"), acl = acl_for_reader();
+  chmod(file.c_str(), 0644);
+  const Access without(file);
+  CHECK(without.acl == "");
+  if (setxattr(file.c_str(), Access::acl_name, acl.data(), acl.size(), 0) != 0) return;  // none here
+  const Access with(file);
+  CHECK(with.acl == acl);
+  CHECK(keys({"rotate", "--id", id}).status == 0);
+  CHECK(Access(file) == with);
+  REQUIRE(removexattr(file.c_str(), Access::acl_name) == 0);
+  chmod(file.c_str(), 0644);
+  REQUIRE(setxattr(dir.path().c_str(), "system.posix_acl_default", acl.data(), acl.size(), 0) == 0);
+  CHECK(keys({"revoke", "--id", id}).status == 0);
+  CHECK(Access(file) == without);
+}
 
 TEST_CASE("keys: a file behind a symbolic link is changed where it is, and the link stays one") {
   const TempDir dir;
