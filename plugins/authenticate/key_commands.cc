@@ -225,10 +225,9 @@ int rotate(const KeyArguments& a) {
         exit_failed,
         fmt::format("the key is {}, and stays so; `sallyport keys create` makes a new one", state));
   }
-  if (old->has_pepper() != (pepper != nullptr)) {
-    return complain(exit_usage, old->has_pepper() ? "the key was made with a pepper: give --pepper"
-                                                  : "the key was made without a pepper: leave --pepper away");
-  }
+  // The other way round the new key gets what the old one lacked, as `keys create` would make it.
+  if (old->has_pepper() && pepper == nullptr)
+    return complain(exit_usage, "the key was made with a pepper: give --pepper");
   if (!fits_file(editor->file, pepper.get())) return exit_usage;
   ApiKeyEntry next = *old;
   if (next.not_before <= now) next.not_before.clear();

@@ -256,6 +256,20 @@ TEST_CASE("keys: another pepper than that of the file's keys is noticed, by the 
   CHECK(wrong.err.find("keys.yaml: its keys were made with another pepper") != std::string::npos);
 }
 
+TEST_CASE("keys: a key without a pepper is rotated to one with the pepper of its file") {
+  const TempDir dir;
+  const Keys keys(dir);
+  const std::string plain = keys.create(), alone = keys.create();
+  CHECK(keys({"rotate", "--id", alone}).status == 0);  // nobody has a pepper yet
+  const Finished next = keys({"rotate", "--id", plain, "--pepper", "env:PEPPER"});
+  CHECK(next.status == 0);
+  CHECK(next.err.find("with the pepper, which the authenticator must name as well") != std::string::npos);
+  CHECK(dir.read("keys.yaml").find("pepper_check: ") != std::string::npos);
+  keys.refuses({"rotate", "--id", alone}, "give --pepper");
+  keys.refuses({"rotate", "--id", alone, "--pepper", "env:OTHER"}, "made with another one");
+  CHECK(keys({"rotate", "--id", alone, "--pepper", "env:PEPPER"}).status == 0);
+}
+
 TEST_CASE("keys: made without the pepper that the authenticator names, they are good, and that is told") {
   const TempDir dir;
   const Keys keys(dir);
