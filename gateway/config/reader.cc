@@ -97,6 +97,10 @@ void Reader::missing(std::string_view key) {
   missing_.emplace_back(key);
 }
 
+std::string Reader::shown_path() const {
+  return path_.empty() ? std::string(document_) : text::printable(path_);
+}
+
 bool Reader::is_misspelt(std::string_view key) const noexcept {
   return std::ranges::find(misspelt_, key) != misspelt_.end();
 }
@@ -115,15 +119,14 @@ void Reader::finish() {
     if (const auto near = text::nearest(member.name, known_)) misspelt_.push_back(*near);
   }
   for (const std::string& key : missing_) {
-    if (!is_misspelt(key))
-      error(fmt::format("{} needs \"{}\"", path_.empty() ? "the config" : text::printable(path_), key));
+    if (!is_misspelt(key)) error(fmt::format("{} needs \"{}\"", shown_path(), key));
   }
 }
 
 bool Reader::expect(Node::Kind kind) {
   if (node_->kind == kind) return true;
-  error(fmt::format("{}: expected {}, found {}{}", path_.empty() ? "the config" : text::printable(path_),
-                    to_string(kind), to_string(node_->kind), slip(kind, *node_)));
+  error(fmt::format("{}: expected {}, found {}{}", shown_path(), to_string(kind), to_string(node_->kind),
+                    slip(kind, *node_)));
   return false;
 }
 

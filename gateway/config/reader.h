@@ -71,6 +71,10 @@ class Reader {
   const std::string& path() const noexcept { return path_; }
   const std::string& directory() const noexcept { return directory_; }  // relative paths start here
 
+  // What messages call a document that is not a config: "the key file". For the Reader of its root; the text
+  // must outlive it.
+  void call_document(std::string_view name) noexcept { document_ = name; }
+
   // Adds a problem at this node, at one of its keys, or at any mark.
   void error(std::string message);
   void error_at(std::string_view key, std::string message);
@@ -177,12 +181,14 @@ class Reader {
   Reader(const Node& node, Reader& parent, std::string path);
   void note_known(std::string_view key);
   void missing(std::string_view key);
+  std::string shown_path() const;  // as messages name this node
   int one_of(const std::vector<std::string>& names);
 
   const Node* node_;
   Problems* problems_;
   std::string path_;
   std::string directory_;
+  std::string_view document_ = "the config";
   Reader* parent_ = nullptr;  // null: the root
   bool whole_ = true;
   std::vector<std::string> known_;

@@ -148,6 +148,25 @@ class PlainEntry {
   size_t lines_ = 0;
 };
 
+// The config that names a key file, given instead of it.
+bool is_config(const config::Node& document) noexcept {
+  return document.find("keys") == nullptr &&
+         (document.find("listeners") != nullptr || document.find("authenticators") != nullptr);
+}
+
+std::string not_a_config(const config::Node& document) {
+  std::string message = "this is a config, not a key file: give the file that an authenticator of it names";
+  const config::Node* authenticators = document.find("authenticators");
+  if (authenticators == nullptr) return message;
+  for (const auto& [name, mark, block] : authenticators->members) {
+    const config::Node *type = block.find("type"), *file = block.find("file");
+    if (type == nullptr || type->text != "api_key" || file == nullptr || file->text.empty()) continue;
+    return message +
+           fmt::format(" (authenticators.{}.file: {})", text::printable(name), text::printable(file->text));
+  }
+  return message;
+}
+
 std::string_view take_line(std::string_view& text) {
   const size_t end = std::min(text.find('\n'), text.size());
   const std::string_view line = text.substr(0, end);
@@ -207,8 +226,11 @@ std::optional<ApiKeyFile> ApiKeyFile::parse_document(std::string_view text, cons
   config::Problems found;
   const auto document = path.ends_with(".json") ? config::parse_json(text, shown, found, limits)
                                                 : config::parse_yaml(text, shown, found, limits);
-  if (document != nullptr) {
+  if (document != nullptr && is_config(*document)) {
+    found.add(document->mark, not_a_config(*document));
+  } else if (document != nullptr) {
     config::Reader reader(*document, found, "", "");
+    reader.call_document("the key file");
     reader.value(file);
     if (found.empty() && file.version != 1) reader.error("this key file has another version than 1");
   }

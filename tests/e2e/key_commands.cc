@@ -355,6 +355,22 @@ TEST_CASE("keys: no command speaks of success over a file that the gateway would
   CHECK(keys({"revoke", "--id", id}).status == 0);
 }
 
+TEST_CASE("keys: a config in the place of the key file is told to be one, and which file it names") {
+  const TempDir dir;
+  dir.write("gateway.yaml",
+            "version: 1\nlisteners: [ { name: a, address: \"127.0.0.1:0\", plaintext: true } ]\n"
+            "authenticators:\n  j: { type: jwt }\n  k: { type: api_key, file: secrets/keys.yaml }\n");
+  const Keys keys(dir, "gateway.yaml");
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"revoke", "--id", "k000000000g0"}, {"list"}, {"create", "--client", "a"}})
+    keys.refuses(words,
+                 "gateway.yaml:1:1: this is a config, not a key file: give the file that an authenticator of "
+                 "it names (authenticators.k.file: secrets/keys.yaml)\n",
+                 78);
+  dir.write("other.yaml", "version: 1\n");
+  Keys(dir, "other.yaml").refuses({"list"}, "other.yaml:1:1: the key file needs \"keys\"", 78);
+}
+
 TEST_CASE("keys: a key that has been rotated is rotated again with the term that it was made for") {
   const TempDir dir;
   Keys keys(dir);
