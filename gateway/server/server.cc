@@ -22,6 +22,8 @@ using observe::log;
 
 constexpr int exit_config = 78;  // EX_CONFIG of sysexits.h
 constexpr char share_hint[] = "; `sallyport run --share-ports` takes a part of the connections";
+constexpr char admin_hint[] =
+    "; the admin port is never shared with another process: give this one another (admin.address)";
 constexpr Duration ticket_life = std::chrono::hours(8);
 constexpr Duration drain_look = milliseconds(20);
 constexpr Duration drain_slack = seconds(5);  // for what the workers have cut off to end
@@ -132,8 +134,11 @@ bool Server::bind_new(const Generation& next, NewSockets& added, config::Problem
       ours.push_back(bound->port);
       return std::optional(std::move(*bound));
     }
-    const bool could_share = may_share && bound.error().reason == "address_shared";
-    problems.add(listener.mark, bound.error().detail + (could_share ? share_hint : ""));
+    const std::string_view reason = bound.error().reason;
+    const bool shared = reason == "address_shared", taken = shared || reason == "address_in_use";
+    problems.add(listener.mark, bound.error().detail + (may_share ? shared ? share_hint : ""
+                                                        : taken   ? admin_hint
+                                                                  : ""));
     good = false;
     return std::optional<BoundListener>();
   };

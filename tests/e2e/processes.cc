@@ -218,7 +218,9 @@ TEST_CASE("a second process never takes the admin port") {
   for (const char* flag : {"--workers=1", "--share-ports"}) {
     const Finished second = run({binary(), "run", flag, config});
     CHECK(second.status == 1);
-    CHECK(second.err.find("(listener admin): Address already in use") != std::string::npos);
+    CHECK(second.err.find(
+              "(listener admin): Address already in use; the admin port is never shared with another "
+              "process: give this one another (admin.address)\n") != std::string::npos);
   }
 }
 
