@@ -255,9 +255,9 @@ void read_routes(Reader& root, std::span<const std::string_view> plugin_keys, Mo
   if (!root.has("routes")) return;
   Reader list = root.at("routes");
   if (!list.expect(Node::Kind::list)) return;
-  model.routes.resize(list.node().items.size());
-  for (size_t i = 0; i < model.routes.size(); ++i) {
-    Route& route = model.routes[i];
+  for (size_t i = 0; i < list.node().items.size(); ++i) {
+    if (!list.at(i).expect(Node::Kind::map)) continue;  // nothing more is to be told of it
+    Route& route = model.routes.emplace_back();
     RouteFields fields{plugin_keys, route};
     list.at(i).value(fields);
     std::vector<PluginBlock> inherited;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gateway/base/text.h"
+#include "gateway/config/address.h"
 #include "gateway/config/show.h"
 #include "gateway/store/stores.h"
 #include "plugins/limit/rule.h"
@@ -174,6 +175,10 @@ class Limit final : public Policy {
 // Null, and the reader is told, if it cannot be had; also while the config is only checked.
 std::shared_ptr<LeasedStore> shared_for(const std::string& name, config::Reader& reader, Setup& setup) {
   const config::Store& block = *setup.model.store(name);
+  if (!config::parse_redis_url(block.url)) {  // told where it stands
+    reader.refuse();
+    return nullptr;
+  }
   // Made once a config, where it is checked: the workers read no file.
   const auto options = setup.generation.get<store::RedisOptions>(
       "limit.store." + name, [&]() -> std::shared_ptr<store::RedisOptions> {

@@ -269,3 +269,11 @@ TEST_CASE("a limit by a claim that no caller has is warned of: API keys have non
   CHECK(warned("any_of: [k]", "claim:tenant", "{ mode: off, use: [l] }") == "");
   CHECK(warned("any_of: [k]", "claim:tenant", "[n]") == "");  // that is told elsewhere
 }
+
+TEST_CASE("an entry of routes that is no map is told once, with its place") {
+  CHECK(problems_of(with_head("routes: [hello]\n")) == "t.yaml:5:10: routes[0]: expected a map, found text");
+  CHECK(problems_of(with_head("routes: [~, [a], 1]\n")) ==
+        "t.yaml:5:10: routes[0]: expected a map, found nothing\n"
+        "t.yaml:5:13: routes[1]: expected a map, found a list\n"
+        "t.yaml:5:18: routes[2]: expected a map, found an integer");
+}

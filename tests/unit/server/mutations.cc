@@ -2,6 +2,7 @@
 // wrong, or that it is good; nothing else comes of it.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <string>
@@ -160,6 +161,12 @@ class Mutator {
   std::vector<std::string> lines_;
 };
 
+// Line and column, of the config or of a file that it names.
+bool all_have_places(const config::Problems& problems) {
+  const auto has = [](const config::Problem& p) { return p.mark.file != nullptr && p.mark.line > 0; };
+  return std::ranges::all_of(problems.all(), has) && std::ranges::all_of(problems.warnings(), has);
+}
+
 // What a worker makes of it; with a Redis it would connect.
 void build(const std::shared_ptr<server::Generation>& generation) {
   if (!generation->model().stores.redis.empty()) return;
@@ -196,6 +203,8 @@ TEST_CASE("a config that is broken in any way is refused with a reason, or is go
       CAPTURE(text);
       const test::Checked checked = Conf::check(text, file.directory);
       REQUIRE_FALSE(checked.refused_without_a_word());
+      CAPTURE(checked.problems.text());
+      CHECK(all_have_places(checked.problems));
       REQUIRE((checked.generation == nullptr) == !checked.problems.empty());
       if (checked.generation == nullptr) continue;
       ++good;
