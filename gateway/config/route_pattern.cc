@@ -24,6 +24,18 @@ bool is_param_name(std::string_view name) noexcept {
   return std::ranges::all_of(name, [](char c) { return text::is_alpha(c) || text::is_digit(c) || c == '_'; });
 }
 
+// A query would otherwise be told to be a part of the segment before it. Within braces it is a bad name.
+Result<void> check_path_only(std::string_view text) {
+  bool in_braces = false;
+  for (const char c : text) {
+    if (c == '{' || c == '}') in_braces = c == '{';
+    if (in_braces) continue;
+    if (c == '?') return bad("a query (\"?\") cannot stand there");
+    if (c == '#') return bad("a fragment (\"#\") cannot stand there");
+  }
+  return {};
+}
+
 Result<Segment> parse_literal(std::string_view piece) {
   if (piece.empty()) return bad("it has an empty segment (\"//\")");
   if (piece == "." || piece == "..") return bad("it has a dot segment");
@@ -37,8 +49,6 @@ Result<Segment> parse_literal(std::string_view piece) {
       segment.text += fmt::format("%{:02X}", static_cast<unsigned char>(c));
     } else if (c == '%') {
       return bad("it is written without percent escapes: write the character itself");
-    } else if (c == '?' || c == '#') {
-      return bad("a path has no query and no fragment");
     } else {
       return bad(fmt::format("\"{}\" cannot stand in a path", text::printable({&c, 1})));
     }
@@ -87,6 +97,7 @@ Result<PathPattern> PathPattern::parse(std::string_view text) {
   if (!text.starts_with('/')) return bad("a path begins with \"/\"");
   if (text.size() > bytes_max) return bad(fmt::format("it is longer than {} bytes", bytes_max));
   if (!text::is_utf8(text)) return bad("it is not UTF-8");
+  if (auto plain = check_path_only(text); !plain) return std::unexpected(std::move(plain.error()));
   PathPattern pattern;
   pattern.text = text;
   std::string_view left = text.substr(1);

@@ -162,16 +162,23 @@ void warn_of(const Reach& open, const Protected& closed, Problems& problems) {
             shown(*route)));
 }
 
-void warn_of_colons(const Route& route, Problems& problems) {
+// What other routers read as a parameter.
+void warn_of_literals(const Route& route, Problems& problems) {
   const auto is_colon = [](const Segment& s) {
     return s.kind == Segment::Kind::literal && s.text.size() > 1 && s.text.starts_with(':');
   };
   const auto found = std::ranges::find_if(route.match.path.segments, is_colon);
-  if (found == route.match.path.segments.end()) return;
-  problems.warn(
-      route.match.mark,
-      fmt::format("route {}: \"{}\" stands for itself; a part that differs is written {{{}}}", shown(route),
-                  text::printable(found->text), text::printable(found->text.substr(1))));
+  if (found != route.match.path.segments.end())
+    problems.warn(
+        route.match.mark,
+        fmt::format("route {}: \"{}\" stands for itself; a part that differs is written {{{}}}", shown(route),
+                    text::printable(found->text), text::printable(found->text.substr(1))));
+  const auto dots = std::ranges::find(route.match.path.segments, "...", &Segment::text);
+  if (dots != route.match.path.segments.end())
+    problems.warn(route.match.mark,
+                  fmt::format("route {}: \"...\" stands for itself; all that remains of a path is written "
+                              "{{rest...}}",
+                              shown(route)));
 }
 
 void warn_of_mode(const Route& route, Problems& problems) {
@@ -261,7 +268,7 @@ void warn_of_routes(const Model& model, Problems& problems) {
   warn_of_defaults(model, problems);
   for (const Route& route : model.routes) {
     warn_of_mode(route, problems);
-    warn_of_colons(route, problems);
+    warn_of_literals(route, problems);
     if (!has_in_force(route, "authenticate") || !takes_keys_only(*route.plugin("authenticate")->block, model))
       continue;
     warn_of_login(route, problems);

@@ -66,8 +66,11 @@ TEST_CASE("what is no pattern") {
   CHECK(refused("/.", "dot segment"));
   CHECK(refused("/a/../b", "dot segment"));
   CHECK(refused("/a%20b", "without percent escapes"));
-  CHECK(refused("/a?b=c", "no query"));
-  CHECK(refused("/a#b", "no query and no fragment"));
+  CHECK(refused("/a?b=c", "a query (\"?\") cannot stand there"));
+  CHECK(refused("/a#b", "a fragment (\"#\") cannot stand there"));
+  CHECK(refused("/v1/{id}?x=1", "a query (\"?\") cannot stand there"));
+  CHECK(refused("/v1/{id}/?x={id}", "a query"));
+  CHECK(refused("/v1/{id?}", "a name is made of letters"));
   CHECK(refused("/a b", "cannot stand"));
   CHECK(refused("/a\\b", "cannot stand"));
   CHECK(refused(std::string_view("/a\0b", 4), "cannot stand"));

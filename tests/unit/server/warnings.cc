@@ -219,4 +219,9 @@ TEST_CASE("a list that takes the place of a longer one, and a pattern that is no
   CHECK(contains(warned("routes: [{ name: r, match: { path: /o/:id }, authenticate: public, respond: { "
                         "status: 204 } }]\n"),
                  "\":id\" stands for itself; a part that differs is written {id}"));
+  CHECK(
+      warned("routes: [{ name: r, match: { path: /o/... }, authenticate: public, respond: { status: 204 } "
+             "}]\n") ==
+      "t.yaml:3:28: warning: route \"r\" (/o/...): \"...\" stands for itself; all that remains of a path is "
+      "written {rest...}\n");
 }
