@@ -69,6 +69,11 @@ Result<Target> parse_target(std::string_view url) {
   return target;
 }
 
+bool Target::is_same(const Target& other) const {
+  return tls == other.tls && http2 == other.http2 && port == other.port &&
+         numeric_host(text::to_lower(host)) == numeric_host(text::to_lower(other.host));
+}
+
 size_t connections_least(const std::vector<Target>& targets) noexcept {
   const auto of_http2 = std::ranges::count_if(targets, &Target::http2);
   return static_cast<size_t>(of_http2) + (std::ranges::all_of(targets, &Target::http2) ? 0 : 1);

@@ -18,6 +18,9 @@ struct Target {
   std::string host;       // without brackets
   uint16_t port = 0;      // 80, with TLS 443, if the URL names none
   std::string authority;  // host[:port] as the Host header has it
+
+  // Both ask the same of the same address, or of the same name, however it is written.
+  bool is_same(const Target& other) const;
 };
 
 // scheme://host[:port] and nothing behind it but an optional "/". The schemes: http, https; h2 for HTTP/2

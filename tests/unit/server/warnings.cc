@@ -225,3 +225,43 @@ TEST_CASE("a list that takes the place of a longer one, and a pattern that is no
       "t.yaml:3:28: warning: route \"r\" (/o/...): \"...\" stands for itself; all that remains of a path is "
       "written {rest...}\n");
 }
+
+TEST_CASE("a target that is there twice, and one that is the gateway itself, are warned of") {
+  const auto warned = [](const std::string& address, const std::string& targets) {
+    return Conf::check("version: 1\nlisteners: [{ name: edge, address: \"" + address +
+                           "\", plaintext: true }]\nadmin: { address: \"127.0.0.1:9901\" }\n"
+                           "upstreams: { a: { targets: [" +
+                           targets + "] } }\n",
+                       "/nonexistent")
+        .problems.text();
+  };
+  CHECK(warned("0.0.0.0:8081",
+               "\"http://127.0.0.1:9000\", \"http://127.0.0.1:9000/\", \"http://127.0.0.1:9000\"") ==
+        "t.yaml:4:54: warning: upstreams.a: http://127.0.0.1:9000/ is there already: it is one backend, with "
+        "two "
+        "shares of the requests, and a second attempt elsewhere may come to it again; name it once\n");
+  CHECK(warned("0.0.0.0:8081", "http://a.test, \"http://a.test:80\", https://a.test, http://A.test") != "");
+  CHECK(warned("0.0.0.0:8081", "\"http://127.0.0.1:8081\"") ==
+        "t.yaml:4:29: warning: upstreams.a: http://127.0.0.1:8081 is this gateway's own listener \"edge\": a "
+        "request "
+        "would come back to it instead of reaching a backend; name the backend's address\n");
+  CHECK(
+      contains(warned("0.0.0.0:8081", "\"http://127.0.0.1:9901\""), "is this gateway's own admin listener"));
+  for (const auto& [address, target] : {std::pair("0.0.0.0:8081", "localhost:8081"),
+                                        {"[::]:8081", "127.0.0.2:8081"},
+                                        {"[::]:8081", "[::1]:8081"},
+                                        {"10.0.0.1:8081", "10.0.0.1:8081"},
+                                        {"[2001:db8::1]:8081", "[2001:DB8:0::1]:8081"},
+                                        {"127.0.0.1:80", "127.0.0.1"}})
+    CHECK_MESSAGE(contains(warned(address, "\"http://" + std::string(target) + "\""), "own listener"),
+                  target);
+  for (const auto& [address, target] : {std::pair("0.0.0.0:8081", "127.0.0.1:8082"),
+                                        {"0.0.0.0:8081", "10.0.0.1:8081"},
+                                        {"0.0.0.0:8081", "[::1]:8081"},
+                                        {"127.0.0.1:8081", "127.0.0.2:8081"},
+                                        {"10.0.0.1:8081", "127.0.0.1:8081"},
+                                        {"127.0.0.1:0", "127.0.0.1:80"},
+                                        {"0.0.0.0:8081", "backend:8081"},
+                                        {"unix:/run/edge.sock", "127.0.0.1:8081"}})
+    CHECK_MESSAGE(warned(address, "\"http://" + std::string(target) + "\"") == "", std::string(target));
+}
