@@ -40,6 +40,58 @@ TEST_CASE("the table never lets more through than the rule, from any number of t
   CHECK(passed == 100);
 }
 
+TEST_CASE("the table never lets a key have two buckets, also where its first row is taken") {
+  constexpr int64_t day = 86'400'000'000'000, now = 5 * day;
+  constexpr int keys = 400;
+  LimitTable table(1024);
+  const Gcra once{day, day};
+  for (int i = 0; i < 400; ++i) table.take(table.hash("before " + std::to_string(i)), once, now);
+  std::atomic<int> passed{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < keys; ++i)
+        passed += table.take(table.hash(std::to_string(i)), once, now).allowed ? 1 : 0;
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  CHECK(passed.load() <= keys);
+  CHECK(passed.load() > keys * 9 / 10);  // nearly each of them once
+}
+
+TEST_CASE("a place is taken once, however many keys come for the last ones at the same time") {
+  constexpr int64_t day = 86'400'000'000'000, now = 5 * day;
+  const Gcra once{day, day};
+  for (int round = 0; round < 200; ++round) {
+    LimitTable table(64);
+    std::atomic<int> passed{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < 200; ++i)
+          passed += table.take(table.hash(std::to_string(i * 4 + t)), once, now).allowed ? 1 : 0;
+      });
+    }
+    for (std::thread& t : threads) t.join();
+    REQUIRE(passed.load() == 64);
+  }
+}
+
+TEST_CASE("the first key that finds no place comes when most of the table is taken") {
+  constexpr int64_t day = 86'400'000'000'000, now = 5 * day;
+  const Gcra once{day, day};
+  for (const size_t entries : {size_t{1024}, size_t{16384}, size_t{131072}}) {
+    LimitTable table(entries);
+    size_t taken = 0;
+    while (table.take(table.hash(std::to_string(taken)), once, now).allowed) ++taken;
+    CAPTURE(entries);
+    CAPTURE(taken);
+    CHECK(taken > entries * 3 / 4);
+    for (size_t i = 0; i < taken; ++i)
+      REQUIRE_FALSE(table.take(table.hash(std::to_string(i)), once, now).allowed);
+  }
+}
+
 TEST_CASE("a full row gives up the bucket that is used least, and who comes new begins with as much used") {
   LimitTable table(8);  // one row
   const Gcra rule{10, 1000};
