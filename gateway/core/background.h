@@ -7,9 +7,11 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/error.h"
@@ -62,17 +64,31 @@ class Background {
     std::string why_;
   };
   using Changed = std::move_only_function<void(Unread&)>;
+  // One of several files that are watched together, by its place among them.
+  struct ChangedFile {
+    size_t number;
+    Unread& unread;
+  };
+  using ChangedTogether = std::move_only_function<void(std::span<const ChangedFile>)>;
 
   virtual ~Background() = default;
 
-  // Calls changed() once the file has changed (its content, inode or times) and rests again, within three
+  // Calls changed() once a file has changed (its content, inode or times) and rests again, within three
   // quarters of a second of that; not for the present state. Also when it has been gone for some seconds:
   // reading it is what tells that then. A change counts as seen once it has been read, whatever was in it: as
   // long as changed() tells that it could not read it, it is called again at each look. present_too: the
   // present state has not been read either, and is told of once it rests.
-  virtual std::unique_ptr<Handle> watch(std::string path, Changed changed, bool present_too) = 0;
-  std::unique_ptr<Handle> watch(std::string path, Changed changed) {
-    return watch(std::move(path), std::move(changed), false);
+  // One call tells of all the files, in their order, that one look has found so: what is made of many of them
+  // is made once. Whoever watches one file does not wait for those who read many.
+  virtual std::unique_ptr<Handle> watch_together(std::vector<std::string> paths, ChangedTogether changed,
+                                                 bool present_too) = 0;
+  std::unique_ptr<Handle> watch(std::string path, Changed changed, bool present_too = false) {
+    return watch_together(
+        {std::move(path)},
+        [told = std::move(changed)](std::span<const ChangedFile> files) mutable {
+          told(files.front().unread);
+        },
+        present_too);
   }
   // Fetches at once and then every so often; got() hears each result (200 with a body, or an error) and tells
   // whether it was good: only then is the next one `every` away.

@@ -23,53 +23,80 @@ constexpr Duration replaced_within = seconds(5);
 
 class MainBackground::Watch final : public Handle {
  public:
-  Watch(MainBackground& owner, std::string path, Changed changed, bool present_too)
-      : owner_(owner),
-        path_(std::move(path)),
-        changed_(std::move(changed)),
-        taken_(present_too ? FileState{} : FileState::of(path_)),
-        seen_(taken_) {
+  Watch(MainBackground& owner, std::vector<std::string> paths, ChangedTogether changed, bool present_too)
+      : owner_(owner), changed_(std::move(changed)) {
+    for (std::string& path : paths) {
+      File& file = files_.emplace_back(std::move(path));
+      if (!present_too) file.taken = file.seen = FileState::of(file.path);
+    }
     owner_.watches_.push_back(this);
   }
   ~Watch() override { owner_.watches_.remove(this); }
-  // True if the file is another one than before, and rests: two looks have found it the same, so that half of
-  // one that is being written is not taken for all of it. Where one look after the other finds another file,
-  // each is whole, as it was put there by renaming. One that is gone for a moment while it is replaced is
-  // waited for; one that stays away is another state, and who reads it then tells what is missing.
-  bool moved() {
-    const FileState before = std::exchange(seen_, FileState::of(path_));
-    if (seen_ == taken_) {
-      moving_since_.reset();
-      return false;
+  // How many of the files are to be told of.
+  size_t look() {
+    moved_.clear();
+    for (size_t i = 0; i < files_.size(); ++i) {
+      if (files_[i].moved(owner_.loop_.now())) moved_.push_back(i);
     }
-    if (!moving_since_) moving_since_ = owner_.loop_.now();
-    const bool replaced = before != taken_ && !seen_.is_file_of(before);
-    const bool rests = (seen_ == before || replaced) && seen_ != FileState{} && before != FileState{};
-    const bool gone = seen_ == FileState{} && owner_.loop_.now() >= *moving_since_ + replaced_within;
-    if (!rests && !gone) return false;
-    moving_since_.reset();
-    return true;
+    return moved_.size();
   }
+  size_t moved() const noexcept { return moved_.size(); }
   void tell() {
-    unread_.begin_reading();
-    try {
-      changed_(unread_);
-    } catch (const std::bad_alloc&) {  // a file may be as large as it likes; what was read before stays
-      observe::log(observe::Level::error, "file_too_large",
-                   {{"file", path_}, {"detail", "there is not enough memory to read it"}});
+    std::vector<ChangedFile> told;
+    for (const size_t i : moved_) {
+      files_[i].unread.begin_reading();
+      told.push_back({i, files_[i].unread});
     }
-    taken_ = unread_.end_reading() ? FileState{} : seen_;  // unread: any that is there is another
+    try {
+      changed_(told);
+    } catch (const std::bad_alloc&) {  // a file may be as large as it likes; what was read before stays
+      observe::log(
+          observe::Level::error, "file_too_large",
+          {{"file", files_[moved_.front()].path}, {"detail", "there is not enough memory to read it"}});
+    }
+    for (const size_t i : moved_) {
+      File& file = files_[i];
+      file.taken =
+          file.unread.end_reading() ? FileState{} : file.seen;  // unread: any that is there is another
+    }
   }
 
  private:
+  struct File {
+    explicit File(std::string p) : path(std::move(p)) {}
+    bool moved(Monotonic now);
+
+    std::string path;
+    Unread unread;
+    FileState taken;  // as it was read last
+    FileState seen;   // at the last look
+    std::optional<Monotonic> moving_since;
+  };
+
   MainBackground& owner_;
-  std::string path_;
-  Changed changed_;
-  Unread unread_;
-  FileState taken_;  // as it was read last
-  FileState seen_;   // at the last look
-  std::optional<Monotonic> moving_since_;
+  ChangedTogether changed_;
+  std::vector<File> files_;
+  std::vector<size_t> moved_;  // by the last look
 };
+
+// True if the file is another one than before, and rests: two looks have found it the same, so that half of
+// one that is being written is not taken for all of it. Where one look after the other finds another file,
+// each is whole, as it was put there by renaming. One that is gone for a moment while it is replaced is
+// waited for; one that stays away is another state, and who reads it then tells what is missing.
+bool MainBackground::Watch::File::moved(Monotonic now) {
+  const FileState before = std::exchange(seen, FileState::of(path));
+  if (seen == taken) {
+    moving_since.reset();
+    return false;
+  }
+  if (!moving_since) moving_since = now;
+  const bool replaced = before != taken && !seen.is_file_of(before);
+  const bool rests = (seen == before || replaced) && seen != FileState{} && before != FileState{};
+  const bool gone = seen == FileState{} && now >= *moving_since + replaced_within;
+  if (!rests && !gone) return false;
+  moving_since.reset();
+  return true;
+}
 
 class MainBackground::NotReady final : public Handle {
  public:
@@ -145,9 +172,10 @@ MainBackground::MainBackground(Loop& loop, net::Resolver& resolver, observe::Met
 }
 MainBackground::~MainBackground() = default;
 
-std::unique_ptr<Background::Handle> MainBackground::watch(std::string path, Changed changed,
-                                                          bool present_too) {
-  return std::make_unique<Watch>(*this, std::move(path), std::move(changed), present_too);
+std::unique_ptr<Background::Handle> MainBackground::watch_together(std::vector<std::string> paths,
+                                                                   ChangedTogether changed,
+                                                                   bool present_too) {
+  return std::make_unique<Watch>(*this, std::move(paths), std::move(changed), present_too);
 }
 
 std::unique_ptr<Background::Handle> MainBackground::fetch(
@@ -168,8 +196,10 @@ void MainBackground::look(void* self) {
   me.timer_.arm_after(look_every);
   std::vector<Watch*> moved;
   for (Watch* watch : me.watches_) {
-    if (watch->moved()) moved.push_back(watch);
+    if (watch->look() > 0) moved.push_back(watch);
   }
+  // What is read soonest first: a key that is revoked does not wait for a thousand certificates.
+  std::ranges::sort(moved, {}, &Watch::moved);
   for (Watch* watch : moved) {  // telling one may end others
     if (std::ranges::find(me.watches_, watch) != me.watches_.end()) watch->tell();
   }

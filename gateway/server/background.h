@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "gateway/async/loop.h"
 #include "gateway/async/nursery.h"
@@ -20,8 +21,8 @@ class MainBackground final : public Background {
   MainBackground(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics);
   ~MainBackground() override;
 
-  using Background::watch;
-  std::unique_ptr<Handle> watch(std::string path, Changed changed, bool present_too) override;
+  std::unique_ptr<Handle> watch_together(std::vector<std::string> paths, ChangedTogether changed,
+                                         bool present_too) override;
   std::unique_ptr<Handle> fetch(Fetch what, std::move_only_function<bool(Result<std::string>)> got) override;
   void count_reload(std::string_view kind, bool good) override {
     reloads_.add(kind, good ? "success" : "failure");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <span>
 #include <utility>
 
 #include "gateway/config/address.h"
@@ -114,22 +115,13 @@ void Generation::check_access_log(config::Problems& problems) const {
     problems.add(to.mark, "log.access.to: cannot open the access log: " + can.error().detail);
 }
 
-// Each pair by itself, so that a broken one does not keep the others from being renewed.
 void Generation::watch_tls(const ListenerPlan& plan, Background& background) {
-  const config::ListenerTls& tls = *plan.config.tls;
-  for (size_t i = 0; i < tls.certificates.size(); ++i) {
-    for (const config::FilePath* file : {&tls.certificates[i].cert, &tls.certificates[i].key}) {
-      handles_.push_back(background.watch(file->resolved, [&background, plan, i](Background::Unread& unread) {
-        reload_certificate(plan, i, background, unread);
-      }));
-    }
-  }
-  const config::ClientCertificates& clients = tls.client_certificates;
-  if (clients.mode == config::ClientCertificateMode::off) return;
-  handles_.push_back(
-      background.watch(clients.ca.resolved, [this, &background, plan](Background::Unread& unread) {
-        if (reload_client_ca(plan, background, unread) && authorities_changed_) authorities_changed_();
-      }));
+  handles_.push_back(background.watch_together(
+      tls_files(plan.config),
+      [this, &background, plan](std::span<const Background::ChangedFile> files) {
+        if (reload_tls(plan, files, background) && authorities_changed_) authorities_changed_();
+      },
+      false));
 }
 
 http::ServerLimits Generation::server_limits() const noexcept {

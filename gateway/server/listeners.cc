@@ -124,25 +124,30 @@ bool can_serve(const TlsMaterial& material, const config::Listener& listener, co
   return context.has_value();
 }
 
-// read: from the files, into the copy of what is served; false, with problems, if they are no good.
-template <class Read>
-bool reload_part(const ListenerPlan& plan, const config::FilePath& file, Background& background,
-                 Background::Unread& unread, Read read) {
-  config::Problems problems;
-  PemFiles pem{plan.config, problems};
-  TlsMaterial next = *plan.tls->load();
-  const bool good = read(next, pem) && can_serve(next, plan.config, problems);
-  if (pem.unread && !unread.is_news(problems.in_one_line())) return false;
-  background.count_reload("certificate", good);
-  if (good) {
-    plan.tls->publish(std::make_shared<const TlsMaterial>(std::move(next)));
-    observe::log(observe::Level::info, "certificate_reloaded",
-                 {{"listener", plan.config.name}, {"file", file.shown}});
-  } else {
-    observe::log(observe::Level::error, "certificate_reload_failed",
-                 {{"listener", plan.config.name}, {"file", file.shown}, {"detail", problems.in_one_line()}});
+// The pairs are numbered as in the config; the authorities of clients come behind them.
+const config::FilePath& file_of(const config::ListenerTls& tls, size_t part) {
+  return part < tls.certificates.size() ? tls.certificates[part].cert : tls.client_certificates.ca;
+}
+
+// Into the copy of what is served; false, with problems, if it is no good. It is tried by itself: with all
+// that has not changed each part would cost as much as the whole.
+bool read_part(size_t part, TlsMaterial& next, PemFiles& pem) {
+  const config::ListenerTls& tls = *pem.listener.tls;
+  TlsMaterial alone;
+  if (part < tls.certificates.size()) {
+    alone.certificates = {read_certificate(pem, tls.certificates[part])};
+    if (alone.certificates[0] == nullptr || !can_serve(alone, pem.listener, pem.problems)) return false;
+    next.certificates[part] = std::move(alone.certificates[0]);
+    return true;
   }
-  return good;
+  auto ca = pem.read(tls.client_certificates.ca, "client_certificates.ca");
+  if (!ca) return false;
+  alone.certificates = {next.certificates.front()};
+  alone.client_certificates = next.client_certificates;
+  alone.client_ca_pem = *ca;
+  if (!can_serve(alone, pem.listener, pem.problems)) return false;
+  next.client_ca_pem = std::move(*ca);
+  return true;
 }
 
 }  // namespace
@@ -170,22 +175,47 @@ std::optional<TlsMaterial> read_tls(const config::Listener& listener,
   return material;
 }
 
-void reload_certificate(const ListenerPlan& plan, size_t number, Background& background,
-                        Background::Unread& unread) {
-  const config::CertificateFiles& files = plan.config.tls->certificates[number];
-  reload_part(plan, files.cert, background, unread, [&](TlsMaterial& next, PemFiles& pem) {
-    next.certificates[number] = read_certificate(pem, files);
-    return next.certificates[number] != nullptr;
-  });
+std::vector<std::string> tls_files(const config::Listener& listener) {
+  std::vector<std::string> files;
+  for (const config::CertificateFiles& pair : listener.tls->certificates) {
+    files.push_back(pair.cert.resolved);
+    files.push_back(pair.key.resolved);
+  }
+  const config::ClientCertificates& clients = listener.tls->client_certificates;
+  if (clients.mode != config::ClientCertificateMode::off) files.push_back(clients.ca.resolved);
+  return files;
 }
 
-bool reload_client_ca(const ListenerPlan& plan, Background& background, Background::Unread& unread) {
-  const config::FilePath& ca = plan.config.tls->client_certificates.ca;
-  return reload_part(plan, ca, background, unread, [&](TlsMaterial& next, PemFiles& pem) {
-    auto read = pem.read(ca, "client_certificates.ca");
-    if (read) next.client_ca_pem = std::move(*read);
-    return read.has_value();
-  });
+bool reload_tls(const ListenerPlan& plan, std::span<const Background::ChangedFile> files,
+                Background& background) {
+  const config::ListenerTls& tls = *plan.config.tls;
+  TlsMaterial next = *plan.tls->load();
+  std::vector<size_t> taken;
+  for (auto file = files.begin(); file != files.end();) {
+    const size_t part = file->number / 2;
+    config::Problems problems;
+    PemFiles pem{plan.config, problems};
+    const bool good = read_part(part, next, pem);
+    bool news = !pem.unread;
+    for (; file != files.end() && file->number / 2 == part; ++file) {
+      if (pem.unread && file->unread.is_news(problems.in_one_line())) news = true;
+    }
+    if (good) taken.push_back(part);
+    if (good || !news) continue;
+    background.count_reload("certificate", false);
+    observe::log(observe::Level::error, "certificate_reload_failed",
+                 {{"listener", plan.config.name},
+                  {"file", file_of(tls, part).shown},
+                  {"detail", problems.in_one_line()}});
+  }
+  if (taken.empty()) return false;
+  plan.tls->publish(std::make_shared<const TlsMaterial>(std::move(next)));
+  for (const size_t part : taken) {
+    background.count_reload("certificate", true);
+    observe::log(observe::Level::info, "certificate_reloaded",
+                 {{"listener", plan.config.name}, {"file", file_of(tls, part).shown}});
+  }
+  return taken.back() == tls.certificates.size();
 }
 
 }  // namespace sallyport::server

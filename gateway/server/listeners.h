@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,11 +55,14 @@ std::optional<TlsMaterial> read_tls(const config::Listener& listener,
                                     std::shared_ptr<const Live<net::TicketKeys>> tickets,
                                     config::Problems& problems);
 
-// After a file has changed: reads that certificate, by its place in the config, or the authorities of
-// clients, again and publishes it beside what else is served; counted. What is wrong is logged, and what was
-// served so far stays; false then. A file that cannot be read is Background's to try again.
-void reload_certificate(const ListenerPlan& plan, size_t number, Background& background,
-                        Background::Unread& unread);
-bool reload_client_ca(const ListenerPlan& plan, Background& background, Background::Unread& unread);
+// The files that a listener's TLS is read from, in the order that reload_tls() knows them by.
+std::vector<std::string> tls_files(const config::Listener& listener);
+
+// After files have changed: reads those certificates, and the authorities of clients, again and publishes all
+// that are good at once, beside what else is served: whoever makes contexts of it makes them once. Each is by
+// itself: what is wrong is logged, and what was served for it so far stays. Both are counted. A file that
+// cannot be read is Background's to try again. True if the authorities are among what was taken.
+bool reload_tls(const ListenerPlan& plan, std::span<const Background::ChangedFile> files,
+                Background& background);
 
 }  // namespace sallyport::server

@@ -121,6 +121,29 @@ TEST_CASE("a file that cannot be read is tried again until it can be, and each c
   CHECK(s.news == 3);
 }
 
+TEST_CASE("files that are watched together are told of together, and behind one that is watched alone") {
+  Story s;
+  std::vector<size_t> together;
+  int calls = 0, alone = 0, alone_by_then = 0;
+  const std::vector<std::string> files = {s.dir.write("a", "1"), s.dir.write("b", "1"),
+                                          s.dir.write("c", "1")};
+  const auto many = s.background.watch_together(
+      files,
+      [&](std::span<const Background::ChangedFile> changed) {
+        ++calls;
+        for (const Background::ChangedFile& file : changed) together.push_back(file.number);
+        alone_by_then = alone;
+      },
+      false);
+  const auto one = s.background.watch(s.dir.write("d", "1"), [&](Background::Unread&) { ++alone; });
+  for (const char* name : {"a", "c", "d"}) s.dir.write(name, "2");
+  s.look();
+  s.look();
+  CHECK(together == std::vector<size_t>{0, 2});
+  CHECK(calls == 1);
+  CHECK(alone_by_then == 1);
+}
+
 TEST_CASE("a document is fetched from the next address of its name where the first is silent") {
   const test::TcpServer server([](int fd, int) {
     test::Received(fd).some();
