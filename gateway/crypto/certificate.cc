@@ -5,6 +5,9 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <set>
+#include <string>
+
 namespace sallyport::crypto {
 namespace {
 
@@ -24,6 +27,19 @@ std::vector<X509Ptr> read_certificates(std::string_view pem) {
   ERR_clear_error();
   if (!at_end) all.clear();
   return all;
+}
+
+Digest digest_of_set(std::span<const X509Ptr> certificates) {
+  std::set<Digest> each;
+  for (const X509Ptr& one : certificates) {
+    uint8_t* der = nullptr;
+    const int length = i2d_X509(one.get(), &der);
+    if (length > 0) each.insert(sha256({reinterpret_cast<const char*>(der), static_cast<size_t>(length)}));
+    OPENSSL_free(der);
+  }
+  std::string all;
+  for (const Digest& digest : each) all.append(digest.begin(), digest.end());
+  return sha256(all);
 }
 
 }  // namespace sallyport::crypto

@@ -111,4 +111,17 @@ Result<std::shared_ptr<const Certificate>> Certificate::read(const std::string& 
   return std::make_shared<const Certificate>(std::move(impl));
 }
 
+Authorities::Authorities(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Authorities::~Authorities() = default;
+const std::string& Authorities::identity() const noexcept { return impl_->identity; }
+
+std::shared_ptr<const Authorities> Authorities::read(const std::string& pem) {
+  auto impl = std::make_unique<Impl>();
+  impl->certificates = crypto::read_certificates(pem);
+  if (impl->certificates.empty()) return nullptr;
+  const crypto::Digest digest = crypto::digest_of_set(impl->certificates);
+  impl->identity.assign(digest.begin(), digest.end());
+  return std::make_shared<const Authorities>(std::move(impl));
+}
+
 }  // namespace sallyport::net

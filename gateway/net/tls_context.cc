@@ -32,9 +32,9 @@ constexpr char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
 constexpr size_t bundle_bytes_max = 16 << 20;
 constexpr uint32_t session_life_s = 7200;
 
-std::unexpected<Error> bad(std::string detail, std::string_view reason = "bad_tls_config") {
+std::unexpected<Error> bad(std::string detail) {
   ERR_clear_error();
-  return fail(Code::invalid_data, reason, std::move(detail));
+  return fail(Code::invalid_data, "bad_tls_config", std::move(detail));
 }
 
 ContextPtr new_context() {
@@ -62,10 +62,10 @@ bool use_certificate(SSL_CTX* context, const Certificate::Impl& certificate) {
   return true;
 }
 
-bool trust(SSL_CTX* context, const std::vector<X509Ptr>& authorities) {
+bool trust(SSL_CTX* context, const Authorities& authorities) {
   X509_STORE* store = SSL_CTX_get_cert_store(context);
-  bool all = !authorities.empty();
-  for (const X509Ptr& one : authorities) {
+  bool all = true;
+  for (const X509Ptr& one : authorities.impl().certificates) {
     if (X509_STORE_add_cert(store, one.get()) == 1) continue;
     const bool known = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_CERT_ALREADY_IN_HASH_TABLE;
     all = all && known;  // the same one twice is no harm
@@ -103,7 +103,7 @@ std::string admission_by(const TlsServerOptions& options) {
                    (required ? "required"
                     : asks   ? "optional"
                              : "off") +
-                   '\0' + (asks ? options.client_ca_pem : std::string()));
+                   '\0' + (asks ? options.client_authorities->identity() : std::string()));
 }
 
 struct TlsServerContext::Impl {
@@ -216,10 +216,9 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
         return of(ssl).crypt_ticket(name, iv, cipher, hmac, encrypt == 1);
       });
   if (options.client_certificates == ClientCertificates::off) return context;
-  const std::vector<X509Ptr> authorities = crypto::read_certificates(options.client_ca_pem);
-  if (!trust(c, authorities))
-    return bad("client_certificates.ca holds no PEM certificate, or a broken one", bad_client_ca);
-  for (const X509Ptr& one : authorities) SSL_CTX_add_client_CA(c, one.get());
+  if (!trust(c, *options.client_authorities)) return bad("the authorities of clients cannot be used");
+  for (const X509Ptr& one : options.client_authorities->impl().certificates)
+    SSL_CTX_add_client_CA(c, one.get());
   const bool required = options.client_certificates == ClientCertificates::required;
   SSL_CTX_set_verify(c, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
                      &end_session_with);
@@ -253,7 +252,7 @@ Result<std::shared_ptr<TlsServerContext>> TlsServerContext::make(TlsServerOption
 struct TlsClientContext::Impl {
   ContextPtr context;
   bool verify = true;
-  std::string identity;
+  std::string identity = "any";  // server
 };
 
 TlsClientContext::TlsClientContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -276,14 +275,15 @@ Result<std::shared_ptr<const TlsClientContext>> TlsClientContext::make(TlsClient
     pem = std::move(read).value_or("");
   }
   if (options.verify) {
-    if (!trust(c, crypto::read_certificates(pem))) {
+    const auto authorities = Authorities::read(pem);
+    if (authorities == nullptr || !trust(c, *authorities)) {
       return bad(own ? "the ca file holds no PEM certificate, or a broken one"
                      : std::string("there is no system bundle of authorities at ") + system_bundle +
                            "; name a ca file");
     }
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
+    impl->identity = authorities->identity();
   }
-  impl->identity = digest_of((options.verify ? "verify" : "any") + ('\0' + pem));
   return std::make_shared<const TlsClientContext>(std::move(impl));
 }
 

@@ -31,9 +31,8 @@ struct TicketKeys {
   static std::shared_ptr<const TicketKeys> rotated(const TicketKeys* old, size_t kept_max = 3);
 };
 
-// The reason of an error that is the private key's, or the file's with the authorities of clients.
+// The reason of an error that is the private key's.
 inline constexpr std::string_view bad_key = "bad_key";
-inline constexpr std::string_view bad_client_ca = "bad_client_ca";
 
 // A certificate chain and its key, read and checked: the chain parses, the key matches, and a client can
 // accept it: neither weak nor for other purposes. Whether its time has come is left to the caller. Immutable;
@@ -56,6 +55,22 @@ class Certificate {
   std::unique_ptr<Impl> impl_;
 };
 
+// Certificates of authorities, read once for all contexts that trust them. Immutable; any thread.
+class Authorities {
+ public:
+  // PEM. Null if there is no certificate, or a broken one.
+  static std::shared_ptr<const Authorities> read(const std::string& pem);
+  // Equal for the same authorities, in whatever order they are.
+  const std::string& identity() const noexcept;
+  struct Impl;
+  explicit Authorities(std::unique_ptr<Impl> impl);
+  ~Authorities();
+  const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
 enum class ClientCertificates : uint8_t { off, optional, required };
 
 struct TlsServerOptions {
@@ -65,8 +80,8 @@ struct TlsServerOptions {
   bool tls13_only = false;
   bool http2 = true;  // h2 is chosen if the client offers it (ALPN), before http/1.1
   ClientCertificates client_certificates = ClientCertificates::off;
-  std::string client_ca_pem;
-  std::shared_ptr<const Live<TicketKeys>> tickets;  // null, or no key yet: sessions are not resumed
+  std::shared_ptr<const Authorities> client_authorities;  // null only where clients are not asked
+  std::shared_ptr<const Live<TicketKeys>> tickets;        // null, or no key yet: sessions are not resumed
 };
 
 // Equal where the same clients are let in: by version, and by certificates of the same authorities.
@@ -96,7 +111,7 @@ class TlsClientContext {
   static Result<std::shared_ptr<const TlsClientContext>> make(TlsClientOptions options);
   ssl_ctx_st* raw() const noexcept;
   bool verify() const noexcept;
-  // Equal for equal options, the authorities' text included: a key for what connects with them.
+  // Equal where the same servers are trusted: a key for what connects with them.
   const std::string& identity() const noexcept;
   struct Impl;
   explicit TlsClientContext(std::unique_ptr<Impl> impl);

@@ -37,6 +37,11 @@ struct Certificate::Impl {
   Wall not_before{}, not_after{};
 };
 
+struct Authorities::Impl {
+  std::vector<X509Ptr> certificates;  // at least one
+  std::string identity;
+};
+
 // True if whoever sent this hello can check a signature made with the key.
 bool can_check(const SSL_CLIENT_HELLO& hello, const EVP_PKEY& key);
 

@@ -114,12 +114,23 @@ std::shared_ptr<const net::Certificate> read_certificate(PemFiles& pem,
   return std::move(*certificate);
 }
 
+std::shared_ptr<const net::Authorities> read_authorities(PemFiles& pem) {
+  const config::FilePath& ca = pem.listener.tls->client_certificates.ca;
+  const auto text = pem.read(ca, "client_certificates.ca");
+  if (!text) return nullptr;
+  auto authorities = net::Authorities::read(*text);
+  if (authorities == nullptr) {
+    pem.problems.add(
+        ca.mark, fmt::format("listener {}: client_certificates.ca holds no PEM certificate, or a broken one",
+                             pem.listener.name));
+  }
+  return authorities;
+}
+
 bool can_serve(const TlsMaterial& material, const config::Listener& listener, config::Problems& problems) {
   const auto context = net::TlsServerContext::make(material);
   if (!context) {
-    const bool of_clients = context.error().reason == net::bad_client_ca;
-    problems.add(of_clients ? listener.tls->client_certificates.ca.mark : listener.mark,
-                 fmt::format("listener {}: {}", listener.name, context.error().detail));
+    problems.add(listener.mark, fmt::format("listener {}: {}", listener.name, context.error().detail));
   }
   return context.has_value();
 }
@@ -129,24 +140,20 @@ const config::FilePath& file_of(const config::ListenerTls& tls, size_t part) {
   return part < tls.certificates.size() ? tls.certificates[part].cert : tls.client_certificates.ca;
 }
 
-// Into the copy of what is served; false, with problems, if it is no good. It is tried by itself: with all
-// that has not changed each part would cost as much as the whole.
+// Into the copy of what is served; false, with problems, if it is no good. A certificate is tried by itself:
+// with all that has not changed each of them would cost as much as the whole.
 bool read_part(size_t part, TlsMaterial& next, PemFiles& pem) {
   const config::ListenerTls& tls = *pem.listener.tls;
-  TlsMaterial alone;
-  if (part < tls.certificates.size()) {
-    alone.certificates = {read_certificate(pem, tls.certificates[part])};
-    if (alone.certificates[0] == nullptr || !can_serve(alone, pem.listener, pem.problems)) return false;
-    next.certificates[part] = std::move(alone.certificates[0]);
+  if (part == tls.certificates.size()) {
+    auto authorities = read_authorities(pem);
+    if (authorities == nullptr) return false;
+    next.client_authorities = std::move(authorities);
     return true;
   }
-  auto ca = pem.read(tls.client_certificates.ca, "client_certificates.ca");
-  if (!ca) return false;
-  alone.certificates = {next.certificates.front()};
-  alone.client_certificates = next.client_certificates;
-  alone.client_ca_pem = *ca;
-  if (!can_serve(alone, pem.listener, pem.problems)) return false;
-  next.client_ca_pem = std::move(*ca);
+  TlsMaterial alone;
+  alone.certificates = {read_certificate(pem, tls.certificates[part])};
+  if (alone.certificates[0] == nullptr || !can_serve(alone, pem.listener, pem.problems)) return false;
+  next.certificates[part] = std::move(alone.certificates[0]);
   return true;
 }
 
@@ -167,9 +174,8 @@ std::optional<TlsMaterial> read_tls(const config::Listener& listener,
   const config::ClientCertificates& clients = listener.tls->client_certificates;
   material.client_certificates = static_cast<net::ClientCertificates>(clients.mode);
   if (clients.mode != config::ClientCertificateMode::off) {
-    auto ca = pem.read(clients.ca, "client_certificates.ca");
-    if (!ca) return std::nullopt;
-    material.client_ca_pem = std::move(*ca);
+    material.client_authorities = read_authorities(pem);
+    if (material.client_authorities == nullptr) return std::nullopt;
   }
   if (!can_serve(material, listener, problems)) return std::nullopt;
   return material;

@@ -206,13 +206,14 @@ std::shared_ptr<KeySource> key_address(const JwksOptions& jwks, config::Reader& 
   std::string from = address;
   if (!jwks.ca.empty()) {
     const Result<std::string> pem = read_file(jwks.ca.resolved, file_bytes_max);
-    if (!pem || crypto::read_certificates(*pem).empty()) {
+    const auto authorities = crypto::read_certificates(pem.value_or(""));
+    if (authorities.empty()) {
       reader.error_at("ca", fmt::format("{}: {}", jwks.ca.shown,
                                         pem ? "the ca file holds no PEM certificate, or a broken one"
                                             : pem.error().detail));
       return nullptr;
     }
-    const crypto::Digest digest = crypto::sha256(*pem);
+    const crypto::Digest digest = crypto::digest_of_set(authorities);
     from += " " + text::hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
   }
   // A CA file that is renewed is asked with at once, and what was known goes on until that has an answer.

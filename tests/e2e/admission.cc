@@ -145,6 +145,26 @@ TEST_CASE("connections of an authority that is taken away end with the answer un
     CHECK(d.gateway.connect(options)->ask(get("/x")).status == 0);
 }
 
+TEST_CASE("authorities of clients that are put into another order let the same ones in: no connection ends") {
+  const std::string one = certificates().read("ca.crt"), other = certificates().read("other.crt");
+  Gateway gateway(
+      route, [&](const TempDir& dir) { dir.write("clients.crt", one + other); }, asking("required"));
+  const auto kept = gateway.connect(known());
+  CHECK(kept->ask(get("/x")).status == 200);
+  gateway.dir().write("clients.crt", other + one);
+  CHECK(eventually([&] {
+    gateway.advance(1s);
+    return gateway.errors().find("certificate_reloaded listener=edge file=clients.crt") != std::string::npos;
+  }));
+  CHECK(gateway.connect(known())->ask(get("/x")).status == 200);  // by what the worker has from now on
+  CHECK(kept->ask(get("/x")).status == 200);
+  gateway.dir().write("clients.crt", one + other);
+  gateway.reload();
+  CHECK(gateway.told("config_reloaded"));
+  CHECK(gateway.connect(known())->ask(get("/x")).status == 200);
+  CHECK(kept->ask(get("/x")).status == 200);
+}
+
 TEST_CASE("answers that do not end outlast the authority that let their caller in by a shutdown's patience") {
   Dismissed d;
   d.ask();

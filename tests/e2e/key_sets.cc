@@ -126,7 +126,7 @@ TEST_CASE("the known keys stay where the CA of their address is renewed, and are
   Gateway gateway(one_idp(jwks.url() + ", ca: ca.pem"), [&](const TempDir& dir) { dir.write("ca.pem", ca); });
   CHECK(eventually([&] { return gateway.admin("/readyz").status == 200; }));
   jwks.set("", "500 No");
-  gateway.dir().write("ca.pem", ca + ca);
+  gateway.dir().write("ca.pem", ca + certificates().read("tls.crt"));
   reload_and_wait(gateway);
   CHECK(eventually([&] { return jwks.fetched() == 2; }));
   CHECK(gateway.admin("/readyz").status == 200);

@@ -112,6 +112,6 @@ TEST_CASE("authorities that are none leave those before in force, and no certifi
   s.dir.write("ca.crt", "nonsense");
   s.look();
   CHECK(s.renewed(0));
-  CHECK(s.material()->client_ca_pem == s.before->client_ca_pem);
+  CHECK(s.material()->client_authorities == s.before->client_authorities);
   CHECK(s.authorities_changed == 0);
 }
