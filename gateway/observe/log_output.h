@@ -25,6 +25,7 @@ class LogOutput {
   // How many of the bytes are taken: 0 if none at this moment; -1, with errno, if they cannot be written.
   // A pipe is given whole lines only, so that several logs, and several processes, can share it.
   ssize_t write(Slice bytes) noexcept;
+  bool is_off() const noexcept { return kind_ == Kind::off; }
   int descriptor() const noexcept { return fd_; }  // to poll for; -1: off
 
  private:

@@ -60,11 +60,18 @@ class LogRing {
     const size_t at = first % size_;
     return {bytes_.get() + at, std::min<size_t>(head - first, size_ - at)};
   }
+  // Of what is held, that which was put in before the mark.
+  size_t held_before(uint64_t mark) const noexcept {
+    const uint64_t tail = tail_.load(std::memory_order_relaxed);
+    return mark > tail ? mark - tail : 0;
+  }
   void consume(size_t bytes) noexcept {
     tail_.store(tail_.load(std::memory_order_relaxed) + bytes, std::memory_order_release);
   }
 
   // --- any thread
+  // Behind the line that was put in last.
+  uint64_t mark() const noexcept { return head_.load(std::memory_order_acquire); }
   uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
 
  private:

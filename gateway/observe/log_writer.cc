@@ -19,6 +19,18 @@ using Clock = std::chrono::steady_clock;  // real time, also where tests move ou
 constexpr int write_every_ms = 200;
 constexpr int ending_every_ms = 20;
 constexpr std::chrono::milliseconds end_max(1000);
+constexpr std::chrono::milliseconds turn_max(1000);
+constexpr size_t turns_max = 8;
+
+uint64_t lines_in(const LogRing& ring, size_t bytes) {
+  uint64_t lines = 0;
+  for (size_t at = 0; at < bytes;) {
+    const Slice part = ring.readable(at).substr(0, bytes - at);
+    lines += static_cast<uint64_t>(std::ranges::count(part, '\n'));
+    at += part.size();
+  }
+  return lines;
+}
 
 }  // namespace
 
@@ -28,14 +40,17 @@ LogStream::LogStream(const std::string& name, LogOutput output, size_t producers
 }
 
 uint64_t LogStream::lost() const noexcept {
-  uint64_t sum = 0;
+  uint64_t sum = left_out_.load(std::memory_order_relaxed);
   for (const auto& ring : rings_) sum += ring->lost();
   return sum;
 }
 
 void LogStream::use(LogOutput output) {
+  Turn turn{std::move(output), {}, Clock::now() + turn_max};
+  for (const auto& ring : rings_) turn.marks.push_back(ring->mark());
   std::lock_guard lock(mutex_);
-  next_output_ = std::make_unique<LogOutput>(std::move(output));
+  if (turns_.size() == turns_max) turns_.pop_back();  // its lines go where those before them go
+  turns_.push_back(std::move(turn));
 }
 
 void LogStream::note_failure(Slice cause) {
@@ -44,14 +59,8 @@ void LogStream::note_failure(Slice cause) {
 }
 
 void LogStream::note_rest() {
-  size_t lines = 0;
-  for (const auto& ring : rings_) {
-    for (size_t at = 0; at < ring->held();) {
-      const Slice part = ring->readable(at);
-      lines += static_cast<size_t>(std::ranges::count(part, '\n'));
-      at += part.size();
-    }
-  }
+  uint64_t lines = 0;
+  for (const auto& ring : rings_) lines += lines_in(*ring, ring->held());
   if (lines > 0) log(Level::error, stuck_event_ + "_at_end", {{"lines_lost", std::to_string(lines)}});
 }
 
@@ -61,20 +70,22 @@ void LogStream::note_recovery() {
   log(Level::warn, recovered_event_, {{"lines_lost", std::to_string(now - std::exchange(lost_told_, now))}});
 }
 
-// What the ring holds now: what comes meanwhile is for the next time. A write that stops inside a line goes
+LogStream::Left LogStream::note_left(ssize_t written) {
+  if (written < 0) {
+    note_failure(std::strerror(errno));
+    return Left::failing;
+  }
+  if (lost() != lost_told_) note_failure("nobody takes what is written, and lines are lost");
+  return Left::stuck;
+}
+
+// The first so many bytes: what comes meanwhile is for the next time. A write that stops inside a line goes
 // on there the next time, so one request stays one line.
-LogStream::Left LogStream::write_ring(LogRing& ring) {
-  for (size_t held = ring.held(); begun_ < held;) {
+LogStream::Left LogStream::write_ring(LogRing& ring, size_t held) {
+  while (begun_ < held) {
     const Slice bytes = ring.readable(begun_).substr(0, held - begun_);
     const ssize_t written = output_.write(bytes);
-    if (written == 0) {
-      if (lost() != lost_told_) note_failure("nobody takes what is written, and lines are lost");
-      return Left::stuck;
-    }
-    if (written < 0) {
-      note_failure(std::strerror(errno));
-      return Left::failing;
-    }
+    if (written <= 0) return note_left(written);
     held -= let_go(ring, bytes.substr(0, static_cast<size_t>(written)));
   }
   return Left::nothing;
@@ -89,30 +100,58 @@ size_t LogStream::let_go(LogRing& ring, Slice written) {
   return whole;
 }
 
-// The line that the old output has begun is ended there; if it does not take that, the next has all of it.
-void LogStream::turn_to(LogOutput next) {
+LogStream::Left LogStream::end_line() {
   LogRing& ring = *rings_[turn_];
   while (begun_ > 0) {
     const Slice rest = ring.readable(begun_);
     const size_t end = rest.find('\n');
     const Slice line = end == Slice::npos ? rest : rest.substr(0, end + 1);
     const ssize_t written = output_.write(line);
-    if (written <= 0) break;
+    if (written <= 0) return note_left(written);
     let_go(ring, line.substr(0, static_cast<size_t>(written)));
   }
-  output_ = std::move(next);
+  return Left::nothing;
+}
+
+LogStream::Left LogStream::write_before(const Turn& turn) {
+  Left left = end_line();
+  for (size_t i = 0; i < rings_.size() && left == Left::nothing; ++i) {
+    left = write_ring(*rings_[turn_], rings_[turn_]->held_before(turn.marks[turn_]));
+    if (left == Left::nothing) turn_ = (turn_ + 1) % rings_.size();
+  }
+  return left;
+}
+
+// Not `nothing`: the turn is still to be made. What the old output does not take, also the line that it has
+// begun, the next has all of.
+LogStream::Left LogStream::turn_to(Turn& turn) {
+  const Left left = write_before(turn);
+  if (left == Left::stuck && Clock::now() < turn.give_up) return left;
+  uint64_t lines = 0;
+  for (size_t i = 0; i < rings_.size(); ++i)
+    lines += lines_in(*rings_[i], rings_[i]->held_before(turn.marks[i]));
+  if (turn.to.is_off()) left_out_.fetch_add(lines, std::memory_order_relaxed);
+  output_ = std::move(turn.to);
   begun_ = 0;
+  return Left::nothing;
+}
+
+bool LogStream::take_turn() {
+  std::lock_guard lock(mutex_);
+  if (!turning_ && !turns_.empty()) {
+    turning_ = std::move(turns_.front());
+    turns_.pop_front();
+  }
+  return turning_.has_value();
 }
 
 LogStream::Left LogStream::write_out() {
-  std::unique_ptr<LogOutput> next;
-  {
-    std::lock_guard lock(mutex_);
-    next = std::exchange(next_output_, nullptr);
+  while (take_turn()) {
+    if (const Left left = turn_to(*turning_); left != Left::nothing) return left;
+    turning_.reset();
   }
-  if (next != nullptr) turn_to(std::move(*next));
   for (size_t i = 0; i < rings_.size(); ++i) {
-    const Left left = write_ring(*rings_[turn_]);
+    const Left left = write_ring(*rings_[turn_], rings_[turn_]->held());
     if (left != Left::nothing) return left;  // and goes on there: no other ring may start inside its line
     turn_ = (turn_ + 1) % rings_.size();
   }

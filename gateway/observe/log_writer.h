@@ -6,10 +6,13 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,18 +32,29 @@ class LogStream {
   LogRing& ring(size_t producer) noexcept { return *rings_[producer]; }  // for that producer's thread
   // --- any thread
   uint64_t lost() const noexcept;
-  void use(LogOutput output);                                                // from the next line on
+  // From the next line on. What was logged before goes to the output before, as far as that takes it within a
+  // second; what it leaves goes to this one, and is lost if this one is off.
+  void use(LogOutput output);
   void close() noexcept { closed_.store(true, std::memory_order_release); }  // no line will follow
 
  private:
   friend class LogWriter;
   enum class Left : uint8_t { nothing, stuck, failing };
+  struct Turn {
+    LogOutput to;
+    std::vector<uint64_t> marks;  // of each ring: where its lines are those of the next output
+    std::chrono::steady_clock::time_point give_up;
+  };
 
   // --- the writer's thread
   Left write_out();
-  Left write_ring(LogRing& ring);
+  Left write_ring(LogRing& ring, size_t held);
+  Left end_line();
+  Left write_before(const Turn& turn);
+  bool take_turn();
+  Left turn_to(Turn& turn);
   size_t let_go(LogRing& ring, Slice written);
-  void turn_to(LogOutput next);
+  Left note_left(ssize_t written);
   void note_failure(Slice cause);
   void note_rest();
   void note_recovery();
@@ -49,9 +63,11 @@ class LogStream {
   std::vector<std::unique_ptr<LogRing>> rings_;
   std::atomic<bool> closed_{false};
   std::mutex mutex_;
-  std::unique_ptr<LogOutput> next_output_;
+  std::deque<Turn> turns_;  // that are still to come
+  std::atomic<uint64_t> left_out_{0};
 
   LogOutput output_;
+  std::optional<Turn> turning_;
   size_t turn_ = 0;   // the ring that is written next
   size_t begun_ = 0;  // bytes of its first line that the output has
   bool failing_ = false;

@@ -9,6 +9,7 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -197,6 +198,59 @@ TEST_CASE("a log goes on elsewhere from the next line on, also from and to off")
   CHECK(text("/a").find("/b") == std::string::npos);
   for (const char* name : {"/a", "/b"}) unlink((dir + name).c_str());
   rmdir(dir.c_str());
+}
+
+TEST_CASE("what was logged before a log goes on elsewhere is written where it belongs, and nowhere else") {
+  const test::TempDir dir;
+  constexpr size_t lines = 200;
+  LogWriter writer;
+  auto log = AccessLog::open(writer, {AccessLog::To::file, dir.path("a"), 2, 1 << 20});
+  REQUIRE(log);
+  const auto all = [](const std::string& path) {
+    std::string text;
+    for (size_t i = 0; i < lines; ++i) text += line_of(record(path));
+    return text;
+  };
+  const auto answer = [&](const std::string& path) {
+    for (size_t i = 0; i < lines; ++i) (*log)->write(i % 2, record(path));
+  };
+  answer("/a");
+  REQUIRE((*log)->redirect(AccessLog::To::file, dir.path("b")));
+  answer("/b");
+  REQUIRE((*log)->redirect(AccessLog::To::off, ""));
+  answer("/off");
+  REQUIRE((*log)->redirect(AccessLog::To::file, dir.path("c")));
+  answer("/c");
+  std::filesystem::rename(dir.path("c"), dir.path("rotated"));
+  (*log)->reopen();
+  answer("/again");
+  writer.flush();
+  CHECK((dir.read("a") == all("/a")));
+  CHECK((dir.read("b") == all("/b")));
+  CHECK((dir.read("rotated") == all("/c")));
+  CHECK((dir.read("c") == all("/again")));
+  CHECK((*log)->lost() == 0);
+}
+
+TEST_CASE("lines that nobody has taken when their log is turned off are lost, and counted") {
+  std::array<int, 2> ends{};
+  REQUIRE(pipe(ends.data()) == 0);
+  fcntl(ends[1], F_SETPIPE_SZ, 4096);
+  const std::string end = "/proc/self/fd/" + std::to_string(ends[1]);
+  LogWriter writer;
+  auto log = AccessLog::open(writer, {AccessLog::To::file, end, 1, 1 << 16});
+  REQUIRE(log);
+  constexpr uint64_t lines = 200;
+  const std::string line = line_of(record("/x"));
+  for (uint64_t i = 0; i < lines; ++i) (*log)->write(0, record("/x"));
+  writer.flush();
+  REQUIRE((*log)->redirect(AccessLog::To::off, ""));
+  (*log)->write(0, record("/off"));
+  CHECK(test::eventually([&] { return (*log)->lost() > 0; }));
+  std::string held(8192, '\0');
+  held.resize(static_cast<size_t>(std::max<ssize_t>(read(ends[0], held.data(), held.size()), 0)));
+  CHECK(held.size() / line.size() + (*log)->lost() == lines);
+  for (const int fd : ends) close(fd);
 }
 
 TEST_CASE("a log that turns to another file inside a line leaves that line whole in one of them") {
