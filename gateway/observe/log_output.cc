@@ -35,6 +35,8 @@ Fd open_file(const std::string& path) {
     Fd both(::open(path.c_str(), (open_flags & ~O_ACCMODE) | O_RDWR));
     if (both || errno != EACCES) return both;
   }
+  Fd readable(::open(path.c_str(), (open_flags & ~O_ACCMODE) | O_RDWR | O_APPEND | O_CREAT, mode));
+  if (readable || errno != EACCES) return readable;
   return Fd(::open(path.c_str(), open_flags | O_APPEND | O_CREAT, mode));
 }
 
@@ -60,9 +62,11 @@ Result<LogOutput> LogOutput::open(To to, const std::string& path) {
   Fd own = open_file(path);
   if (!own) return fail(Code::io, "cannot_open", path + ": " + std::strerror(errno));
   struct stat what{};
-  const bool pipe = fstat(own.get(), &what) == 0 && S_ISFIFO(what.st_mode);
+  const bool known = fstat(own.get(), &what) == 0;
   const int opened = own.get();
-  return LogOutput(std::move(own), opened, pipe ? Kind::pipe : Kind::plain);
+  LogOutput output(std::move(own), opened, known && S_ISFIFO(what.st_mode) ? Kind::pipe : Kind::plain);
+  output.may_be_torn_ = known && S_ISREG(what.st_mode);
+  return output;
 }
 
 Result<void> LogOutput::can_open(const std::string& path) {
@@ -81,8 +85,21 @@ Result<void> LogOutput::can_open(const std::string& path) {
   return {};
 }
 
+// A disk that was full has left half a line of whoever wrote there before: it costs no whole one behind it.
+// Looked for as late as possible: the output before may have ended its line meanwhile.
+bool LogOutput::end_torn_line() noexcept {
+  struct stat what{};
+  char last = '\n';
+  const bool torn = fstat(fd_, &what) == 0 && what.st_size > 0 &&
+                    pread(fd_, &last, 1, what.st_size - 1) == 1 && last != '\n';
+  if (torn && ::write(fd_, "\n", 1) != 1) return false;
+  may_be_torn_ = false;
+  return true;
+}
+
 ssize_t LogOutput::write(Slice bytes) noexcept {
   if (kind_ == Kind::off) return static_cast<ssize_t>(bytes.size());
+  if (may_be_torn_ && !end_torn_line()) return -1;
   const bool pipe = kind_ == Kind::pipe || kind_ == Kind::given_pipe;
   bytes = pipe ? whole_lines(bytes) : bytes.substr(0, piece_max);
   if (kind_ == Kind::given_pipe) {

@@ -32,10 +32,12 @@ class LogOutput {
   enum class Kind : uint8_t { off, plain, pipe, given_pipe, socket };
   LogOutput(Fd own, int fd, Kind kind) noexcept : own_(std::move(own)), fd_(fd), kind_(kind) {}
   static LogOutput given(int fd);
+  bool end_torn_line() noexcept;
 
   Fd own_;
   int fd_ = -1;  // own_, or one that is the process's
   Kind kind_ = Kind::off;
+  bool may_be_torn_ = false;  // what the file holds by now may end inside a line
 };
 
 }  // namespace sallyport::observe

@@ -253,6 +253,45 @@ TEST_CASE("lines that nobody has taken when their log is turned off are lost, an
   for (const int fd : ends) close(fd);
 }
 
+TEST_CASE("half a line that a full disk has left costs no other line, after a rotation or a start") {
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit usual{};
+  getrlimit(RLIMIT_FSIZE, &usual);
+  const std::string first = line_of(record("/first")), second = line_of(record("/second"));
+  const size_t half = first.size() + second.size() / 2;
+  const auto largest_file = [&](size_t bytes) {
+    const rlimit limit{bytes, usual.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  };
+  for (const bool starts_again : {false, true}) {
+    CAPTURE(starts_again);
+    const test::TempDir dir;
+    const AccessLog::Options options{AccessLog::To::file, dir.path("log"), 1, 1 << 16};
+    auto writer = std::make_unique<LogWriter>();
+    auto log = AccessLog::open(*writer, options);
+    REQUIRE(log);
+    largest_file(half);
+    (*log)->write(0, record("/first"));
+    (*log)->write(0, record("/second"));
+    writer->flush();
+    CHECK(dir.read("log") == (first + second).substr(0, half));
+    if (starts_again) {
+      writer->end();
+      largest_file(usual.rlim_cur);
+      writer = std::make_unique<LogWriter>();
+      log = AccessLog::open(*writer, options);
+      REQUIRE(log);
+      (*log)->write(0, record("/first"));
+    } else {
+      (*log)->reopen();
+      writer->flush();
+      largest_file(usual.rlim_cur);
+    }
+    writer->flush();
+    CHECK(dir.read("log") == (first + second).substr(0, half) + "\n" + (starts_again ? first : second));
+  }
+}
+
 TEST_CASE("a log that turns to another file inside a line leaves that line whole in one of them") {
   signal(SIGXFSZ, SIG_IGN);
   rlimit usual{};
