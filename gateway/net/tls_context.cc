@@ -216,7 +216,13 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
         return of(ssl).crypt_ticket(name, iv, cipher, hmac, encrypt == 1);
       });
   if (options.client_certificates == ClientCertificates::off) return context;
-  if (!trust(c, *options.client_authorities)) return bad("the authorities of clients cannot be used");
+  if (contexts.empty()) {
+    if (!trust(c, *options.client_authorities)) return bad("the authorities of clients cannot be used");
+  } else {  // what has been made of many authorities serves all certificates
+    X509_STORE* trusted = SSL_CTX_get_cert_store(contexts.front().get());
+    X509_STORE_up_ref(trusted);
+    SSL_CTX_set_cert_store(c, trusted);
+  }
   for (const X509Ptr& one : options.client_authorities->impl().certificates)
     SSL_CTX_add_client_CA(c, one.get());
   const bool required = options.client_certificates == ClientCertificates::required;

@@ -197,6 +197,35 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("authorities of clients hold for each certificate of a listener, also once both are renewed") {
+  const std::string c = certificates().path();
+  GatewayOptions options = with("a", "b");
+  options.edge_tls += ", client_certificates: { ca: ca.crt, mode: required }";
+  const auto put_authority = [](const TempDir& dir, const std::string& name) {
+    dir.write("ca.crt", certificates().read(name));
+  };
+  Gateway gateway(
+      route,
+      [&](const TempDir& dir) {
+        make_both(dir);
+        put_authority(dir, "ca.crt");
+      },
+      options);
+  const auto status = [&](const std::string& name, ClientOptions who) {
+    who.server_name = name;
+    return gateway.connect(who)->ask(get("/x")).status;
+  };
+  const ClientOptions known{.cert = c + "/client.crt", .key = c + "/client.key"};
+  for (const std::string name : {"a.test", "b.test"}) {
+    CHECK(status(name, known) == 200);
+    CHECK(status(name, {}) == 0);
+  }
+  replace_b(gateway, "renewed", "b.test");
+  put_authority(gateway.dir(), "other.crt");
+  CHECK(gateway.told("certificate_reloaded listener=edge file=ca.crt"));
+  for (const std::string name : {"a.test", "b.test"}) CHECK(status(name, known) == 0);
+}
+
 TEST_CASE("a certificate that has ended and vouches for nobody, beside that of a client, ends nothing") {
   const TempDir dir;
   sign_client(dir, "old.crt", "200101000000Z", 1609459200);
