@@ -212,7 +212,8 @@ TEST_CASE("the first token of a new key is not refused for it while the issuer i
   const Issuer issuer, next("ES256", "k2"), same_name("ES256", "k1");
   Jwks jwks(issuer.jwks());
   Gateway gateway(one_idp(jwks.url()));
-  CHECK(eventually([&] { return status_of(gateway, issuer) == 200; }));
+  CHECK(eventually([&] { return gateway.admin("/readyz").status == 200; }));
+  CHECK(status_of(gateway, issuer) == 200);
   jwks.set(next.jwks());
   gateway.advance(11s);
   for (int turn = 0; turn < 2; ++turn) CHECK(gateway.admin("/readyz").status == 200);  // it has looked
@@ -220,7 +221,8 @@ TEST_CASE("the first token of a new key is not refused for it while the issuer i
   expect_in_time(gateway, next);
   jwks.set(same_name.jwks());
   gateway.advance(15min);
-  CHECK(eventually([&] { return status_of(gateway, same_name) == 200; }));
+  CHECK(gateway.has_metric(R"(sallyport_file_reloads_total{kind="key_set",result="success"} 3)"));
+  CHECK(status_of(gateway, same_name) == 200);  // asked sooner, it would wish for another fetch
   jwks.set(issuer.jwks());
   gateway.advance(11s);
   CHECK(status_of(gateway, issuer) == 401);  // by its name another has signed, and asks for it
