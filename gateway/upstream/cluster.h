@@ -64,6 +64,8 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   // What came of a request, for the choice of endpoints and for the counters.
   void succeeded(Endpoint& endpoint, Duration took) noexcept;
   void failed(Endpoint& endpoint, const Error& error);
+  // One that got no answer, and was no failure of its endpoint.
+  void count(const Error& error) { outcomes_.add(error.reason); }
   // An answer whose head has come, and has been counted as a success, has not come to its end.
   void answer_broken(const Error& error);
 
@@ -132,8 +134,8 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   void take_addresses(Endpoint& endpoint, net::Resolved found);
   void leave_old_addresses(const Endpoint& endpoint);
   Task<Result<void>> have_addresses(Endpoint& endpoint, Monotonic deadline);
-  static constexpr size_t all = SIZE_MAX;  // addresses_max: of those that are tried
-  Task<Result<Connected>> connect(Endpoint& endpoint, Monotonic deadline, size_t addresses_max = all);
+  static constexpr size_t every = SIZE_MAX;  // addresses_max: of those that are tried
+  Task<Result<Connected>> connect(Endpoint& endpoint, Monotonic deadline, size_t addresses_max = every);
   Task<Result<Connected>> connect_to_one(Endpoint& endpoint, Monotonic deadline, size_t addresses_max);
 
   // HTTP/1.1
@@ -150,7 +152,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   Lease* lease(SharedConnection& connection, bool reused);
   Task<Result<Lease*>> open_stream(Slice client_ip, Endpoint& endpoint, Monotonic deadline);
   Task<Result<SharedConnection*>> open_shared(Endpoint& endpoint, Monotonic deadline,
-                                              size_t addresses_max = all);
+                                              size_t addresses_max = every);
   void spread(Endpoint& endpoint);
   bool turn_to_unconnected(Endpoint& endpoint) noexcept;
   Task<> open_beside(Endpoint& endpoint);

@@ -1,7 +1,5 @@
 #include "gateway/upstream/forward.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -10,7 +8,6 @@
 #include <utility>
 
 #include "gateway/base/text.h"
-#include "gateway/config/ranges.h"
 #include "gateway/core/request_id.h"
 #include "gateway/core/setup.h"
 #include "gateway/http/connection_options.h"
@@ -18,6 +15,7 @@
 #include "gateway/upstream/checkout.h"
 #include "gateway/upstream/cluster.h"
 #include "gateway/upstream/clusters.h"
+#include "gateway/upstream/forward_options.h"
 #include "gateway/upstream/rewrite_back.h"
 #include "gateway/upstream/websocket.h"
 
@@ -25,52 +23,6 @@ namespace sallyport::upstream {
 namespace {
 
 using http::HeaderId;
-
-enum class Credentials : uint8_t { remove, keep };
-constexpr std::array<std::string_view, 2> enum_names(Credentials) { return {"remove", "keep"}; }
-
-enum class Answers : uint8_t { rewrite, keep };
-constexpr std::array<std::string_view, 2> enum_names(Answers) { return {"rewrite", "keep"}; }
-
-enum class HalfClosed : uint8_t { abort, serve };
-constexpr std::array<std::string_view, 2> enum_names(HalfClosed) { return {"abort", "serve"}; }
-
-enum class Upgrade : uint8_t { websocket };
-constexpr std::array<std::string_view, 1> enum_names(Upgrade) { return {"websocket"}; }
-
-struct ForwardOptions {
-  std::string to;  // the upstream
-  // What the backend is asked for: a path whose {names} are those of match.path; without it, the client's.
-  std::optional<config::PathPattern> path;
-  // Whether Location, Content-Location and the paths of cookies are put in the client's terms; default: where
-  // there is a `path`.
-  std::optional<Answers> answers;
-  std::optional<Duration> timeout;  // to the response head; default: the upstream's response_timeout
-  Credentials credentials = Credentials::remove;  // the headers of all authenticators; keep: the backend sees
-                                                  // what the caller sent of them
-  std::vector<Upgrade> upgrade;                   // protocols that a connection may switch to
-  // A client that ends its sending (FIN) behind its request: is it gone, or does it still read? Default: what
-  // http.abort_on_fin says.
-  std::optional<HalfClosed> half_closed;
-  // Silence in both directions of a connection that has switched, and of a gRPC call; and of an event stream.
-  Duration idle_timeout = std::chrono::minutes(5);
-
-  template <class IO>
-  void fields(IO& io) {
-    io.required("to", to);
-    io.field("path", path);
-    io.field("answers", answers);
-    io.field("timeout", timeout);
-    io.field("credentials", credentials);
-    io.field("upgrade", upgrade);
-    io.field("half_closed", half_closed);
-    io.field("idle_timeout", idle_timeout);
-  }
-  void check(config::Reader& reader) const {
-    if (timeout) config::check_wait(reader, "timeout", *timeout);
-    config::check_wait(reader, "idle_timeout", idle_timeout);
-  }
-};
 
 class Forward final : public Plugin {
  public:
@@ -107,6 +59,7 @@ class Forward final : public Plugin {
     bool not_processed = false;              // the backend has said that it has not acted on it
     Monotonic answer_by = Monotonic::max();  // once it has gone out whole: however often it is tried
     bool new_one_closed = false;             // a new connection, without a byte of an answer
+    bool counted = false;                    // as a failure of its endpoint
   };
   std::optional<Slice> rewritten(Exchange& x) const;
   bool may_switch(Exchange& x) const;
@@ -173,12 +126,14 @@ Task<> Forward::handle(Exchange& x, Next) {
     x.hold(**connection);
     (*connection)->holder = &x;
     attempt.again = Again::no;
+    attempt.counted = false;
     Result<void> done = co_await send_and_receive(x, **connection, attempt);
     if (done) co_return;
     x.release_held();
     const bool can =
         attempt.again == Again::untouched || (attempt.again == Again::rewound && x.rewind_body());
     if (!can || tried >= attempts + (attempt.not_processed ? 3 : 0)) {
+      if (!attempt.counted && side_of(done.error().code) == Side::upstream) cluster_->count(done.error());
       co_await x.fail(std::move(done.error()));
       co_return;
     }
@@ -219,7 +174,8 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Attempt& att
     }
     // Nor is it, if the client, or an endpoint before, left it no time.
     const bool hurried = latest <= x.loop.now() && took < whole / 2;
-    if (!stale && r.refusal() != leaving && !hurried) cluster_->failed(endpoint, done.error());
+    attempt.counted = !stale && r.refusal() != leaving && !hurried;
+    if (attempt.counted) cluster_->failed(endpoint, done.error());
     // It was reached, and may have acted on the request: nobody is to be told to come again for that.
     if (code == Code::upstream_unreachable && !attempt.not_processed)
       done.error().code = Code::upstream_bad_answer;
@@ -338,30 +294,6 @@ void Forward::rebuild_headers(Exchange& x) const {
     headers.add(HeaderId::x_client_id, who->client);
     if (!who->roles_text.empty()) headers.add(HeaderId::x_client_roles, who->roles_text);
     if (!who->scopes_text.empty()) headers.add(HeaderId::x_client_scopes, who->scopes_text);
-  }
-}
-
-// Every {name} of forward.path must be one of match.path, and of its kind.
-void check_path(const config::PathPattern& path, const config::PathPattern& match, config::Reader& reader) {
-  for (const config::Segment& segment : path.segments) {
-    if (segment.kind != config::Segment::Kind::literal &&
-        std::ranges::find(match.segments, segment) == match.segments.end())
-      reader.error_at("path",
-                      fmt::format("{{{}{}}} is not in match.path (\"{}\")", segment.text,
-                                  segment.kind == config::Segment::Kind::rest ? "..." : "", match.text));
-  }
-}
-
-// HTTP/2 has no Upgrade (RFC 9113 section 8.6).
-void check_upgrade(const ForwardOptions& options, config::Reader& reader, const Setup& setup) {
-  const config::Upstream* upstream = setup.model.upstream(options.to);
-  if (options.upgrade.empty() || upstream == nullptr) return;
-  for (const std::string& url : upstream->targets) {
-    const Result<Target> target = parse_target(url);
-    if (target && target->http2)
-      reader.error_at("upgrade", fmt::format("upstream {} has the HTTP/2 target {}, which cannot become a "
-                                             "WebSocket: give the route an upstream of http:// targets",
-                                             options.to, text::printable(url)));
   }
 }
 
