@@ -36,12 +36,14 @@ struct Endpoint {
   uint32_t failures = 0;                    // in a row
   Monotonic skip_until = Monotonic::min();  // after failures: others are asked first
   size_t open = 0;                          // connections, also those that are being opened
-  size_t leaving = 0;                       // of them (Cluster::count_leaving)
-  Monotonic full_until = Monotonic::min();  // it has not taken another HTTP/2 connection beside those it has
-  bool opening = false;                     // an HTTP/2 connection: one at a time, the others wait for it
+
+  // HTTP/2
+  bool opening = false;                     // a connection: one at a time, the others wait for it
   Turns waiting;                            // for a stream
-  Monotonic spread_until = Monotonic::min();  // Cluster::spread
-  size_t spreads_left = 0;
+  size_t leaving = 0;                       // connections that get no more requests (Cluster::count_leaving)
+  Monotonic full_until = Monotonic::min();  // it has taken no other connection beside those it has
+  Monotonic spread_until = Monotonic::min();  // its addresses are tried no more often (Cluster::spread)
+  size_t spreads_left = 0;                    // until then
 };
 
 struct Connected {
