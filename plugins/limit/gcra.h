@@ -15,14 +15,17 @@ struct Gcra {
   int64_t most = 1;  // step × burst: how far ahead the bucket may be
   bool operator==(const Gcra&) const = default;
 
-  // One that is further ahead than this rule can make it (it was counted by a slower one) is used up.
-  int64_t clamped(int64_t tat, int64_t now) const noexcept { return std::min(tat, now + most); }
+  // One that is further ahead than this rule can make it (it was counted by a slower one) is used up. late:
+  // so far may `now` lie behind the time of others who count.
+  int64_t clamped(int64_t tat, int64_t now, int64_t late) const noexcept {
+    return tat - now - most > late ? now + most : tat;
+  }
   // Where the bucket would be after one more request at `now`.
   int64_t after(int64_t tat, int64_t now) const noexcept { return std::max(tat, now) + step; }
   bool allows(int64_t tat, int64_t now) const noexcept { return after(tat, now) - now <= most; }
   // How many requests may still come at once.
   int64_t remaining(int64_t tat, int64_t now) const noexcept {
-    return (most - std::max<int64_t>(tat - now, 0)) / step;
+    return std::max<int64_t>(most - std::max<int64_t>(tat - now, 0), 0) / step;
   }
   // Until the next request is allowed; 0: it is now.
   int64_t wait(int64_t tat, int64_t now) const noexcept {

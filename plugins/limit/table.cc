@@ -9,6 +9,7 @@ namespace sallyport {
 namespace {
 
 constexpr auto relaxed = std::memory_order_relaxed;
+constexpr int64_t late = 1'000'000'000;  // ns; a thread's time is that of the beginning of its turn
 
 // A row's flag, held for as long as a key is put in, which waits for nothing.
 class Held {
@@ -57,7 +58,7 @@ int64_t LimitTable::tat_of(int64_t& place, const Gcra& rule, int64_t now) noexce
   const std::atomic_ref tat(place);
   int64_t seen = tat.load(relaxed);
   for (;;) {
-    const int64_t right = rule.clamped(seen, now);
+    const int64_t right = rule.clamped(seen, now, late);
     if (right == seen || tat.compare_exchange_weak(seen, right, relaxed)) return right;
   }
 }

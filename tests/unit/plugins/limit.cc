@@ -182,6 +182,21 @@ TEST_CASE("a bucket of a slower rule than the present one is full at most, and d
   CHECK(table.take(table.hash("new"), fast, now + s / 1000).allowed);
 }
 
+TEST_CASE("a thread whose time lies behind that of another does not give back what the other has counted") {
+  constexpr int64_t ms = 1'000'000, now = 3'600'000 * ms;
+  const Gcra rule{10 * ms, 50 * ms};
+  LimitTable table(8);
+  const uint64_t key = table.hash("known");
+  for (int i = 0; i < 5; ++i) CHECK(table.take(key, rule, now).allowed);
+  for (int behind = 1; behind < 900; behind += 100) {
+    CHECK_FALSE(table.take(key, rule, now - behind * ms).allowed);
+    CHECK(table.look(key) == now + 50 * ms);
+    CHECK(rule.remaining(table.look(key), now - behind * ms) == 0);
+  }
+  CHECK_FALSE(table.take(key, rule, now + 9 * ms).allowed);
+  CHECK(table.take(key, rule, now + 10 * ms).allowed);
+}
+
 TEST_CASE("a lease is for who asks often") {
   Lease lease;
   CHECK_FALSE(lease.spend(start));
