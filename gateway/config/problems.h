@@ -6,7 +6,10 @@
 // there are.
 #pragma once
 
+#include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gateway/config/node.h"
@@ -30,6 +33,14 @@ class Problems {
   // Both, from another list.
   void add_all(const Problems& other);
 
+  // What `make` gives for a name among others, once, and of the first kept_max names: a block of `defaults`
+  // is read once for each route, and to look at all others takes long.
+  template <class Make>
+  std::string hint(const void* among, std::string_view name, Make make) {
+    const auto key = std::pair(among, std::string(name));
+    if (const auto made = hints_.find(key); made != hints_.end()) return made->second;
+    return hints_.size() < kept_max ? hints_.emplace(key, make()).first->second : std::string();
+  }
   // True if nothing is wrong; there may be warnings.
   bool empty() const noexcept { return wrong_.empty(); }
   const std::vector<Problem>& all() const noexcept { return wrong_; }
@@ -44,6 +55,7 @@ class Problems {
 
   std::vector<Problem> wrong_;
   std::vector<Problem> warnings_;
+  std::map<std::pair<const void*, std::string>, std::string> hints_;
 };
 
 }  // namespace sallyport::config

@@ -19,11 +19,6 @@ std::string resolve_path(const std::string& written, const std::string& director
   return written.starts_with('/') || directory.empty() ? written : directory + "/" + written;
 }
 
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {
-  const auto near = text::nearest(word, known);
-  return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
-}
-
 // What YAML reads otherwise than it looks.
 std::string_view slip(Node::Kind wanted, const Node& found) {
   const bool text = found.kind == Node::Kind::string;
@@ -95,6 +90,11 @@ void Reader::note_known(std::string_view key) { known_.emplace_back(key); }
 void Reader::missing(std::string_view key) {
   refuse();
   missing_.emplace_back(key);
+}
+
+std::string Reader::did_you_mean(std::string_view word, const std::vector<std::string>& known) {
+  const auto near = text::nearest(word, known);
+  return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
 }
 
 std::string Reader::shown_path() const {

@@ -75,6 +75,17 @@ class Reader {
   // must outlive it.
   void call_document(std::string_view name) noexcept { document_ = name; }
 
+  // "; did you mean …?", by the names of blocks that there are, and these; empty if none is near, or there
+  // were many wrong names before.
+  template <class Blocks>
+  std::string did_you_mean_one(std::string_view name, const Blocks& blocks,
+                               std::vector<std::string> known = {}) const {
+    return problems_->hint(&blocks, name, [&] {
+      for (const auto& [other, unused] : blocks) known.push_back(other);
+      return did_you_mean(name, known);
+    });
+  }
+
   // Adds a problem at this node, at one of its keys, or at any mark.
   void error(std::string message);
   void error_at(std::string_view key, std::string message);
@@ -182,6 +193,7 @@ class Reader {
   void note_known(std::string_view key);
   void missing(std::string_view key);
   std::string shown_path() const;  // as messages name this node
+  static std::string did_you_mean(std::string_view word, const std::vector<std::string>& known);
   int one_of(const std::vector<std::string>& names);
 
   const Node* node_;

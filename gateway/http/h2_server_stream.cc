@@ -59,6 +59,7 @@ Task<> ServerStream::finish() {
 Task<> ServerStream::read_off() {
   const Monotonic last = loop().now() + with_content.whole;
   uint64_t dropped = 0;
+  drop_given();  // its window may be all that the client waits for
   for (bool told = true; told && dropped < with_content.bytes && !input_ended_ && has_room();) {
     dropped += arrived_.size();
     drop_arrived();

@@ -41,6 +41,12 @@ void Stream::drop_arrived() {
   arrived_.release();
 }
 
+void Stream::drop_given() {
+  session_.consumed(*this, given_.size());
+  given_.release();
+  session_.bound_reserved(*this);
+}
+
 Slice Stream::give_arrived() noexcept {
   std::swap(given_, arrived_);
   pulled_ += given_.size();
@@ -54,11 +60,7 @@ Result<Slice> Stream::end_of_content() const {
 }
 
 Task<Result<Slice>> Stream::pull() {
-  if (!given_.empty()) {
-    session_.consumed(*this, given_.size());
-    given_.release();
-    session_.bound_reserved(*this);
-  }
+  if (!given_.empty()) drop_given();
   if (!arrived_.empty()) return Task<Result<Slice>>::ready(give_arrived());
   if (input_ended_) return Task<Result<Slice>>::ready(end_of_content());
   return wait_for_content();

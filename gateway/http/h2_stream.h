@@ -49,6 +49,7 @@ class Stream : public Body {
   Slice give_arrived() noexcept;
   Result<Slice> end_of_content() const;
   void drop_arrived();
+  void drop_given();  // what the last pull gave is not looked at any more
 
   // --- content that leaves
   // The next piece of it, good until somebody reads again: what does not fit into the window now is copied.

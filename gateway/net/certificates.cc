@@ -119,6 +119,13 @@ std::shared_ptr<const Authorities> Authorities::read(const std::string& pem) {
   auto impl = std::make_unique<Impl>();
   impl->certificates = crypto::read_certificates(pem);
   if (impl->certificates.empty()) return nullptr;
+  for (const X509Ptr& one : impl->certificates) {
+    uint8_t* der = nullptr;
+    const int size = i2d_X509_NAME(X509_get_subject_name(one.get()), &der);
+    if (size < 0) return nullptr;
+    impl->names.emplace_back(CRYPTO_BUFFER_new(der, static_cast<size_t>(size), nullptr));
+    OPENSSL_free(der);
+  }
   const crypto::Digest digest = crypto::digest_of_set(impl->certificates);
   impl->identity.assign(digest.begin(), digest.end());
   return std::make_shared<const Authorities>(std::move(impl));

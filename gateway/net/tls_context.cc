@@ -223,8 +223,12 @@ Result<ContextPtr> TlsServerContext::Impl::make_context(const Certificate& certi
     X509_STORE_up_ref(trusted);
     SSL_CTX_set_cert_store(c, trusted);
   }
-  for (const X509Ptr& one : options.client_authorities->impl().certificates)
-    SSL_CTX_add_client_CA(c, one.get());
+  STACK_OF(CRYPTO_BUFFER)* names = sk_CRYPTO_BUFFER_new_null();
+  for (const BufferPtr& one : options.client_authorities->impl().names) {
+    CRYPTO_BUFFER_up_ref(one.get());
+    sk_CRYPTO_BUFFER_push(names, one.get());
+  }
+  SSL_CTX_set0_client_CAs(c, names);
   const bool required = options.client_certificates == ClientCertificates::required;
   SSL_CTX_set_verify(c, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
                      &end_session_with);

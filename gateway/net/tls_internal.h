@@ -28,6 +28,7 @@ using BioPtr = std::unique_ptr<BIO, SslDeleter<BIO_free>>;
 using ContextPtr = std::unique_ptr<SSL_CTX, SslDeleter<SSL_CTX_free>>;
 using SslPtr = std::unique_ptr<SSL, SslDeleter<SSL_free>>;
 using PurposesPtr = std::unique_ptr<EXTENDED_KEY_USAGE, SslDeleter<EXTENDED_KEY_USAGE_free>>;
+using BufferPtr = std::unique_ptr<CRYPTO_BUFFER, SslDeleter<CRYPTO_BUFFER_free>>;
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, SslDeleter<GENERAL_NAMES_free>>;
 
 struct Certificate::Impl {
@@ -39,6 +40,7 @@ struct Certificate::Impl {
 
 struct Authorities::Impl {
   std::vector<X509Ptr> certificates;  // at least one
+  std::vector<BufferPtr> names;       // their subjects, in DER, as clients are told them
   std::string identity;
 };
 

@@ -125,11 +125,8 @@ void warn_of_connections(const std::string& name, const config::Upstream& block,
 std::shared_ptr<Cluster> find_cluster(const std::string& name, config::Reader& reader, Setup& setup) {
   const config::Upstream* block = setup.model.upstream(name);
   if (block == nullptr) {
-    std::vector<std::string> known;
-    for (const auto& [other, unused] : setup.model.upstreams) known.push_back(other);
-    const auto near = text::nearest(name, known);
     reader.error_at("to", fmt::format("there is no upstream \"{}\"{}", text::printable(name),
-                                      near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+                                      reader.did_you_mean_one(name, setup.model.upstreams)));
     return nullptr;
   }
   if (setup.checking()) return nullptr;

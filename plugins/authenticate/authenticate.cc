@@ -173,11 +173,8 @@ std::shared_ptr<Authenticator> named(const std::string& name, config::Reader& re
     if (found == nullptr) reader.refuse();
     return found;
   }
-  std::vector<std::string> known;
-  for (const auto& [other, unused] : setup.model.authenticators) known.push_back(other);
-  const auto near = text::nearest(name, known);
   reader.error_at(key, fmt::format("there is no authenticator \"{}\"{}", text::printable(name),
-                                   near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+                                   reader.did_you_mean_one(name, setup.model.authenticators)));
   return nullptr;
 }
 

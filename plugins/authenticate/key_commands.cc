@@ -109,6 +109,8 @@ int issue(KeyFileEditor& editor, const std::string& path, ApiKeyEntry entry, con
   entry.created = date_time(wall_now());
   editor.file.keys.push_back(entry);
   if (const Result<void> saved = editor.save(); !saved) return complain(saved.error());
+  editor
+      .release();  // whoever reads what is printed may take his time, and a revocation does not wait for that
   std::puts(key.c_str());
   crypto::wipe(key);
   if (const std::string wrong = wrong_with_stdout(); !wrong.empty())

@@ -90,6 +90,17 @@ std::string group_name(gid_t id) {
   return known != nullptr ? text::printable(known->gr_name) : std::to_string(id);
 }
 
+std::unexpected<Error> cannot_lock(const std::string& lock_path) {
+  const bool denied = errno == EACCES;
+  const auto error = failed_by_system("lock", lock_path);
+  struct stat lock{};
+  if (!denied || stat(lock_path.c_str(), &lock) != 0) return error;
+  return failed(
+      fmt::format("{}; it is that of user {}, whose keys command was the first: run this as that "
+                  "user or as root, or remove it while no other runs",
+                  error.error().detail, user_name(lock.st_uid)));
+}
+
 std::unexpected<Error> cannot_keep(std::string_view what, const std::string& path, const struct stat& old) {
   const std::string cause = std::strerror(errno);
   return failed(fmt::format(
@@ -108,6 +119,11 @@ Result<void> keep_access(int fd, const std::string& old_path) {
   if (!old || fstat(old.get(), &was) != 0 || fstat(fd, &is) != 0) return failed_by_system("read", old_path);
   const Result<std::string> acl = acl_of(old.get(), old_path);
   if (!acl) return std::unexpected(acl.error());
+  if (was.st_nlink > 1)
+    return failed(
+        fmt::format("{} has {} names (hard links), and the others would keep the keys of before: "
+                    "nothing was changed; remove them, or let them be symbolic links",
+                    old_path, was.st_nlink));
   const bool other_owner = was.st_uid != is.st_uid || was.st_gid != is.st_gid;
   if (other_owner && fchown(fd, was.st_uid, was.st_gid) != 0)
     return cannot_keep("owner and group", old_path, was);
@@ -162,8 +178,10 @@ KeyFileEditor::KeyFileEditor(KeyFileEditor&& other) noexcept
       path_(std::move(other.path_)),
       real_(std::move(other.real_)),
       lock_(std::exchange(other.lock_, -1)) {}
-KeyFileEditor::~KeyFileEditor() {
-  if (lock_ >= 0) close(lock_);
+KeyFileEditor::~KeyFileEditor() { release(); }
+
+void KeyFileEditor::release() noexcept {
+  if (const int lock = std::exchange(lock_, -1); lock >= 0) close(lock);
 }
 
 Result<KeyFileEditor> KeyFileEditor::open(const std::string& path, bool may_be_missing) {
@@ -173,7 +191,7 @@ Result<KeyFileEditor> KeyFileEditor::open(const std::string& path, bool may_be_m
     return failed(path + " is read as JSON, and the keys commands write YAML: give it another name");
   const std::string lock_path = *real + ".lock";
   const int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0) return failed_by_system("lock", lock_path);
+  if (lock < 0) return cannot_lock(lock_path);
   KeyFileEditor editor(path, std::move(*real), lock);
   while (flock(lock, LOCK_EX) != 0) {
     if (errno != EINTR) return failed_by_system("lock", lock_path);

@@ -23,6 +23,8 @@ class KeyFileEditor {
   // Writes it if the gateway would take it, and reads it again: good only if what the path names has become
   // what was written.
   Result<void> save();
+  // Lets others at the file; nothing is saved after this.
+  void release() noexcept;
 
  private:
   KeyFileEditor(std::string path, std::string real, int lock);

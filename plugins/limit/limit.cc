@@ -204,11 +204,8 @@ std::optional<LimitRule> named_rule(const std::string& name, config::Reader& rea
     if (!rule) reader.refuse();
     return rule;
   }
-  std::vector<std::string> known;
-  for (const auto& [other, unused] : setup.model.limits) known.push_back(other);
-  const auto near = text::nearest(name, known);
   reader.error(fmt::format("there is no limit \"{}\"{}", text::printable(name),
-                           near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+                           reader.did_you_mean_one(name, setup.model.limits)));
   return std::nullopt;
 }
 

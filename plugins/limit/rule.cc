@@ -148,11 +148,9 @@ std::optional<LimitRule> LimitRule::read(const std::string& name, Setup& setup) 
   reader.value(rule.options);
   const LimitOptions& o = rule.options;
   if (o.store != "memory" && setup.model.store(o.store) == nullptr) {
-    std::vector<std::string> known = {"memory"};
-    for (const auto& [other, unused] : setup.model.stores.redis) known.push_back(other);
-    const auto near = text::nearest(o.store, known);
-    reader.error_at("store", fmt::format("there is no store \"{}\"{}", text::printable(o.store),
-                                         near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+    reader.error_at("store",
+                    fmt::format("there is no store \"{}\"{}", text::printable(o.store),
+                                reader.did_you_mean_one(o.store, setup.model.stores.redis, {"memory"})));
   }
   if (o.store == "memory" && o.lease != 0)
     reader.error_at("lease", "lease: only a limit that counts in a Redis has leases");

@@ -1,5 +1,6 @@
 // `sallyport keys`: what it does to a key file, and what it refuses to do.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -8,6 +9,9 @@
 #include <array>
 #include <ctime>
 #include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "tests/support/gateway.h"
 
@@ -37,6 +41,7 @@ class Keys {
       prefix_.insert(prefix_.end(), {"--groups", groups});
     prefix_.insert(prefix_.end(), {"--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"});
   }
+  void within(const std::string& seconds) { prefix_ = {"timeout", seconds}; }
   // to: where a shell sends what it prints, such as ">/dev/full".
   Finished operator()(std::vector<std::string> words, const std::string& to = "") const {
     words.insert(words.begin(), {binary(), "keys"});
@@ -134,6 +139,37 @@ TEST_CASE("keys: whoever may read the file may read what takes its place, or not
   keys.as_user("3001", "3000");
   CHECK(keys({"rotate", "--id", id}).status == 0);
   CHECK(Access(file) == before);
+}
+
+TEST_CASE("keys: a file of several names is not changed under one of them") {
+  const TempDir dir;
+  const Keys keys(dir);
+  const std::string id = keys.create();
+  fs::create_hard_link(dir.path("keys.yaml"), dir.path("other.yaml"));
+  keys.refuses({"revoke", "--id", id}, "has 2 names (hard links)", 1);
+  CHECK(dir.read("other.yaml") == dir.read("keys.yaml"));
+  fs::remove(dir.path("other.yaml"));
+  CHECK(keys({"revoke", "--id", id}).status == 0);
+}
+
+TEST_CASE("keys: a revocation does not wait for who reads a new key") {
+  const TempDir dir;
+  Keys keys(dir);
+  const std::string id = keys.create(), pipe = dir.path("pipe");
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  const int fd = open(pipe.c_str(), O_RDWR | O_NONBLOCK);
+  const std::string some(4096, 'x');
+  while (write(fd, some.data(), some.size()) > 0) {
+  }
+  std::thread made([&] { keys({"create", "--client", "slow"}, "> " + pipe); });
+  CHECK(eventually([&] { return dir.read("keys.yaml").find("slow") != std::string::npos; }));
+  Keys other(dir);
+  other.within("20");
+  CHECK(other({"revoke", "--id", id}).status == 0);
+  std::string read_off(1 << 20, '\0');
+  CHECK(read(fd, read_off.data(), read_off.size()) > 0);
+  made.join();
+  close(fd);
 }
 
 TEST_CASE("keys: a file's POSIX ACL stays, and one of its directory's does not come") {

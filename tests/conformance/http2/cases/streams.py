@@ -243,12 +243,9 @@ def content_behind_answer(lab):
     check(client.streams[stream].reset is None, f"expected no RST_STREAM; came: {client.told()}")
 
 
-@case("RFC9113-8.1", "much content behind the answer is read off, too: many clients send all of it before they look")
-def much_behind_answer(lab):
-    client = lab.connect()
-    stream = client.begin(request("/small", ("content-length", "8000000"), method="POST"), end=False)
-    client.answer(stream, 413)
-    came, left = client.streams[stream], 8000000
+def send_the_rest(client, stream, left):
+    """So much content, behind its answer."""
+    came = client.streams[stream]
     while left:
         client.until(lambda: client.may_send(stream) > 0 or came.reset is not None, "a window")
         check(came.reset is None, f"expected no RST_STREAM; came: {client.told()}")
@@ -256,6 +253,24 @@ def much_behind_answer(lab):
         left -= piece
         client.send_data(stream, bytes(piece), end=not left)
     client.expect_alive()
+
+
+@case("RFC9113-8.1", "much content behind the answer is read off, too: many clients send all of it before they look")
+def much_behind_answer(lab):
+    client = lab.connect()
+    stream = client.begin(request("/small", ("content-length", "8000000"), method="POST"), end=False)
+    client.answer(stream, 413)
+    send_the_rest(client, stream, 8000000)
+
+
+@case("RFC9113-8.1", "content that was looked at before the answer takes no window from the rest")
+def window_behind_answer(lab):
+    client = lab.connect()
+    stream = client.begin(request("/small", method="POST"), end=False)
+    window = client.may_send(stream)
+    client.upload(stream, bytes(window), end=False)
+    client.answer(stream, 413)
+    send_the_rest(client, stream, 10 * window)
 
 
 @case("RFC9113-8.1", "an answer that is whole before the request is ended by RST_STREAM(NO_ERROR)")
