@@ -105,6 +105,14 @@ Result<BodyLength> decide(const Lengths& l, Version version, Fail fail_as) {
 
 }  // namespace
 
+Result<void> Interims::add(size_t bytes) {
+  constexpr size_t count_max = 32;
+  bytes_ += bytes;
+  if (++count_ <= count_max && bytes_ <= response_limits.header_bytes) return {};
+  return fail(Code::upstream_bad_answer, "too_many_interim",
+              "the upstream sent too many interim responses, or too large ones");
+}
+
 Result<size_t> find_head_end(Slice bytes, size_t& scanned, const HeadLimits& limits) {
   const size_t from = scanned > 3 ? scanned - 3 : 0;
   const size_t end = bytes.find("\r\n\r\n", from);

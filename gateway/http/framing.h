@@ -22,6 +22,17 @@ struct HeadLimits {
 // What a backend's response is held to.
 constexpr HeadLimits response_limits = {64 * 1024 - 1, 0, 200};
 
+// The interim responses to one request, which are kept as long as that: 32 at most, together no larger than
+// one head.
+class Interims {
+ public:
+  // One more, of so many bytes. Errors: upstream_bad_answer.
+  Result<void> add(size_t bytes);
+
+ private:
+  size_t count_ = 0, bytes_ = 0;
+};
+
 // Looks for the empty line that ends a head. Gives the head's length with that line, 0 if it is not there
 // yet. `scanned` remembers how far an earlier call came (start with 0). Too long: uri_too_long or
 // headers_too_large.

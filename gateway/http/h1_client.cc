@@ -9,7 +9,6 @@
 namespace sallyport::http::h1 {
 namespace {
 
-constexpr int interim_max = 32;
 constexpr Duration last_words_time = seconds(1);  // a connection that is broken tells at once
 constexpr ReceivedBody::Faults faults = {Code::upstream_timeout, Code::upstream_bad_answer,
                                          Code::upstream_bad_answer};
@@ -60,7 +59,7 @@ Task<Result<void>> ClientConnection::send(const Request& request, Slice host, co
   request_whole_ = keep_alive_ = answer_begun_ = answered_ = false;
   content_untouched_ = !request.length.is_nothing();
   pumped_ = {};
-  interim_ = 0;
+  interims_ = {};
   upload_.begin();
   Buffer head(stream_->loop().blocks());
   if (Result<void> good = write_request_head(request, host, head); !good) co_return good;
@@ -180,9 +179,7 @@ Task<Result<void>> ClientConnection::read_response(const Request& request, Arena
                    "the upstream switched protocols unasked, or to another one");
   }
   if (response.status < 200) {
-    if (++interim_ <= interim_max) co_return Result<void>{};
-    co_return fail(Code::upstream_bad_answer, "too_many_interim",
-                   "the upstream sent too many interim responses");
+    co_return interims_.add(head.size());
   }
   body_.begin(response.length, is_event_stream(response) ? timeouts_.events : timeouts_.body);
   if (request.gets_trailers() && response.length.kind == BodyLength::Kind::chunked)

@@ -66,7 +66,7 @@ class ClientConnection final : public Requester {
   bool answered_ = false;
   bool content_untouched_ = false;
   std::unique_ptr<Tunnel> tunnel_;
-  int interim_ = 0;      // responses to the present request
+  Interims interims_;    // to the present request
   Result<void> pumped_;  // what came of the pump
   BesideUpload beside_pump_{pump_, pumped_};
   Task<> pump_ = Task<>::ready();  // last: destroyed first

@@ -150,7 +150,7 @@ Task<Result<void>> ServerConnection::respond(const Request& request, Response& r
 }
 
 void ServerConnection::interim(const Request& request, const Response& response) {
-  if (request.version == Version::http10) return;
+  if (request.version == Version::http10 || stream_.queued() > 0) return;
   Buffer head(stream_.loop().blocks());
   if (!write_response_head(response, request.method, request.version, true, head)) return;
   Result<void> written = stream_.write(head.readable());

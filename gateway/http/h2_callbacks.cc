@@ -118,6 +118,10 @@ int Session::Callbacks::frame_sent(nghttp2_session* session, const nghttp2_frame
     const Offence offence = me.guard_.reset_sent(me.stream_.loop().now());
     if (!offence.reason.empty()) me.end(offence.reason, offence.code);
   }
+  if (hd.type == NGHTTP2_HEADERS) {
+    Stream* s = stream(session, hd.stream_id);
+    if (s != nullptr && s->interims_ > 0 && --s->interims_ == 0) s->interim_bytes_ = 0;
+  }
   const bool last =
       (hd.type == NGHTTP2_HEADERS || hd.type == NGHTTP2_DATA) && (hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   if (!last) return 0;

@@ -12,7 +12,6 @@
 namespace sallyport::http::h2 {
 namespace {
 
-constexpr size_t interim_max = 32;
 constexpr Duration dead_after = seconds(1);  // without a word, while we wait
 
 }  // namespace
@@ -131,7 +130,10 @@ const Headers* ClientStream::trailers_of(const Request& request) {
 // --- the answer
 
 void ClientStream::field(Slice name, Slice value) {
-  if (!head_final_) return head_.field(name, value, *arena_);
+  if (!head_final_) {
+    head_bytes_ += name.size() + value.size();
+    return head_.field(name, value, *arena_);
+  }
   if (keeps_trailers_) trailers_.field(name, value, *arena_, response_limits);
 }
 
@@ -139,9 +141,10 @@ void ClientStream::fields_end(bool ended) {
   answered_ = client_.answers_ = client_.has_answered_ = true;
   if (head_final_ || fault_) return;
   Result<Response> head = head_.finish(method_, ended);
-  if (head && head->status < 200 && heads_.size() == interim_max)
-    head =
-        fail(Code::upstream_bad_answer, "too_many_interim", "the upstream sent too many interim responses");
+  if (head && head->status < 200) {
+    if (auto fits = interims_.add(std::exchange(head_bytes_, 0)); !fits)
+      head = std::unexpected(std::move(fits.error()));
+  }
   if (!head) {
     fault_ = std::move(head.error());
     client_.reset(*this, NGHTTP2_PROTOCOL_ERROR);

@@ -9,6 +9,7 @@
 
 #include "gateway/base/list.h"
 #include "gateway/base/small_pool.h"
+#include "gateway/http/framing.h"
 #include "gateway/http/h2_stream.h"
 #include "gateway/http/requester.h"
 #include "gateway/http/upload.h"
@@ -69,6 +70,8 @@ class ClientStream final : public Stream, public Requester, public ListNode {
   Monotonic sent_at_{};
   Headers request_trailers_;  // those that the backend gets
   ResponseHead head_;
+  size_t head_bytes_ = 0;  // of the one that is being read
+  Interims interims_;
   small_pool::Vector<Response> heads_;  // as they came: interim ones, then the final one
   size_t read_ = 0;                     // of them
   bool head_final_ = false;             // what comes now are trailers

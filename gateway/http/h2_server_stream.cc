@@ -12,6 +12,8 @@
 namespace sallyport::http::h2 {
 namespace {
 
+constexpr size_t interim_bytes_max = 8192;  // that wait to be sent, and one head more
+
 bool has_content(const Request& request, const Response& response) noexcept {
   if (response.status == 101) return true;
   return may_have_content(request.method, response.status) && !response.length.is_nothing() &&
@@ -151,6 +153,7 @@ Task<Result<void>> ServerStream::respond(const Request& request, Response& respo
 }
 
 void ServerStream::interim(const Request&, const Response& response) {
+  if (server_.is_congested() || interim_bytes_ > interim_bytes_max) return;
   if (write_response_fields(response, *arena_, *server_.fields_)) server_.interim(*this);
 }
 

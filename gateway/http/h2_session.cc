@@ -196,7 +196,9 @@ void Session::request(Stream& stream, bool content) {
   schedule();
 }
 
-void Session::interim(const Stream& stream) {
+void Session::interim(Stream& stream) {
+  ++stream.interims_;
+  for (const nghttp2_nv& field : fields_->fields) stream.interim_bytes_ += field.namelen + field.valuelen;
   nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id_, nullptr, fields_->fields.data(),
                          fields_->fields.size(), nullptr);
   schedule();

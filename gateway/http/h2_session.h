@@ -99,7 +99,7 @@ class Session : private TurnEnd {
   void resume(const Stream& stream);  // takes of the stream's piece what fits now
   void respond(Stream& stream, bool content);
   void request(Stream& stream, bool content);
-  void interim(const Stream& stream);
+  void interim(Stream& stream);
   void reset(const Stream& stream, uint32_t code);
   void consumed(Stream& stream, size_t bytes);
   void announced(Stream& stream);  // how long its content is

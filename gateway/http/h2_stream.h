@@ -79,6 +79,8 @@ class Stream : public Body {
   Slice piece_;               // of the content, not taken yet
   const Headers* trailers_out_ = nullptr;
   uint64_t received_ = 0, pulled_ = 0, sent_ = 0;
+  uint32_t interims_ = 0;                            // heads of interim responses that wait to be sent
+  size_t interim_bytes_ = 0;                         // of them
   Buffer arrived_;                                   // and not pulled
   WaitUntil *reader_ = nullptr, *writer_ = nullptr;  // who waits for content, and for it to be taken
 

@@ -19,7 +19,7 @@ class Responder {
   virtual Task<Result<void>> respond(const Request& request, Response& response) = 0;
 
   // Passes an interim response on (1xx but 100 and 101; RFC 9110 section 15.2) before respond(); to a client
-  // that cannot take one, nothing.
+  // that cannot take one, or has not taken what came before, nothing.
   virtual void interim(const Request& request, const Response& response) = 0;
 
   // The client's connection switches protocols with the answer that is sent next: from here on request.body

@@ -10,13 +10,6 @@
 #include "gateway/observe/log.h"
 
 namespace sallyport::upstream {
-namespace {
-
-constexpr Duration skip_first = seconds(1);  // after one failure; doubled with each more
-constexpr Duration skip_most = seconds(30);
-
-}  // namespace
-
 Cluster::Cluster(Loop& loop, net::Resolver& resolver, observe::Metrics& metrics, ClusterOptions options)
     : loop_(loop),
       resolver_(resolver),
@@ -60,44 +53,21 @@ Cluster::~Cluster() {
   }
 }
 
-// Round robin, past endpoints that have just failed, and to the first of those that are waited for the least;
-// if all have failed, they are asked nevertheless.
-Endpoint& Cluster::choose() {
-  const size_t count = endpoints_.size();
-  if (count == 1) return *endpoints_.front();
-  std::optional<size_t> good;
-  Wait least{};
-  for (size_t at = turn_; at < turn_ + count && !(good && least == Wait::none); ++at) {
-    Endpoint& endpoint = *endpoints_[at % count];
-    if (endpoint.failures > 0 && loop_.now() < endpoint.skip_until) continue;
-    const Wait wait = wait_for(endpoint);
-    if (good && wait >= least) continue;
-    good = at;
-    least = wait;
-  }
-  const size_t chosen = good.value_or(turn_);
-  turn_ = chosen + 1;
-  return *endpoints_[chosen % count];
-}
-
-Cluster::Wait Cluster::wait_for(const Endpoint& endpoint) noexcept {
-  if (!endpoint.target.http2)
-    return waiting_.empty() && can_have_place(nullptr) ? Wait::none : Wait::for_others;
-  if (endpoint.waiting.empty() && with_room(endpoint) != nullptr) return Wait::none;
-  if (endpoint.opening) return Wait::for_connection;
-  return endpoint.waiting.empty() && can_have_place(&endpoint) ? Wait::none : Wait::for_others;
-}
-
+// The one used last is the likeliest to live. Of several addresses it is one to the next in turn, if there
+// may be another connection: none, where there is no idle one to that.
 Connection* Cluster::idle_connection(Endpoint& endpoint) {
-  for (Connection* c = idle_.back(); c != nullptr;) {  // the one used last is the likeliest to live
+  const net::SocketAddress* to = nullptr;
+  if (endpoint.addresses.size() > 1 && has_place(nullptr)) to = &next_good(endpoint).at;
+  for (Connection* c = idle_.back(); c != nullptr;) {
     Connection* before = idle_.before(*c);
-    if (&c->endpoint == &endpoint) {
+    if (&c->endpoint == &endpoint && (to == nullptr || c->address == *to)) {
       c->unlink();
       idle_gauge_.add(-1);
       if (c->http.alive()) {
         active_gauge_.add(1);
         leased_.push_back(*c);
         c->reused = true;
+        if (to != nullptr) ++endpoint.next_address;
         return c;
       }
       close(*c);
@@ -107,17 +77,18 @@ Connection* Cluster::idle_connection(Endpoint& endpoint) {
   return nullptr;
 }
 
-Task<Result<Lease*>> Cluster::acquire(Slice client_ip, bool fresh) {
+Task<Result<Lease*>> Cluster::acquire(Slice client_ip, bool fresh, Monotonic latest) {
   Endpoint& endpoint = choose();
-  if (endpoint.named && keep_up(endpoint)) return acquire_late(client_ip, endpoint, fresh);
+  const Monotonic deadline = std::min(loop_.now() + options_.connect_timeout, latest);
+  if (endpoint.named && keep_up(endpoint)) return acquire_late(client_ip, endpoint, fresh, deadline);
   if (Lease* kept = kept_one(endpoint, fresh)) return Task<Result<Lease*>>::ready(kept);
-  return acquire_new(client_ip, endpoint, loop_.now() + options_.connect_timeout);
+  return acquire_new(client_ip, endpoint, deadline);
 }
 
 // With what is known once the name's look-up is over or has had its time.
-Task<Result<Lease*>> Cluster::acquire_late(Slice client_ip, Endpoint& endpoint, bool fresh) {
-  const Monotonic deadline = loop_.now() + options_.connect_timeout;
-  co_await catch_up(endpoint, behind_until(endpoint));
+Task<Result<Lease*>> Cluster::acquire_late(Slice client_ip, Endpoint& endpoint, bool fresh,
+                                           Monotonic deadline) {
+  co_await catch_up(endpoint, std::min(behind_until(endpoint), deadline));
   if (Lease* kept = kept_one(endpoint, fresh)) co_return kept;
   co_return co_await acquire_new(client_ip, endpoint, deadline);
 }
@@ -220,45 +191,6 @@ Task<Result<Lease*>> Cluster::open_in(Endpoint& endpoint, Monotonic deadline) {
   auto* made = new Connection(*this, endpoint, std::move(*connected));
   leased_.push_back(*made);
   co_return made;
-}
-
-// Who has waited for its turn may have left the endpoint no time, which tells nothing of it.
-void Cluster::not_opened(Endpoint& endpoint, const Error& error, Monotonic began, Monotonic deadline) {
-  const bool hurried = loop_.now() >= deadline && loop_.now() - began < options_.connect_timeout / 2;
-  if (!hurried) failed(endpoint, error);
-}
-
-void Cluster::succeeded(Endpoint& endpoint, Duration took) noexcept {
-  if (endpoint.failures > 0) {
-    observe::log(observe::Level::info, "upstream_recovered",
-                 {{"upstream", options_.name}, {"target", endpoint.target.authority}});
-  }
-  endpoint.failures = 0;
-  endpoint.skip_until = Monotonic::min();
-  outcomes_.add("success");
-  duration_.observe(took);
-}
-
-void Cluster::failed(Endpoint& endpoint, const Error& error) {
-  outcomes_.add(error.reason);
-  if (endpoint.failures == 0) {
-    observe::log(observe::Level::warn, "upstream_failed",
-                 {{"upstream", options_.name},
-                  {"target", endpoint.target.authority},
-                  {"reason", error.reason},
-                  {"detail", error.detail}});
-  }
-  if (loop_.now() < endpoint.skip_until) return;  // what breaks at once is one failure, however many it meets
-  const uint32_t doublings = std::min<uint32_t>(endpoint.failures++, 5);
-  endpoint.skip_until = loop_.now() + std::min<Duration>(skip_first * (1U << doublings), skip_most);
-}
-
-void Cluster::answer_broken(const Error& error) {
-  outcomes_.add("answer_broken");
-  if (loop_.now() < broken_told_at_ + tell_every) return;
-  broken_told_at_ = loop_.now();
-  observe::log(observe::Level::warn, "upstream_answer_broken",
-               {{"upstream", options_.name}, {"reason", error.reason}, {"detail", error.detail}});
 }
 
 void Cluster::give_back(Connection& connection) noexcept {

@@ -44,9 +44,10 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   // A connection to the endpoint whose turn it is: an idle one, else a new one; waits for room if
   // connections_max are open, and for a name that nobody has looked up for long. With HTTP/2, a stream of one
   // that has room. Where others wait already, this client waits for its turn (turns.h): client_ip, which the
-  // caller keeps. The caller holds it (Exchange::hold). fresh: not an idle one. Errors: upstream_unreachable,
+  // caller keeps. The caller holds it (Exchange::hold). fresh: not an idle one. latest: for
+  // it to be there. Errors: upstream_unreachable,
   // overloaded.
-  Task<Result<Lease*>> acquire(Slice client_ip, bool fresh);
+  Task<Result<Lease*>> acquire(Slice client_ip, bool fresh, Monotonic latest = Monotonic::max());
 
   // True if some of the targets speak HTTP/2.
   bool has_http2() const noexcept { return has_http2_; }
@@ -62,8 +63,8 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   };
 
   // What came of a request, for the choice of endpoints and for the counters.
-  void succeeded(Endpoint& endpoint, Duration took) noexcept;
-  void failed(Endpoint& endpoint, const Error& error);
+  void succeeded(Lease& lease, Duration took);
+  void failed(Lease& lease, const Error& error);
   // One that got no answer, and was no failure of its endpoint.
   void count(const Error& error) { outcomes_.add(error.reason); }
   // An answer whose head has come, and has been counted as a success, has not come to its end.
@@ -109,15 +110,20 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   void give_up_answer(Lease& lease);
   void tell_holders(std::string_view event, Monotonic& told_at);
   // To who waits for a connection to that endpoint; null: for one of HTTP/1.1.
-  bool is_of_use(const Lease& lease, const Endpoint* http2) const noexcept;
+  bool is_of_use(const Lease& lease, const Endpoint* http2, bool too_many_leave) const noexcept;
   bool has_place(const Endpoint* http2, size_t without_http1 = 0) noexcept;
   size_t count_leaving() noexcept;
   Wait wait_for(const Endpoint& endpoint) noexcept;
+  Endpoint::Address& next_good(Endpoint& endpoint);
+  std::vector<net::SocketAddress> addresses_in_turn(Endpoint& endpoint);
+  bool address_failed(Endpoint& endpoint, const net::SocketAddress& at);
+  void address_recovered(Endpoint& endpoint, const net::SocketAddress& at);
+  void failed(Endpoint& endpoint, const Error& error);
   bool can_have_place(const Endpoint* http2) noexcept;
   bool make_room(const Endpoint* http2) noexcept;
   void count_out(Endpoint& endpoint) noexcept;
   void let_shared_go() noexcept;
-  Task<Result<Lease*>> acquire_late(Slice client_ip, Endpoint& endpoint, bool fresh);
+  Task<Result<Lease*>> acquire_late(Slice client_ip, Endpoint& endpoint, bool fresh, Monotonic deadline);
   Lease* kept_one(Endpoint& endpoint, bool fresh);
   Task<Result<Lease*>> acquire_new(Slice client_ip, Endpoint& endpoint, Monotonic deadline);
 

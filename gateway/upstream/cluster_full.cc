@@ -54,8 +54,12 @@ void put_in_order(std::vector<Candidate>& candidates) {
 
 }  // namespace
 
-// To who waits for a connection to that endpoint; null: of HTTP/1.1.
-bool Cluster::is_of_use(const Lease& lease, const Endpoint* http2) const noexcept {
+// To who waits for a connection to that endpoint; null: of HTTP/1.1. too_many_leave: more connections than do
+// not count.
+bool Cluster::is_of_use(const Lease& lease, const Endpoint* http2, bool too_many_leave) const noexcept {
+  if (too_many_leave && lease.endpoint.target.http2 &&
+      static_cast<const StreamLease&>(lease).connection.is_leaving())
+    return true;
   return http2 != nullptr && http2->open > http2->leaving ? &lease.endpoint == http2
                                                           : !lease.endpoint.target.http2;
 }
@@ -90,9 +94,9 @@ Monotonic Cluster::choose_who_gives_way(const Endpoint* http2, size_t wanted) {
   Monotonic due = Monotonic::max();
   Holdings holdings;
   std::vector<Candidate> candidates;
-  count_leaving();
+  const bool too_many_leave = count_leaving() > options_.connections_max;
   for (Lease* lease = leased_.front(); lease != nullptr; lease = leased_.after(*lease)) {
-    if (!is_of_use(*lease, http2)) continue;
+    if (!is_of_use(*lease, http2, too_many_leave)) continue;
     Holdings::value_type& client = holding_of(holdings, *lease);
     ++client.second;
     const Monotonic at = lease->requester.standing().gives_way_at;
@@ -132,7 +136,11 @@ void Cluster::give_way() {
 // The place of a connection is free at once, whenever its exchange hears of that.
 void Cluster::give_up_answer(Lease& lease) {
   lease.requester.give_up_answer();
-  if (lease.endpoint.target.http2) return;
+  if (lease.endpoint.target.http2) {
+    auto& stream = static_cast<StreamLease&>(lease);
+    if (!std::exchange(stream.given_up, true)) ++stream.connection.given_up;
+    return;
+  }
   auto& closed = static_cast<Connection&>(lease);
   closed.unlink();
   closed.abandoned = true;

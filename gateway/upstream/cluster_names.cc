@@ -17,16 +17,16 @@ constexpr Duration ttl_least = seconds(1);  // a name whose answer lasts for les
 constexpr Duration patience = milliseconds(250);
 
 // Adds the addresses of a family that nobody has answered for.
-void keep_unanswered(const std::vector<net::SocketAddress>& before, net::Resolved& found) {
+void keep_unanswered(const std::vector<Endpoint::Address>& before, net::Resolved& found) {
   const auto is_v6 = [](const net::SocketAddress& address) { return address.host.contains(':'); };
   const bool answered_v6 = is_v6(found.addresses.front());
-  for (const net::SocketAddress& address : before) {
-    if (is_v6(address) != answered_v6) found.addresses.push_back(address);
+  for (const Endpoint::Address& address : before) {
+    if (is_v6(address.at) != answered_v6) found.addresses.push_back(address.at);
   }
 }
 
 bool has(const Endpoint& endpoint, const net::SocketAddress& address) {
-  return std::ranges::find(endpoint.addresses, address) != endpoint.addresses.end();
+  return std::ranges::find(endpoint.addresses, address, &Endpoint::Address::at) != endpoint.addresses.end();
 }
 
 }  // namespace
@@ -77,8 +77,13 @@ void Cluster::take_addresses(Endpoint& endpoint, net::Resolved found) {
   endpoint.list_good_for = std::min(options_.resolve_every, std::max(found.good_for, ttl_least));
   if (endpoint.named) endpoint.look_up_at = loop_.now() + endpoint.list_good_for;
   if (!found.whole) keep_unanswered(endpoint.addresses, found);
-  if (endpoint.addresses == found.addresses) return;
-  endpoint.addresses = std::move(found.addresses);
+  if (std::ranges::equal(endpoint.addresses, found.addresses, {}, &Endpoint::Address::at)) return;
+  std::vector<Endpoint::Address> addresses;
+  for (net::SocketAddress& at : found.addresses) {
+    const auto known = std::ranges::find(endpoint.addresses, at, &Endpoint::Address::at);
+    addresses.push_back({at, known == endpoint.addresses.end() ? Health() : known->health});
+  }
+  endpoint.addresses = std::move(addresses);
   ++endpoint.lists;
   endpoint.spread_until = Monotonic::min();
   leave_old_addresses(endpoint);
@@ -161,12 +166,15 @@ Task<Result<Connected>> Cluster::connect_to_one(Endpoint& endpoint, Monotonic de
     tls.server_name = options_.server_name.empty() ? endpoint.target.host : options_.server_name;
     tls.http2 = endpoint.target.http2;
   }
-  for (size_t left = std::min(addresses_max, endpoint.addresses.size());; --left) {
-    net::SocketAddress address = endpoint.addresses[endpoint.next_address++ % endpoint.addresses.size()];
+  std::vector<net::SocketAddress> addresses = addresses_in_turn(endpoint);
+  addresses.resize(std::min(addresses_max, addresses.size()));
+  for (size_t left = addresses.size();; --left) {
+    net::SocketAddress& address = addresses[addresses.size() - left];
     const Monotonic until = net::share_of(loop_.now(), deadline, left);
     Result<std::unique_ptr<net::Stream>> stream = co_await net::connect(loop_, address, tls, until);
     if (stream) co_return Connected{std::move(*stream), std::move(address)};
     const Error& e = stream.error();
+    address_failed(endpoint, address);
     const bool next = e.code == Code::connection_refused || e.code == Code::io || e.code == Code::timed_out;
     if (next && left > 1 && loop_.now() < deadline) continue;
     const std::string_view reason = e.code == Code::timed_out    ? "connect_timeout"

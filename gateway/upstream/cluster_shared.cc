@@ -39,21 +39,28 @@ struct Goodbye {
 }  // namespace
 
 // Of one address, the first, so that no more are kept than are needed; of several the one with the fewest
-// requests, each in its turn. One that others' uploads hold up only where there will be no other.
+// requests, each in its turn, past those that have just failed. One that others' uploads hold up only where
+// there will be no other.
 SharedConnection* Cluster::with_room(const Endpoint& endpoint) noexcept {
-  SharedConnection *best = nullptr, *held_up = nullptr;
+  SharedConnection *best = nullptr, *bad = nullptr, *held_up = nullptr;
+  const auto is_bad = [this](const Health& health) { return health.is_bad(loop_.now()); };
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
     if (&c->endpoint != &endpoint || !c->session().has_room()) continue;
     if (!c->session().has_window()) {
       held_up = c;
     } else if (endpoint.addresses.size() < 2) {
       return c;
+    } else if (is_bad(c->health)) {
+      bad = c;
     } else if (best == nullptr || c->leases < best->leases) {
       best = c;
     }
   }
   if (best != nullptr) return best;
-  return held_up == nullptr || may_open_another(endpoint) ? nullptr : held_up;
+  if (bad == nullptr && held_up == nullptr) return nullptr;
+  if (bad != nullptr && std::ranges::all_of(endpoint.addresses, is_bad, &Endpoint::Address::health))
+    return bad;
+  return may_open_another(endpoint) ? nullptr : (held_up != nullptr ? held_up : bad);
 }
 
 // Or one is being opened.
@@ -62,12 +69,17 @@ bool Cluster::may_open_another(const Endpoint& endpoint) noexcept {
   return endpoint.opening || can_have_place(&endpoint);
 }
 
-// Of all endpoints, and of each.
+// Of all endpoints, and of each. One over which no answer comes any more has had its place.
 size_t Cluster::count_leaving() noexcept {
   for (const auto& endpoint : endpoints_) endpoint->leaving = 0;
   size_t all = 0;
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
-    if (!c->is_leaving()) continue;
+    if (!c->counted || !c->is_leaving()) continue;
+    if (c->leases > 0 && c->given_up == c->leases) {
+      c->counted = false;
+      count_out(c->endpoint);
+      continue;
+    }
     ++c->endpoint.leaving;
     ++all;
   }
@@ -131,7 +143,8 @@ void Cluster::spread(Endpoint& endpoint) {
 
 bool Cluster::turn_to_unconnected(Endpoint& endpoint) noexcept {
   for (size_t tried = 0; tried < endpoint.addresses.size(); ++tried, ++endpoint.next_address) {
-    const auto& address = endpoint.addresses[endpoint.next_address % endpoint.addresses.size()];
+    const auto& [address, health] = endpoint.addresses[endpoint.next_address % endpoint.addresses.size()];
+    if (health.is_bad(loop_.now())) continue;
     SharedConnection* c = shared_.front();
     while (c != nullptr && (&c->endpoint != &endpoint || c->address != address)) c = shared_.after(*c);
     if (c == nullptr) return true;
@@ -170,6 +183,7 @@ Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monoton
 
 void Cluster::give_back(StreamLease& lease) noexcept {
   SharedConnection& connection = lease.connection;
+  if (lease.given_up) --connection.given_up;
   if (--connection.leases == 0) {
     idle_gauge_.add(1);
     active_gauge_.add(-1);
@@ -181,7 +195,7 @@ void Cluster::give_back(StreamLease& lease) noexcept {
 }
 
 void Cluster::close(SharedConnection& connection) noexcept {
-  count_out(connection.endpoint);
+  if (connection.counted) count_out(connection.endpoint);
   idle_gauge_.add(-1);
   delete &connection;
 }

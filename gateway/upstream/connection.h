@@ -13,6 +13,7 @@
 #include "gateway/http/h1_client.h"
 #include "gateway/http/h2_client.h"
 #include "gateway/net/connect.h"
+#include "gateway/upstream/health.h"
 #include "gateway/upstream/target.h"
 #include "gateway/upstream/turns.h"
 
@@ -24,7 +25,11 @@ class Cluster;
 struct Endpoint {
   Target target;
   bool named = false;  // by a name that is looked up, not by an address
-  std::vector<net::SocketAddress> addresses;
+  struct Address {
+    net::SocketAddress at;
+    Health health;  // where there are several
+  };
+  std::vector<Address> addresses;
   uint32_t lists = 0;                       // of addresses, each other than the one before
   Duration list_good_for{};                 // by resolve_every and its TTL
   Monotonic look_up_at = Monotonic::max();  // again, once there are addresses
@@ -33,9 +38,9 @@ struct Endpoint {
   bool behind = false;     // … and so late that requests wait for it, for a moment
   bool name_lost = false;  // the last look-up has failed, and the log was told
   size_t next_address = 0;
-  uint32_t failures = 0;                    // in a row
-  Monotonic skip_until = Monotonic::min();  // after failures: others are asked first
-  size_t open = 0;                          // connections, also those that are being opened
+  bool some_failed = false;  // of several addresses
+  Health health;
+  size_t open = 0;  // connections, also those that are being opened
 
   // HTTP/2
   bool opening = false;                     // a connection: one at a time, the others wait for it
@@ -53,6 +58,8 @@ struct Connected {
 
 class Lease : public Held, public ListNode {
  public:
+  virtual const net::SocketAddress& peer() const noexcept = 0;
+
   http::Requester& requester;
   Endpoint& endpoint;
   bool reused = false;               // the connection has been used before
@@ -73,6 +80,7 @@ class Connection final : public Lease {
         address(std::move(connected.address)),
         cluster_(owner) {}
   void exchange_over() noexcept override;  // back to the cluster, or closed
+  const net::SocketAddress& peer() const noexcept override { return address; }
   size_t bytes_held() const noexcept override { return http.bytes_held(); }
 
   http::h1::ClientConnection http;
@@ -104,7 +112,10 @@ class SharedConnection final : public ListNode, private http::h2::ClientSession:
 
   Endpoint& endpoint;
   const net::SocketAddress address;
+  Health health;
   size_t leases = 0;
+  size_t given_up = 0;  // of them: their answers have given way, and their clients do not know yet
+  bool counted = true;  // it has a place
   Monotonic idle_since{};
   bool outdated = false;  // the name has this address no more: it ends with its last stream
 
@@ -127,9 +138,11 @@ class StreamLease final : public Lease {
   static void* operator new(size_t bytes) { return small_pool::allocate(bytes); }
   static void operator delete(void* lease, size_t bytes) noexcept { small_pool::release(lease, bytes); }
   void exchange_over() noexcept override;
+  const net::SocketAddress& peer() const noexcept override { return connection.address; }
 
   SharedConnection& connection;
   http::h2::ClientStream stream;
+  bool given_up = false;
 
  private:
   Cluster& cluster_;

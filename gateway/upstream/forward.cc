@@ -82,6 +82,12 @@ class Forward final : public Plugin {
   std::optional<RewriteBack> back_;
 };
 
+// Of a gRPC call: from when it came, however often it is tried.
+Monotonic deadline_of(const Exchange& x) {
+  const auto within = http::grpc::is_call(x.request) ? http::grpc::timeout(x.request) : std::nullopt;
+  return within ? x.began + *within : Monotonic::max();
+}
+
 bool is_idempotent(http::Method m) noexcept {  // RFC 9110 section 9.2.2
   using http::Method;
   return m == Method::get || m == Method::head || m == Method::put || m == Method::delete_ ||
@@ -111,12 +117,18 @@ Task<> Forward::handle(Exchange& x, Next) {
     co_return;
   }
   const size_t targets = cluster_->options().targets.size(), attempts = targets + 1;
+  const Monotonic latest = cluster_->has_http2() ? deadline_of(x) : Monotonic::max();
   size_t not_reached = 0;
   bool fresh = false;
   Attempt attempt;
   for (size_t tried = 1;; ++tried) {
     attempt.began = MonotonicClock::now();
-    Result<Lease*> connection = co_await cluster_->acquire(x.client_ip, fresh);
+    Result<Lease*> connection = co_await cluster_->acquire(x.client_ip, fresh, latest);
+    if (!connection && x.loop.now() >= latest) {
+      co_await x.fail(Error{Code::upstream_timeout, "upstream_timeout",
+                            "the call's deadline has passed before it had a connection"});
+      co_return;
+    }
     if (!connection) {
       // Nothing of the request has been touched: any method may be tried elsewhere, where there is one.
       if (connection.error().code == Code::upstream_unreachable && ++not_reached < targets) continue;
@@ -175,13 +187,13 @@ Task<Result<void>> Forward::send_and_receive(Exchange& x, Lease& c, Attempt& att
     // Nor is it, if the client, or an endpoint before, left it no time.
     const bool hurried = latest <= x.loop.now() && took < whole / 2;
     attempt.counted = !stale && r.refusal() != leaving && !hurried;
-    if (attempt.counted) cluster_->failed(endpoint, done.error());
+    if (attempt.counted) cluster_->failed(c, done.error());
     // It was reached, and may have acted on the request: nobody is to be told to come again for that.
     if (code == Code::upstream_unreachable && !attempt.not_processed)
       done.error().code = Code::upstream_bad_answer;
     co_return done;
   }
-  cluster_->succeeded(endpoint, took);
+  cluster_->succeeded(c, took);
   http::Response& r = x.response;
   if (x.request.method == http::Method::head) {  // tells of the content that a GET would bring
     if (auto length = text::parse_decimal(r.headers.get(HeaderId::content_length))) {
@@ -237,8 +249,7 @@ http::Requester::Timeouts Forward::timeouts_for(Exchange& x, const Endpoint& end
   timeouts.response = call_timeout_.value_or(idle_timeout_);
   timeouts.body = idle_timeout_;
   x.request.silence = idle_timeout_;
-  // From when the call came, however often it is tried.
-  if (const auto within = http::grpc::timeout(x.request)) timeouts.deadline = x.began + *within;
+  timeouts.deadline = deadline_of(x);
   return timeouts;
 }
 

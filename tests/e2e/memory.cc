@@ -352,6 +352,35 @@ TEST_CASE("content that only trickles gives way: what moves is weighed against w
   CHECK(gave_way);
 }
 
+TEST_CASE("interim answers are bounded, and a client that does not read gets no more of them") {
+  const std::string hint = "HTTP/1.1 103 Early Hints\r\nLink: " + std::string(30'000, 'a') + "\r\n\r\n";
+  const Origin::Answer ok = Origin::ok("ok");
+  Origin origin([&](const OriginRequest& r) {
+    if (r.head.find("/beside") != std::string::npos) return ok(r);
+    return hint + hint + (r.head.find("/three") != std::string::npos ? hint : "") + ok(r);
+  });
+  Gateway gateway(routes(origin, "64MiB"));
+  auto reads = gateway.connect();
+  CHECK(reads->ask(get("/two")).status == 103);
+  CHECK(reads->read().status == 103);
+  CHECK(reads->read().status == 200);
+  CHECK(reads->ask(get("/three")).status == 103);
+  CHECK(reads->read().status == 103);
+  CHECK(reads->read().status == 502);
+
+  ClientOptions h2;
+  h2.alpn = std::string("\x02h2");
+  h2.receive_buffer = 4096;
+  auto does_not = gateway.connect(h2);
+  CHECK(does_not->send(preface));
+  for (uint32_t id = 1; id < 200; id += 2) {
+    CHECK(does_not->send(frame(1, end_headers_and_stream, id, head(false, "/x"))));
+    if (id % 20 == 19) CHECK(eventually([&] { return origin.requests().size() == 2 + (id + 1) / 2; }));
+  }
+  CHECK(gateway.ask(get("/beside")).status == 200);
+  CHECK(memory(gateway, "held") < 16'000'000);  // heads that are kept, and few that wait
+}
+
 TEST_CASE("a body in chunks of one byte comes through the checks in good time") {
   Origin origin;
   Gateway gateway(routes(origin, "64MiB"));

@@ -46,9 +46,9 @@ std::string h2_frame(size_t length, int type, int flags, const std::string& stre
          stream;
 }
 
-// The least of an HTTP/2 backend: 200 for each request once it has ended.
-void serve_h2(int fd, std::atomic<int>& answered) {
-  enum { headers = 1, settings = 4, ping = 6, ends = 1, whole_head = 4 };
+// The least of an HTTP/2 backend: 200 for each request once it has ended, or REFUSED_STREAM.
+void serve_h2(int fd, std::atomic<int>& answered, bool serves = true) {
+  enum { headers = 1, reset = 3, settings = 4, ping = 6, ends = 1, whole_head = 4 };
   const std::string all(4, '\0');
   Received input(fd);
   if (!input.exactly(24) || !send_all(fd, h2_frame(0, settings, 0, all))) return;
@@ -60,7 +60,9 @@ void serve_h2(int fd, std::atomic<int>& answered) {
     const bool flagged = (at(4) & 1) != 0;  // the end of a stream, or an acknowledgement
     if (type <= headers && flagged) {
       ++answered;
-      send_all(fd, h2_frame(1, headers, ends | whole_head, head->substr(5)) + "\x88");  // :status 200
+      const std::string id = head->substr(5);
+      send_all(fd, serves ? h2_frame(1, headers, ends | whole_head, id) + "\x88"  // :status 200
+                          : h2_frame(4, reset, 0, id) + std::string("\0\0\0\x07", 4));
     } else if ((type == settings || type == ping) && !flagged) {
       send_all(fd, h2_frame(type == ping ? 8 : 0, type, 1, all) + (type == ping ? *content : ""));
     }
@@ -258,6 +260,54 @@ TEST_CASE("an HTTP/2 connection to where a name was takes no more requests, and 
   CHECK(old.connections() == 1);
   CHECK(now.connections() == 1);
   CHECK(eventually([&] { return gateway.has_metric(idle + std::string("1")); }));
+}
+
+TEST_CASE("each address of a name gets its share, however few the requests are, but for one that refuses") {
+  FakeDns server(
+      [](const FakeDns::Query& q) { return FakeDns::addresses(q, {"127.0.0.1", "127.0.0.2", "127.0.0.3"}); });
+  Origin first(Origin::ok("ok"));
+  Origin second(Origin::ok("ok"), {}, {"127.0.0.2", first.port()});
+  Gateway gateway(dns(server) + "upstreams:\n" + upstream("b", "good.test", first.port()) + "routes:\n" +
+                  route("b"));
+  for (int i = 0; i < 20; ++i) CHECK(gateway.ask(get("/b")).status == 200);
+  CHECK(first.requests().size() + second.requests().size() == 20);
+  CHECK(second.requests().size() >= 9);
+  CHECK(second.requests().size() <= 11);
+  CHECK(first.connections() <= 2);  // one of them instead of one to the address that refuses
+}
+
+TEST_CASE("requests that connect at the same time are each tried at all addresses of a name") {
+  for (const bool accepts : {false, true}) {
+    CAPTURE(accepts);
+    FakeDns server([](const FakeDns::Query& q) { return FakeDns::addresses(q, {"127.0.0.2", "127.0.0.1"}); });
+    Origin good(closing);
+    std::unique_ptr<Origin> bad;  // takes connections, and ends them without an answer
+    if (accepts)
+      bad = std::make_unique<Origin>([](const OriginRequest&) { return std::string(); }, Origin::Answer{},
+                                     Place{"127.0.0.2", good.port()});
+    Gateway gateway(dns(server) + "upstreams:\n" + upstream("b", "good.test", good.port()) + "routes:\n" +
+                    route("b"));
+    for (int round = 0; round < 10; ++round) {
+      std::vector<std::unique_ptr<Client>> clients;
+      for (int i = 0; i < 8; ++i) clients.push_back(gateway.connect());
+      for (auto& client : clients) client->send(get("/b"));
+      for (auto& client : clients) CHECK(client->read().status == 200);
+    }
+    if (bad != nullptr) CHECK(bad->requests().size() <= 16);
+  }
+}
+
+TEST_CASE(
+    "over HTTP/2, an address that refuses whatever it is asked does not draw requests from its siblings") {
+  std::atomic<int> refused{0}, answered{0};
+  TcpServer good([&](int fd, int) { serve_h2(fd, answered); });
+  TcpServer bad([&](int fd, int) { serve_h2(fd, refused, false); }, {"127.0.0.2", good.port()});
+  FakeDns server([](const FakeDns::Query& q) { return FakeDns::addresses(q, {"127.0.0.2", "127.0.0.1"}); });
+  Gateway gateway(dns(server) + "upstreams: { b: { targets: [\"h2c://good.test:" +
+                  std::to_string(good.port()) + "\"] } }\nroutes:\n" + route("b"));
+  CHECK(eventually([&] { return gateway.ask(get("/b")).status == 200; }));
+  for (int i = 0; i < 60; ++i) CHECK(gateway.ask(get("/b")).status == 200);
+  CHECK(refused < 20);
 }
 
 TEST_CASE("over HTTP/2, too, each address of a name gets its share of the requests") {

@@ -86,6 +86,8 @@ Client::Client(int port, ClientOptions o) : impl_(std::make_unique<Impl>()) {
   Impl& i = *impl_;
   i.fd = socket(AF_INET, SOCK_STREAM, 0);
   const timeval patience{10, 0};
+  if (o.receive_buffer > 0)
+    setsockopt(i.fd, SOL_SOCKET, SO_RCVBUF, &o.receive_buffer, sizeof o.receive_buffer);
   setsockopt(i.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   setsockopt(i.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   sockaddr_in to{};

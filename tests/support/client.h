@@ -30,6 +30,7 @@ struct ClientOptions {
   std::string session;      // of an earlier connection: resumes it
   std::string cert, key;    // files of a client certificate
   std::string before_tls;   // bytes in front of the handshake
+  int receive_buffer = 0;   // of the socket; 0: as large as the system likes
 };
 
 class Client {

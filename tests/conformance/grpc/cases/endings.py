@@ -247,6 +247,15 @@ def deadline_of_all_attempts(lab):
     second.expect_gone()
 
 
+@case("deadline", "one that passes before there is a connection ends the call")
+def deadline_of_no_connection(lab):
+    peer = lab.peer(greet=False, acknowledge=False)
+    client = lab.client(lab.front(peer, upstream="connect_timeout: 60s"))
+    came = client.streams[client.begin(call_within("300m"))]
+    client.until(lambda: came.ended, "an end of the call")
+    equal(came.value(b"grpc-status"), b"4", "grpc-status")
+
+
 @case("deadline", "a call's own deadline is no failure of the server, and does not cost its connection", needs_clock=True)
 def deadline_of_a_stranger(lab):
     peer = lab.peer()

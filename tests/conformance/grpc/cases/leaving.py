@@ -182,6 +182,26 @@ def leaving_bounded(lab):
     equal(bytes(client.get("/next").body), b"hello", "the content")
 
 
+@case("RFC9113-6.8", "answers that nobody reads give way also where they hold up connections that leave", needs_clock=True)
+def leaving_unread(lab):
+    peer = lab.peer()
+    gateway = lab.front(peer, upstream="connections_max: 1")
+    reader = lab.client(gateway)
+    holder = lab.client(gateway, settings=[(wire.INITIAL_WINDOW_SIZE, 0)])
+
+    def leaves(call):
+        call.link.goaway(call.stream)
+        call.link.change()
+        call.answer(body=b"nobody reads it")
+
+    for number in range(2):
+        peer.on(f"/held/{number}", leaves)
+        stream = holder.begin(request(f"/held/{number}"))
+        holder.until(lambda: holder.streams[stream].status, "the head of an answer")
+    lab.late(gateway, 3)
+    equal(bytes(reader.get("/next").body), b"hello", "the content")
+
+
 # --- a backend that refuses
 
 @case("RFC9113-8.7", "a backend that refuses whatever it is asked does not draw requests away from the others")
