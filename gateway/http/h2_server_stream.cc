@@ -102,7 +102,7 @@ Task<Result<Slice>> ServerStream::wait_for_content() {
   if (request_->expects_continue && received_ == 0 && !std::exchange(invited_, true)) {
     Response go_on;
     go_on.status = 100;
-    interim(*request_, go_on);
+    send_interim(go_on);
   }
   const Monotonic since = loop().now();
   const Duration silence = request_->silence.value_or(server_.limits_.body_timeout);
@@ -153,7 +153,10 @@ Task<Result<void>> ServerStream::respond(const Request& request, Response& respo
 }
 
 void ServerStream::interim(const Request&, const Response& response) {
-  if (server_.is_congested() || interim_bytes_ > interim_bytes_max) return;
+  if (!server_.is_congested() && interim_bytes_ <= interim_bytes_max) send_interim(response);
+}
+
+void ServerStream::send_interim(const Response& response) {
   if (write_response_fields(response, *arena_, *server_.fields_)) server_.interim(*this);
 }
 

@@ -44,6 +44,7 @@ class ServerStream final : public Stream, public Responder {
   void* owner() const noexcept { return owner_; }
 
  private:
+  void send_interim(const Response& response);
   friend class ServerSession;
 
   void field(Slice name, Slice value) override;

@@ -106,6 +106,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
   std::unexpected<Error> full();
   void make_way();
   Monotonic choose_who_gives_way(const Endpoint* http2, size_t wanted);
+  void tell_to_give_way(Lease& lease);
   void give_way();
   void give_up_answer(Lease& lease);
   void tell_holders(std::string_view event, Monotonic& told_at);
@@ -154,6 +155,7 @@ class Cluster final : public std::enable_shared_from_this<Cluster>, private Turn
 
   // HTTP/2
   SharedConnection* with_room(const Endpoint& endpoint) noexcept;
+  bool is_first_choice(SharedConnection& connection) noexcept;
   bool may_open_another(const Endpoint& endpoint) noexcept;
   Lease* lease(SharedConnection& connection, bool reused);
   Task<Result<Lease*>> open_stream(Slice client_ip, Endpoint& endpoint, Monotonic deadline);

@@ -52,14 +52,21 @@ void put_in_order(std::vector<Candidate>& candidates) {
   });
 }
 
+// Null: of HTTP/1.1.
+const SharedConnection* connection_of(const Lease& lease) noexcept {
+  return lease.endpoint.target.http2 ? &static_cast<const StreamLease&>(lease).connection : nullptr;
+}
+
 }  // namespace
 
 // To who waits for a connection to that endpoint; null: of HTTP/1.1. too_many_leave: more connections than do
 // not count.
 bool Cluster::is_of_use(const Lease& lease, const Endpoint* http2, bool too_many_leave) const noexcept {
-  if (too_many_leave && lease.endpoint.target.http2 &&
-      static_cast<const StreamLease&>(lease).connection.is_leaving())
-    return true;
+  if (lease.endpoint.target.http2) {
+    const auto& stream = static_cast<const StreamLease&>(lease);
+    if (stream.given_up) return false;
+    if (too_many_leave && stream.connection.is_leaving()) return true;
+  }
   return http2 != nullptr && http2->open > http2->leaving ? &lease.endpoint == http2
                                                           : !lease.endpoint.target.http2;
 }
@@ -110,11 +117,22 @@ Monotonic Cluster::choose_who_gives_way(const Endpoint* http2, size_t wanted) {
   put_in_order(candidates);
   if (!candidates.empty() && wanted > 0) tell_holders("upstream_connection_gives_way", gives_way_told_at_);
   for (const Candidate& one : candidates) {
+    if (one.lease->told_to_give_way == now) continue;
     if (wanted-- == 0) return now;
-    one.lease->told_to_give_way = now;
-    giving_way_.push_back(*one.lease);
+    tell_to_give_way(*one.lease);
+    if (!too_many_leave) continue;
+    // A connection that leaves has its place until its last answer is over.
+    const auto whole = connection_of(*one.lease);
+    for (const Candidate& other : candidates) {
+      if (whole != nullptr && connection_of(*other.lease) == whole) tell_to_give_way(*other.lease);
+    }
   }
   return due;
+}
+
+void Cluster::tell_to_give_way(Lease& lease) {
+  lease.told_to_give_way = loop_.now();
+  giving_way_.push_back(lease);
 }
 
 // One may end because of another while they hear of it: who has gone has left the list.
@@ -167,7 +185,7 @@ void Cluster::tell_holders(std::string_view event, Monotonic& told_at) {
     by = lease->holder->client_ip;
   }
   for (Connection* c = idle_.front(); c != nullptr; c = idle_.after(*c)) ++used;
-  for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) ++used;
+  for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) used += c->counted ? 1 : 0;
   const auto count = [&](http::Standing::WaitsFor whom) {
     return fmt::format("{}", waiting[static_cast<size_t>(whom)]);
   };

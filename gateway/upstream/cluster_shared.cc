@@ -63,6 +63,15 @@ SharedConnection* Cluster::with_room(const Endpoint& endpoint) noexcept {
   return may_open_another(endpoint) ? nullptr : (held_up != nullptr ? held_up : bad);
 }
 
+// One that with_room() takes also where another may be opened.
+bool Cluster::is_first_choice(SharedConnection& connection) noexcept {
+  const auto is_bad = [this](const Health& health) { return health.is_bad(loop_.now()); };
+  const auto& addresses = connection.endpoint.addresses;
+  return connection.session().has_window() &&
+         (addresses.size() < 2 || !is_bad(connection.health) ||
+          std::ranges::all_of(addresses, is_bad, &Endpoint::Address::health));
+}
+
 // Or one is being opened.
 bool Cluster::may_open_another(const Endpoint& endpoint) noexcept {
   if (loop_.now() < endpoint.full_until) return false;
@@ -163,6 +172,7 @@ Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monoton
   Result<Connected> connected = co_await connect(endpoint, deadline, addresses_max);
   if (!connected) co_return std::unexpected(std::move(connected.error()));
   slot.keep();
+  const net::SocketAddress address = connected->address;
   auto* made = new SharedConnection(*this, endpoint, std::move(*connected), options_.body_timeout);
   made->idle_since = loop_.now();
   shared_.push_back(*made);
@@ -174,6 +184,7 @@ Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monoton
     unless_ready.session = nullptr;
     co_return made;
   }
+  address_failed(endpoint, address);
   if (ready)
     co_return fail(Code::upstream_unreachable, "no_streams",
                    fmt::format("{} takes no streams", endpoint.target.authority));
@@ -216,11 +227,10 @@ void Cluster::clear_away() noexcept {
 void Cluster::tell_waiting(Endpoint& endpoint) {
   if (endpoint.waiting.empty()) return;
   const bool may_open = !endpoint.opening && can_have_place(&endpoint);
-  const bool may_be_held_up = !may_open_another(endpoint);
+  const bool may_be_any = !may_open_another(endpoint);  // with_room()
   size_t room = may_open ? 1 : 0;
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
-    const bool is_taken = c->session().has_window() || may_be_held_up;  // with_room()
-    if (&c->endpoint == &endpoint && is_taken) room += c->session().room();
+    if (&c->endpoint == &endpoint && (may_be_any || is_first_choice(*c))) room += c->session().room();
   }
   for (; room > 0; --room) {
     Turns::Waiter* next = endpoint.waiting.next();

@@ -15,11 +15,8 @@ struct Gcra {
   int64_t most = 1;  // step × burst: how far ahead the bucket may be
   bool operator==(const Gcra&) const = default;
 
-  // One that is further ahead than this rule can make it (it was counted by a slower one) is used up. late:
-  // so far may `now` lie behind the time of others who count.
-  int64_t clamped(int64_t tat, int64_t now, int64_t late) const noexcept {
-    return tat - now - most > late ? now + most : tat;
-  }
+  // One that is further ahead than this rule can make it (it was counted by a slower one) is used up.
+  int64_t clamped(int64_t tat, int64_t now) const noexcept { return std::min(tat, now + most); }
   // Where the bucket would be after one more request at `now`.
   int64_t after(int64_t tat, int64_t now) const noexcept { return std::max(tat, now) + step; }
   bool allows(int64_t tat, int64_t now) const noexcept { return after(tat, now) - now <= most; }

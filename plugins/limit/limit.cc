@@ -33,6 +33,8 @@ struct UseOptions {
   }
 };
 
+int64_t time_now() noexcept { return MonotonicClock::now().time_since_epoch().count(); }
+
 using Tables = std::vector<std::shared_ptr<LimitTable>>;  // one a rule, in their order
 
 // Of each limit one, as long as a route uses it: who floods one leaves the others alone. Made before workers
@@ -43,7 +45,8 @@ Tables tables_for(const std::vector<LimitRule>& rules, Setup& setup) {
   for (const LimitRule& rule : rules) {
     const std::string key = fmt::format("limit.table {} {}", entries, rule.name);
     tables.push_back(setup.generation.get<LimitTable>(key, [&] {
-      return setup.process.share<LimitTable>(key, [&] { return std::make_shared<LimitTable>(entries); });
+      return setup.process.share<LimitTable>(
+          key, [&] { return std::make_shared<LimitTable>(entries, &time_now); });
     }));
   }
   return tables;

@@ -9,7 +9,6 @@ namespace sallyport {
 namespace {
 
 constexpr auto relaxed = std::memory_order_relaxed;
-constexpr int64_t late = 1'000'000'000;  // ns; a thread's time is that of the beginning of its turn
 
 // A row's flag, held for as long as a key is put in, which waits for nothing.
 class Held {
@@ -27,8 +26,10 @@ class Held {
 
 }  // namespace
 
-LimitTable::LimitTable(size_t entries)
-    : row_count_(std::max(entries / ways, size_t{1})), memory_(std::calloc(row_count_ + 1, sizeof(Row))) {
+LimitTable::LimitTable(size_t entries, Clock clock)
+    : clock_(clock),
+      row_count_(std::max(entries / ways, size_t{1})),
+      memory_(std::calloc(row_count_ + 1, sizeof(Row))) {
   if (memory_ == nullptr) throw std::bad_alloc();
   void* begin = memory_.get();
   size_t space = (row_count_ + 1) * sizeof(Row);
@@ -54,16 +55,17 @@ LimitTable::Place LimitTable::find_elsewhere(uint64_t key) const noexcept {
   return place;
 }
 
-int64_t LimitTable::tat_of(int64_t& place, const Gcra& rule, int64_t now) noexcept {
+int64_t LimitTable::tat_of(int64_t& place, const Gcra& rule, int64_t now) const noexcept {
   const std::atomic_ref tat(place);
   int64_t seen = tat.load(relaxed);
   for (;;) {
-    const int64_t right = rule.clamped(seen, now, late);
+    if (seen - now <= rule.most) return seen;
+    const int64_t right = rule.clamped(seen, clock_ != nullptr ? clock_() : now);
     if (right == seen || tat.compare_exchange_weak(seen, right, relaxed)) return right;
   }
 }
 
-LimitTable::Use LimitTable::use_of(Row& row, const Gcra& rule, int64_t now) noexcept {
+LimitTable::Use LimitTable::use_of(Row& row, const Gcra& rule, int64_t now) const noexcept {
   Use use;
   for (size_t i = 0; i < ways; ++i) {
     const int64_t tat = tat_of(row.tats[i], rule, now);
@@ -91,7 +93,8 @@ LimitTable::Row* LimitTable::row_for(uint64_t key, const Gcra& rule, int64_t now
 
 // Puts a key in whose first request is taken at once: else its place would be as good as free until then, and
 // go to the next one. Nothing if every place is taken by a bucket that refuses, or was used just now.
-std::optional<int64_t> LimitTable::insert(Row& row, uint64_t key, const Gcra& rule, int64_t now) noexcept {
+std::optional<int64_t> LimitTable::insert(Row& row, uint64_t key, const Gcra& rule,
+                                          int64_t now) const noexcept {
   Use use = use_of(row, rule, now);
   if (!rule.allows(use.least, now)) return std::nullopt;
   // From the least, to the fraction of a request: whoever pushes others out and comes back would gain it each
@@ -103,7 +106,7 @@ std::optional<int64_t> LimitTable::insert(Row& row, uint64_t key, const Gcra& ru
   return next;
 }
 
-LimitTable::Taken LimitTable::take_from(Place place, const Gcra& rule, int64_t now) noexcept {
+LimitTable::Taken LimitTable::take_from(Place place, const Gcra& rule, int64_t now) const noexcept {
   const std::atomic_ref tat(*place.tat);
   int64_t seen = tat_of(*place.tat, rule, now);
   for (;;) {

@@ -29,8 +29,12 @@ namespace sallyport {
 
 class LimitTable {
  public:
-  // Takes address space for that many buckets, and memory only for the rows that are used.
-  explicit LimitTable(size_t entries);
+  // The time in ns, at this moment.
+  using Clock = int64_t (*)() noexcept;
+  // Takes address space for that many buckets, and memory only for the rows that are used. clock: for threads
+  // whose `now` is of a while ago, so that none takes for too much what others have counted since; null:
+  // there are none.
+  explicit LimitTable(size_t entries, Clock clock = nullptr);
 
   uint64_t hash(std::string_view key) const noexcept { return siphash(seed_, key) | 1; }  // never 0
 
@@ -77,16 +81,17 @@ class LimitTable {
   // Out of the way of those that are found at the first look.
   [[gnu::noinline]] Place find_elsewhere(uint64_t key) const noexcept;
   // When the bucket will be full again, by this rule; one that was further ahead drains from now on.
-  static int64_t tat_of(int64_t& place, const Gcra& rule, int64_t now) noexcept;
-  static Taken take_from(Place place, const Gcra& rule, int64_t now) noexcept;
+  int64_t tat_of(int64_t& place, const Gcra& rule, int64_t now) const noexcept;
+  Taken take_from(Place place, const Gcra& rule, int64_t now) const noexcept;
   [[gnu::noinline]] Taken take_as_new(uint64_t key, const Gcra& rule, int64_t now) noexcept;
-  static Use use_of(Row& row, const Gcra& rule, int64_t now) noexcept;
+  Use use_of(Row& row, const Gcra& rule, int64_t now) const noexcept;
   Row* row_for(uint64_t key, const Gcra& rule, int64_t now) const noexcept;
-  static std::optional<int64_t> insert(Row& row, uint64_t key, const Gcra& rule, int64_t now) noexcept;
+  std::optional<int64_t> insert(Row& row, uint64_t key, const Gcra& rule, int64_t now) const noexcept;
 
   struct Free {
     void operator()(void* memory) const noexcept { std::free(memory); }
   };
+  const Clock clock_;
   SipKey seed_;
   size_t row_count_;
   std::unique_ptr<void, Free> memory_;
