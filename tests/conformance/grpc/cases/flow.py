@@ -1,4 +1,5 @@
 """Flow control towards a backend, in both directions (RFC 9113 sections 5.2, 6.9)."""
+import socket
 import time
 
 from support import wire
@@ -316,3 +317,20 @@ def given_up_uploads(lab):
     client.upload(stream, PATTERN[:MIB])
     client.answer(stream)
     check(bytes(peer.call("/last").content) == PATTERN[:MIB], "expected the content as it was sent, came another")
+
+
+@case("RFC9110-10.1.1", "100 Continue comes also where it is asked for beside an answer that is not read yet")
+def invited_beside_unread(lab):
+    peer = lab.peer()
+    peer.on("/large", fills)
+    client = lab.client(gateway := lab.front(peer), settings=[(wire.INITIAL_WINDOW_SIZE, 1 << 30)])
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.send(wire.window_update(0, 1 << 30))
+    client.begin(request("/large"))
+    call = peer.call("/large")
+    stalled(lab, gateway, lambda: call.sent)
+    post = client.begin(request("/post", ("expect", "100-continue"), ("content-length", "5"), method="POST"), end=False)
+    lab.client(gateway).settle()
+    client.until(lambda: client.streams[post].informational, "the interim answer")
+    client.send_data(post, b"hello", end=True)
+    client.answer(post)
