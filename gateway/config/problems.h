@@ -33,13 +33,16 @@ class Problems {
   // Both, from another list.
   void add_all(const Problems& other);
 
-  // What `make` gives for a name among others, once, and of the first kept_max names: a block of `defaults`
-  // is read once for each route, and to look at all others takes long.
+  // What `make` gives for a name among so many others, once: a block of `defaults` is read once for each
+  // route. Nothing once so many were looked at that it takes long.
   template <class Make>
-  std::string hint(const void* among, std::string_view name, Make make) {
+  std::string hint(const void* among, size_t others, std::string_view name, Make make) {
+    constexpr size_t looked_at_max = 20'000;
     const auto key = std::pair(among, std::string(name));
     if (const auto made = hints_.find(key); made != hints_.end()) return made->second;
-    return hints_.size() < kept_max ? hints_.emplace(key, make()).first->second : std::string();
+    if (looked_at_ > 0 && looked_at_ + others > looked_at_max) return {};
+    looked_at_ += others;
+    return hints_.emplace(key, make()).first->second;
   }
   // True if nothing is wrong; there may be warnings.
   bool empty() const noexcept { return wrong_.empty(); }
@@ -56,6 +59,7 @@ class Problems {
   std::vector<Problem> wrong_;
   std::vector<Problem> warnings_;
   std::map<std::pair<const void*, std::string>, std::string> hints_;
+  size_t looked_at_ = 0;  // names, for hints
 };
 
 }  // namespace sallyport::config

@@ -80,7 +80,7 @@ class Reader {
   template <class Blocks>
   std::string did_you_mean_one(std::string_view name, const Blocks& blocks,
                                std::vector<std::string> known = {}) const {
-    return problems_->hint(&blocks, name, [&] {
+    return problems_->hint(&blocks, blocks.size() + 1, name, [&] {
       for (const auto& [other, unused] : blocks) known.push_back(other);
       return did_you_mean(name, known);
     });
