@@ -67,8 +67,7 @@ bool Cluster::address_failed(Endpoint& endpoint, const net::SocketAddress& at) {
   const auto failed = std::ranges::find(endpoint.addresses, at, &Endpoint::Address::at);
   if (failed != endpoint.addresses.end()) failed->health.fail(loop_.now());
   endpoint.some_failed = true;
-  return !std::ranges::all_of(endpoint.addresses,
-                              [&](const Endpoint::Address& a) { return a.health.is_bad(loop_.now()); });
+  return !endpoint.all_bad(loop_.now());
 }
 
 void Cluster::address_recovered(Endpoint& endpoint, const net::SocketAddress& at) {
@@ -93,11 +92,18 @@ void Cluster::succeeded(Lease& lease, Duration took) {
 }
 
 void Cluster::failed(Lease& lease, const Error& error) {
-  if (lease.endpoint.target.http2) static_cast<StreamLease&>(lease).connection.health.fail(loop_.now());
-  if (address_failed(lease.endpoint, lease.peer()))
+  Endpoint& endpoint = lease.endpoint;
+  const bool others_are_good = address_failed(endpoint, lease.peer());
+  if (endpoint.target.http2) {
+    SharedConnection& connection = static_cast<StreamLease&>(lease).connection;
+    connection.health.fail(loop_.now());
+    // It gives its place to one to another address.
+    if (others_are_good && !can_have_place(&endpoint)) connection.session().retire();
+  }
+  if (others_are_good)
     count(error);
   else
-    failed(lease.endpoint, error);
+    failed(endpoint, error);
 }
 
 void Cluster::failed(Endpoint& endpoint, const Error& error) {

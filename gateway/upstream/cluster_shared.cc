@@ -38,38 +38,31 @@ struct Goodbye {
 
 }  // namespace
 
+// One that is taken also where another may be opened: no other's upload holds it up, nor has it just failed,
+// unless all addresses have.
+bool Cluster::is_first_choice(SharedConnection& connection) noexcept {
+  const Endpoint& endpoint = connection.endpoint;
+  const Monotonic now = loop_.now();
+  return connection.session().has_window() &&
+         (endpoint.addresses.size() < 2 || !connection.health.is_bad(now) || endpoint.all_bad(now));
+}
+
 // Of one address, the first, so that no more are kept than are needed; of several the one with the fewest
-// requests, each in its turn, past those that have just failed. One that others' uploads hold up only where
-// there will be no other.
+// requests, each in its turn. Another than a first choice only where there will be no other.
 SharedConnection* Cluster::with_room(const Endpoint& endpoint) noexcept {
-  SharedConnection *best = nullptr, *bad = nullptr, *held_up = nullptr;
-  const auto is_bad = [this](const Health& health) { return health.is_bad(loop_.now()); };
+  SharedConnection *best = nullptr, *last = nullptr;
   for (SharedConnection* c = shared_.front(); c != nullptr; c = shared_.after(*c)) {
     if (&c->endpoint != &endpoint || !c->session().has_room()) continue;
-    if (!c->session().has_window()) {
-      held_up = c;
+    if (!is_first_choice(*c)) {
+      if (last == nullptr || !c->health.is_bad(loop_.now())) last = c;
     } else if (endpoint.addresses.size() < 2) {
       return c;
-    } else if (is_bad(c->health)) {
-      bad = c;
     } else if (best == nullptr || c->leases < best->leases) {
       best = c;
     }
   }
   if (best != nullptr) return best;
-  if (bad == nullptr && held_up == nullptr) return nullptr;
-  if (bad != nullptr && std::ranges::all_of(endpoint.addresses, is_bad, &Endpoint::Address::health))
-    return bad;
-  return may_open_another(endpoint) ? nullptr : (held_up != nullptr ? held_up : bad);
-}
-
-// One that with_room() takes also where another may be opened.
-bool Cluster::is_first_choice(SharedConnection& connection) noexcept {
-  const auto is_bad = [this](const Health& health) { return health.is_bad(loop_.now()); };
-  const auto& addresses = connection.endpoint.addresses;
-  return connection.session().has_window() &&
-         (addresses.size() < 2 || !is_bad(connection.health) ||
-          std::ranges::all_of(addresses, is_bad, &Endpoint::Address::health));
+  return last == nullptr || may_open_another(endpoint) ? nullptr : last;
 }
 
 // Or one is being opened.
@@ -125,7 +118,8 @@ Task<Result<Lease*>> Cluster::open_stream(Slice client_ip, Endpoint& endpoint, M
     const Monotonic began = loop_.now();
     Result<SharedConnection*> opened = co_await open_shared(endpoint, deadline);
     if (opened && (*opened)->session().has_room()) co_return lease(**opened, false);
-    if (opened && !(*opened)->session().is_leaving()) continue;  // others were quicker
+    // Others were quicker, or the name has moved meanwhile.
+    if (opened && ((*opened)->outdated || !(*opened)->session().is_leaving())) continue;
     if (opened)
       opened = fail(Code::upstream_unreachable, "upstream_goaway", "the upstream ended a new connection");
     endpoint.full_until = loop_.now() + full_for;

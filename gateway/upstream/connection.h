@@ -4,6 +4,7 @@
 // All of it belongs to the cluster; one worker's thread.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct Endpoint {
     Health health;  // where there are several
   };
   std::vector<Address> addresses;
+  bool all_bad(Monotonic now) const noexcept {
+    return std::ranges::all_of(addresses, [now](const Address& a) { return a.health.is_bad(now); });
+  }
   uint32_t lists = 0;                       // of addresses, each other than the one before
   Duration list_good_for{};                 // by resolve_every and its TTL
   Monotonic look_up_at = Monotonic::max();  // again, once there are addresses

@@ -299,15 +299,45 @@ TEST_CASE("requests that connect at the same time are each tried at all addresse
 
 TEST_CASE(
     "over HTTP/2, an address that refuses whatever it is asked does not draw requests from its siblings") {
-  std::atomic<int> refused{0}, answered{0};
-  TcpServer good([&](int fd, int) { serve_h2(fd, answered); });
-  TcpServer bad([&](int fd, int) { serve_h2(fd, refused, false); }, {"127.0.0.2", good.port()});
-  FakeDns server([](const FakeDns::Query& q) { return FakeDns::addresses(q, {"127.0.0.2", "127.0.0.1"}); });
-  Gateway gateway(dns(server) + "upstreams: { b: { targets: [\"h2c://good.test:" +
-                  std::to_string(good.port()) + "\"] } }\nroutes:\n" + route("b"));
-  CHECK(eventually([&] { return gateway.ask(get("/b")).status == 200; }));
-  for (int i = 0; i < 60; ++i) CHECK(gateway.ask(get("/b")).status == 200);
-  CHECK(refused < 20);
+  for (const char* most : {"1024", "1"}) {
+    CAPTURE(most);
+    std::atomic<int> refused{0}, answered{0};
+    TcpServer good([&](int fd, int) { serve_h2(fd, answered); });
+    TcpServer bad([&](int fd, int) { serve_h2(fd, refused, false); }, {"127.0.0.2", good.port()});
+    FakeDns server([](const FakeDns::Query& q) { return FakeDns::addresses(q, {"127.0.0.2", "127.0.0.1"}); });
+    Gateway gateway(dns(server) + "upstreams: { b: { connections_max: " + most +
+                    ", targets: [\"h2c://good.test:" + std::to_string(good.port()) + "\"] } }\nroutes:\n" +
+                    route("b"));
+    CHECK(eventually([&] { return gateway.ask(get("/b")).status == 200; }));
+    for (int i = 0; i < 60; ++i) CHECK(gateway.ask(get("/b")).status == 200);
+    CHECK(refused < 20);
+  }
+}
+
+TEST_CASE("a name that moves while its HTTP/2 connection is being opened costs nobody a request") {
+  std::atomic<bool> moved{false}, speaks{false};
+  std::atomic<int> before{0}, after{0};
+  TcpServer old([&](int fd, int) {
+    if (eventually([&] { return speaks.load(); })) serve_h2(fd, before);
+  });
+  TcpServer now([&](int fd, int) { serve_h2(fd, after); }, {"127.0.0.2", old.port()});
+  FakeDns server(
+      [&](const FakeDns::Query& q) { return FakeDns::addresses(q, {moved ? "127.0.0.2" : "127.0.0.1"}, 5); });
+  Gateway gateway(dns(server) + "upstreams: { b: { connect_timeout: 60s, targets: [\"h2c://good.test:" +
+                  std::to_string(old.port()) + "\"] } }\nroutes:\n" + route("b"));
+  auto opens = gateway.connect(), waits = gateway.connect();
+  CHECK(opens->send(get("/b")));
+  CHECK(eventually([&] { return old.connections() == 1; }));
+  moved = true;
+  gateway.advance(6s);
+  const size_t asked = server.count();
+  CHECK(waits->send(get("/b")));
+  CHECK(eventually([&] { return server.count() >= asked + 2; }));
+  CHECK(gateway.ask(get("/nowhere")).status == 404);
+  speaks = true;
+  CHECK(opens->read().status == 200);
+  CHECK(waits->read().status == 200);
+  CHECK(gateway.errors().find("upstream_failed") == std::string::npos);
 }
 
 TEST_CASE("over HTTP/2, too, each address of a name gets its share of the requests") {

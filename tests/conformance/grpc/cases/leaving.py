@@ -56,33 +56,37 @@ def call_within(time):
     return request("/test.Peer/Call", ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", time), method="POST")
 
 
-@case("RFC9113-6.7", "a connection that has become deaf is left, however short the deadlines of its calls", needs_clock=True)
-def deaf_to_deadlines(lab):
+def deaf_connection(lab):
+    """A client, its gateway and a backend that has answered once and hears nothing any more over that connection."""
     peer = lab.peer()
     client = lab.client(gateway := lab.front(peer))
     client.get("/first")
     peer.link().deaf = True
-    for _ in range(3):  # the first asks whether it still hears us, and these do not wait for the answer
-        equal(ended(client, client.begin(call_within("50m"))).value(b"grpc-status"), b"4", "grpc-status")
+    return client, gateway, peer
+
+
+def expect_left(lab, client, gateway, peer):
     lab.late(gateway, 2)
     client.settle()
     equal(bytes(client.get("/last").body), b"hello", "the content")
     check(peer.call("/last").link is not peer.link(), "expected a new connection, came the deaf one")
+
+
+@case("RFC9113-6.7", "a connection that has become deaf is left, however short the deadlines of its calls", needs_clock=True)
+def deaf_to_deadlines(lab):
+    client, gateway, peer = deaf_connection(lab)
+    for _ in range(3):  # the first asks whether it still hears us, and these do not wait for the answer
+        equal(ended(client, client.begin(call_within("50m"))).value(b"grpc-status"), b"4", "grpc-status")
+    expect_left(lab, client, gateway, peer)
 
 
 @case("RFC9113-6.7", "a connection that has become deaf is left, also where clients wait for less than it takes to tell", needs_clock=True)
 def deaf_to_clients_that_leave(lab):
-    peer = lab.peer()
-    client = lab.client(gateway := lab.front(peer))
-    client.get("/first")
-    peer.link().deaf = True
+    client, gateway, peer = deaf_connection(lab)
     stream = client.begin(request("/given-up"))
     client.settle()
     client.send(wire.reset(stream, wire.CANCEL))
-    lab.late(gateway, 2)
-    client.settle()
-    equal(bytes(client.get("/last").body), b"hello", "the content")
-    check(peer.call("/last").link is not peer.link(), "expected a new connection, came the deaf one")
+    expect_left(lab, client, gateway, peer)
 
 
 @case("RFC9113-6.7", "a slow backend that answers a PING keeps its connection, and is not asked twice for nothing", needs_clock=True)
