@@ -125,6 +125,7 @@ Task<Result<Lease*>> Cluster::open_stream(Slice client_ip, Endpoint& endpoint, M
     endpoint.full_until = loop_.now() + full_for;
     if (SharedConnection* held_up = with_room(endpoint)) co_return lease(*held_up, true);
     endpoint.full_until = Monotonic::min();
+    if (loop_.now() < deadline && endpoint.addresses.size() > 1 && !endpoint.all_bad(loop_.now())) continue;
     not_opened(endpoint, opened.error(), began, deadline);
     co_return std::unexpected(std::move(opened.error()));
   }
@@ -173,7 +174,8 @@ Task<Result<SharedConnection*>> Cluster::open_shared(Endpoint& endpoint, Monoton
   idle_gauge_.add(1);
   if (!sweeper_.armed()) sweeper_.arm_after(sweep_every);
   Goodbye unless_ready(made->session());
-  Result<void> ready = co_await made->session().ready(deadline);
+  Result<void> ready = co_await made->session().ready(
+      net::share_of(loop_.now(), deadline, std::min(addresses_max, endpoint.good(loop_.now()))));
   if (ready && made->session().streams_max() > 0) {
     unless_ready.session = nullptr;
     co_return made;
@@ -212,6 +214,7 @@ void Cluster::clear_away() noexcept {
     SharedConnection* next = shared_.after(*c);
     const bool unused = c->leases == 0 && !c->endpoint.opening;  // whose first user waits for its SETTINGS
     if (unused && c->outdated && !c->session().ended()) c->session().goodbye();
+    if (c->leases > 0 && !c->counted && c->session().over()) c->let_backend_go();
     if (c->leases == 0 && c->session().over()) close(*c);
     c = next;
   }

@@ -34,6 +34,11 @@ struct Endpoint {
   bool all_bad(Monotonic now) const noexcept {
     return std::ranges::all_of(addresses, [now](const Address& a) { return a.health.is_bad(now); });
   }
+  // How many are not; 1 if all are.
+  size_t good(Monotonic now) const noexcept {
+    const auto is_good = [now](const Address& a) { return !a.health.is_bad(now); };
+    return std::max<size_t>(static_cast<size_t>(std::ranges::count_if(addresses, is_good)), 1);
+  }
   uint32_t lists = 0;                       // of addresses, each other than the one before
   Duration list_good_for{};                 // by resolve_every and its TTL
   Monotonic look_up_at = Monotonic::max();  // again, once there are addresses
@@ -111,6 +116,10 @@ class SharedConnection final : public ListNode, private http::h2::ClientSession:
   http::h2::ClientSession& session() noexcept { return session_; }
   // It gets no more requests, and lasts as long as those that it has.
   bool is_leaving() const noexcept { return outdated || session_.is_leaving(); }
+  // Nothing moves over it any more, but whoever had an answer does not know yet: the backend is let go.
+  void let_backend_go() {
+    if (!std::exchange(let_go_, true)) stream_->close_output();
+  }
   // The cluster is going.
   void orphan() noexcept { cluster_ = nullptr; }
 
@@ -126,6 +135,7 @@ class SharedConnection final : public ListNode, private http::h2::ClientSession:
  private:
   void session_changed() override;
 
+  bool let_go_ = false;
   std::unique_ptr<net::Stream> stream_;
   http::h2::ClientSession session_;
   Cluster* cluster_;

@@ -314,6 +314,17 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("an address that is silent in HTTP/2 costs nobody a request where others are good") {
+  std::atomic<int> answered{0};
+  TcpServer good([&](int fd, int) { serve_h2(fd, answered); });
+  TcpServer silent([](int fd, int) { Received(fd).until("never"); }, {"127.0.0.2", good.port()});
+  FakeDns server([](const FakeDns::Query& q) { return FakeDns::addresses(q, {"127.0.0.2", "127.0.0.1"}); });
+  Gateway gateway(dns(server) + "upstreams: { b: { targets: [\"h2c://good.test:" +
+                  std::to_string(good.port()) + "\"] } }\nroutes:\n" + route("b"));
+  for (int i = 0; i < 5; ++i) CHECK(gateway.ask(get("/b")).status == 200);
+  CHECK(answered == 5);
+}
+
 TEST_CASE("a name that moves while its HTTP/2 connection is being opened costs nobody a request") {
   std::atomic<bool> moved{false}, speaks{false};
   std::atomic<int> before{0}, after{0};

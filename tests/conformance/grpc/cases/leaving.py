@@ -205,6 +205,7 @@ def leaving_unread(lab):
             holder.until(lambda: holder.streams[stream].status, "the head of an answer")
     lab.late(gateway, 3)
     equal(bytes(reader.get("/next").body), b"hello", "the content")
+    check(any(link.gone.wait(2) for link in peer.links[:2]), "expected that the backend is let go, it is not")
 
 
 # --- a backend that refuses
